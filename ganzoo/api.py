@@ -1,0 +1,41 @@
+"""The whole public contract for plugins. Import from here and from nowhere else in ganzoo."""
+
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.hookspecs import API_VERSION, hookimpl
+from ganzoo.specs import (
+    Context,
+    DataRoot,
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    ImageData,
+    ImageShape,
+    ImageSource,
+    LossSpec,
+    OptimizerSpec,
+    Pair,
+    RegularizerSpec,
+    Split,
+    Terms,
+)
+
+__all__ = [
+    "API_VERSION",
+    "Context",
+    "DataError",
+    "DataRoot",
+    "DatasetSpec",
+    "DiscriminatorSpec",
+    "GanzooError",
+    "GeneratorSpec",
+    "ImageData",
+    "ImageShape",
+    "ImageSource",
+    "LossSpec",
+    "OptimizerSpec",
+    "Pair",
+    "RegularizerSpec",
+    "Split",
+    "Terms",
+    "hookimpl",
+]

@@ -1,0 +1,58 @@
+"""What a user can be told: errors that carry their exit code, and spelling suggestions."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class GanzooError(Exception):
+    """Something the user did or has that cannot be accepted: where, what, what to do.
+
+    The command line prints the message without a traceback and exits with ``exit_code``.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(GanzooError):
+    """A data set, image or archive that cannot be used; the message names the file."""
+
+
+class PluginError(GanzooError):
+    """A plugin that cannot be loaded or breaks its contract; the message names it."""
+
+
+class CheckpointError(GanzooError):
+    """A checkpoint that is damaged, foreign or belongs to another recipe."""
+
+
+class TrainingError(GanzooError):
+    """A run that failed after it had begun; its last good checkpoint is kept."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class MachineError(GanzooError):
+    """The machine stands in the way: a full disk, a lock, a folder without permission."""
+
+    exit_code: ClassVar[int] = 4
+
+
+def suggest(word: str, choices: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Return ``text`` without control, format or bidirectional characters, cut at ``limit``."""
+    clean = "".join(
+        character
+        for character in text
+        if character == "\n"
+        or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
+    )
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -1,0 +1,288 @@
+"""What a component is: a pydantic spec per kind, with a ``build()``. No torch at run time.
+
+A spec is one table of a recipe. Its fields are the keys of that table, the line of text under a
+field is the key's help, and the class attribute ``use`` is the name by which recipes choose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+Split = Literal["train", "test"]
+Role = Literal["generator", "discriminator"]
+Terms = Mapping[str, "Tensor"]
+
+
+class Table(BaseModel):
+    """A table of a recipe: strict, closed and frozen."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+
+@dataclass(frozen=True)
+class ImageShape:
+    """What every image of a run looks like: ``[C, H, W]`` with values in [low, high].
+
+    ``num_classes`` is 0 where the data has no labels.
+    """
+
+    channels: int
+    height: int
+    width: int
+    low: float = -1.0
+    high: float = 1.0
+    num_classes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.channels}×{self.height}×{self.width}"
+
+
+class ImageSource(Protocol):
+    """Images that are read one at a time because they do not fit into memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Return image ``index`` as ``[C, H, W]``, uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set ready to be fed.
+
+    Attributes:
+        images: ``[N, C, H, W]`` uint8 (scaled to the recipe's value range by the feed), float32
+            (taken as it is), or an ``ImageSource`` that reads one uint8 image at a time.
+        labels: ``[N]`` int64, or None.
+        classes: the names of the labels.
+        source: where the bytes came from, for the run's record.
+        fingerprint: SHA-256 over the content; equal data has equal fingerprints.
+    """
+
+    images: Tensor | ImageSource
+    labels: Tensor | None
+    classes: tuple[str, ...]
+    source: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work is: ``done`` of ``total`` (0 where unknown)."""
+
+    def __call__(self, what: str, done: int, total: int) -> None: ...
+
+
+def no_progress(what: str, done: int, total: int) -> None:  # noqa: ARG001
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """The folder data sets live in, and what a data set may do to fill it."""
+
+    path: Path
+    download: bool = True
+    progress: Progress = no_progress
+
+
+class Context(Protocol):
+    """One half of a training step, seen by losses and regularizers; computed on first use.
+
+    Attributes:
+        role: whose half it is.
+        step: steps finished before this one.
+        real: ``[N, C, H, W]`` in the recipe's value range.
+        fake: same shape; detached from the generator in the discriminator's half.
+        real_labels: ``[N]`` int64, or None.
+        fake_labels: ``[N]`` int64, or None.
+        latent: ``[N, Z]``.
+        real_logits: ``[N]``.
+        fake_logits: ``[N]``.
+    """
+
+    role: Role
+    step: int
+    real: Tensor
+    fake: Tensor
+    real_labels: Tensor | None
+    fake_labels: Tensor | None
+    latent: Tensor
+
+    @property
+    def real_logits(self) -> Tensor: ...
+
+    @property
+    def fake_logits(self) -> Tensor: ...
+
+    def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Score other images, ``[N, C, H, W]`` to ``[N]``: interpolates, look-aheads."""
+        ...
+
+    def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
+        """Gradient of the summed logits at the real or fake images, differentiable again."""
+        ...
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw numbers in [0, 1) from the step's own generator, on its device."""
+        ...
+
+
+class Spec(Table):
+    """A component as a recipe describes it."""
+
+    kind: ClassVar[str]
+    use: ClassVar[str]
+
+
+class GeneratorSpec(Spec):
+    """Makes images out of latents."""
+
+    kind: ClassVar[str] = "generator"
+    uses_labels: ClassVar[bool] = False
+    """Whether the network is called as ``generator(latent, labels)``."""
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, Z]`` to ``[N, C, H, W]`` in [image.low, image.high].
+
+        Raises:
+            GanzooError: if it cannot make images of that shape.
+        """
+        raise NotImplementedError
+
+
+class DiscriminatorSpec(Spec):
+    """Scores images: high for real, low for fake."""
+
+    kind: ClassVar[str] = "discriminator"
+    uses_labels: ClassVar[bool] = False
+    """Whether the network is called as ``discriminator(images, labels)``."""
+
+    def build(self, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, C, H, W]`` to logits ``[N]``.
+
+        Raises:
+            GanzooError: if it cannot read images of that shape.
+        """
+        raise NotImplementedError
+
+
+class LossSpec(Spec):
+    """The game: what each side minimises, as named terms that are summed."""
+
+    kind: ClassVar[str] = "loss"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'labels' (the data set has classes)."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return scalars that the discriminator minimises."""
+        raise NotImplementedError
+
+    def generator_terms(self, ctx: Context) -> Terms:
+        """Return scalars that the generator minimises."""
+        raise NotImplementedError
+
+
+class RegularizerSpec(Spec):
+    """An extra term, or a constraint on the discriminator's weights."""
+
+    kind: ClassVar[str] = "regularizer"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'labels', 'real_gradient', 'fake_gradient' (see ``image_gradient``)."""
+    second_order: ClassVar[bool] = False
+    """Whether its terms contain gradients of the discriminator (never compiled)."""
+
+    weight: NonNegativeFloat = 1.0
+    """Factor on the term."""
+    every: PositiveInt = 1
+    """Apply at every k-th step only, with the term multiplied by k so that its pull stays."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
+        """Return scalars, ``weight`` included, that the discriminator minimises as well."""
+        return {}
+
+    def generator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
+        """Return scalars, ``weight`` included, that the generator minimises as well."""
+        return {}
+
+    def constrain(self, discriminator: nn.Module) -> None:
+        """Change the discriminator's weights in place after its optimizer's step."""
+
+
+class OptimizerSpec(Spec):
+    """Moves the weights of one network."""
+
+    kind: ClassVar[str] = "optimizer"
+
+    lr: PositiveFloat = 2e-4
+    """Learning rate."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
+    """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""
+    decay: NonNegativeFloat = 0.0
+    """Decay per update of the 'inverse_time' schedule."""
+    clip_value: PositiveFloat | None = None
+    """Clip each element of the gradient to [-clip_value, clip_value] before the update."""
+    clip_norm: PositiveFloat | None = None
+    """Scale the whole gradient down to this Euclidean norm before the update."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return the torch optimizer over ``parameters``."""
+        raise NotImplementedError
+
+
+class DatasetSpec(Spec):
+    """Real images."""
+
+    kind: ClassVar[str] = "dataset"
+
+    value_range: Literal["symmetric", "unit"] = "symmetric"
+    """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
+    fallback: str | None = None
+    """Data set to train on, loudly, where this one is neither here nor downloadable."""
+
+    def build(self, root: DataRoot, split: Split = "train") -> ImageData:
+        """Return the images, from ``root.path`` or downloaded into it.
+
+        Raises:
+            DataError: naming the file and what to do, if they cannot be had.
+        """
+        raise NotImplementedError
+
+
+KINDS: dict[str, type[Spec]] = {
+    spec.kind: spec
+    for spec in (
+        GeneratorSpec,
+        DiscriminatorSpec,
+        LossSpec,
+        RegularizerSpec,
+        DatasetSpec,
+        OptimizerSpec,
+    )
+}
+"""Every kind of component and the class its specs derive from."""
+
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+"""Two numbers, as a recipe writes them: ``[0.5, 0.999]``."""
+
+AnySpec = type[Spec]
+JsonValue = Any
