@@ -110,7 +110,7 @@ class Optimizers(Table):
 class Recipe(Table):
     """Everything that decides a run's result."""
 
-    requires: list[str] = []
+    requires: list[str] = Field(default_factory=list)
     """Plugins the recipe needs, by distribution name."""
     train: Train
     latent: Latent = Latent()
@@ -119,7 +119,7 @@ class Recipe(Table):
     discriminator: DiscriminatorSpec
     loss: LossSpec
     optimizer: Optimizers
-    regularizer: list[RegularizerSpec] = []
+    regularizer: list[RegularizerSpec] = Field(default_factory=list)
     """Penalties and constraints, in the order they are applied."""
     step: Step = Step()
     samples: Samples = Samples()

@@ -92,7 +92,7 @@ class Progress(Protocol):
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
-def no_progress(what: str, done: int, total: int) -> None:  # noqa: ARG001
+def no_progress(what: str, done: int, total: int) -> None:
     """Report to nobody."""
 
 
