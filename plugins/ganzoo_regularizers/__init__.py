@@ -1,1 +1,15 @@
-"""Built-in plugin."""
+"""Built-in regularizers: penalties on the discriminator's slope, and weight clipping."""
+
+from __future__ import annotations
+
+from ganzoo.api import RegularizerSpec, hookimpl
+from ganzoo_regularizers.dragan import Dragan
+from ganzoo_regularizers.gradient_penalty import GradientPenalty
+from ganzoo_regularizers.weight_clip import WeightClip
+from ganzoo_regularizers.zero_centered import R1, R2
+
+
+@hookimpl
+def ganzoo_regularizers() -> list[type[RegularizerSpec]]:
+    """Supply the regularizers of this package."""
+    return [GradientPenalty, WeightClip, R1, R2, Dragan]

@@ -1,0 +1,65 @@
+"""Relativistic games: real against fake, not each against zero (arXiv:1807.00734)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ganzoo.api import Context, GanzooError, LossSpec, Terms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Relativistic(LossSpec):
+    """Ask whether a real image looks more real than a fake one.
+
+    Jolicoeur-Martineau 2018, arXiv:1807.00734. With pairing 'paired' (RpGAN, section 4.1; the loss
+    of R3GAN, Huang et al. 2024, arXiv:2501.05441, equation 2) real image i meets fake image i: the
+    discriminator minimises -E log σ(D(xᵢ) - D(G(zᵢ))), the generator -E log σ(D(G(zᵢ)) - D(xᵢ)).
+    With 'average' (RaGAN, section 4.2) each image meets the batch mean of the other side; its two
+    halves are summed as in the paper, where the author's code takes their mean.
+    """
+
+    use: ClassVar[str] = "relativistic"
+
+    pairing: Literal["paired", "average"] = "paired"
+    """Compare image by image, or each image with the mean score of the other side."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return 'pairs', or 'real' and 'fake' with pairing 'average'.
+
+        Raises:
+            GanzooError: if real and fake images that should be paired differ in number.
+        """
+        if self.pairing == "paired":
+            return {"pairs": _lag(*_paired(ctx.real_logits, ctx.fake_logits))}
+        real, fake = ctx.real_logits, ctx.fake_logits
+        return {"real": _lag(real, fake.mean()), "fake": _lag(real.mean(), fake)}
+
+    def generator_terms(self, ctx: Context) -> Terms:
+        """Return 'pairs', or 'real' and 'fake' with pairing 'average': the same, sides swapped.
+
+        Raises:
+            GanzooError: if real and fake images that should be paired differ in number.
+        """
+        if self.pairing == "paired":
+            return {"pairs": _lag(*reversed(_paired(ctx.real_logits, ctx.fake_logits)))}
+        real, fake = ctx.real_logits, ctx.fake_logits
+        return {"real": _lag(fake.mean(), real), "fake": _lag(fake, real.mean())}
+
+
+def _paired(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two, sure that they pair up: broadcasting would hide a single straggler."""
+    if real.shape != fake.shape:
+        raise GanzooError(
+            f"relativistic: {len(real)} real and {len(fake)} fake images cannot be paired; draw as "
+            "many fakes as there are real images, or use pairing = 'average'"
+        )
+    return real, fake
+
+
+def _lag(higher: Tensor, lower: Tensor) -> Tensor:
+    """Return -E log σ(higher - lower): small where ``higher`` is well above ``lower``."""
+    from torch.nn.functional import logsigmoid
+
+    return -logsigmoid(higher - lower).mean()

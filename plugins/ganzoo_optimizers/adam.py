@@ -1,0 +1,49 @@
+"""Adam (Kingma & Ba 2015, arXiv:1412.6980)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from ganzoo.api import OptimizerSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Adam(OptimizerSpec):
+    """Steps of about one learning rate, whatever the gradient's size.
+
+    Kingma & Ba 2015, arXiv:1412.6980, algorithm 1, as torch has it: ε is added to √v̂. The defaults
+    are the paper's; most GANs want a smaller β₁, 0.5 in DCGAN or 0 in WGAN-GP.
+    """
+
+    use: ClassVar[str] = "adam"
+
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]  # noqa: RUF012
+    """Memory of the mean of the gradient and of its square."""
+    eps: PositiveFloat = 1e-8
+    """Added to the root of the mean square."""
+    weight_decay: NonNegativeFloat = 0.0
+    """L2 penalty: this times the weight is added to its gradient."""
+    amsgrad: bool = False
+    """Whether to divide by the largest mean square so far (Reddi et al. 2018)."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return ``torch.optim.Adam`` over ``parameters``."""
+        import torch
+
+        # Neither foreach nor fused: torch's default, which depends on the device alone.
+        return torch.optim.Adam(
+            parameters,
+            lr=self.lr,
+            betas=(self.betas[0], self.betas[1]),
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            amsgrad=self.amsgrad,
+        )

@@ -1,0 +1,61 @@
+"""RMSprop (Hinton, Srivastava & Swersky 2012, lecture 6e), in torch's form and in Keras'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, PositiveFloat
+
+from ganzoo.api import OptimizerSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+
+class Rmsprop(OptimizerSpec):
+    """Gradients divided by the root of their running mean square.
+
+    v ← alpha · v + (1 - alpha) g², then w ← w - lr · g / (√v + eps). This is torch's form, and that
+    of Keras up to 2.0.9 at least; Keras 2.15 and 3 divide by √(v + eps), which for gradients below
+    √eps makes smaller steps. The defaults are torch's; those of Keras are alpha 0.9 and eps 1e-7
+    (1e-8 in 2.0).
+    """
+
+    use: ClassVar[str] = "rmsprop"
+
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Memory of the mean square, ρ in Keras."""
+    eps: PositiveFloat = 1e-8
+    """Keeps the division finite."""
+    epsilon_inside_root: bool = False
+    """Whether to divide by √(v + eps), as Keras 3 does, in place of √v + eps."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the last step, taken before the learning rate, that is kept."""
+    centered: bool = False
+    """Whether to subtract the squared mean of the gradient from v (Graves 2013, equation 40)."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return ``torch.optim.RMSprop`` over ``parameters``, or its form with eps in the root."""
+        if self.epsilon_inside_root:
+            from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
+
+            return RootEpsilonRMSprop(
+                parameters,
+                lr=self.lr,
+                alpha=self.alpha,
+                eps=self.eps,
+                momentum=self.momentum,
+                centered=self.centered,
+            )
+        import torch
+
+        return torch.optim.RMSprop(
+            parameters,
+            lr=self.lr,
+            alpha=self.alpha,
+            eps=self.eps,
+            momentum=self.momentum,
+            centered=self.centered,
+        )

@@ -1,0 +1,55 @@
+"""R1 and R2: squared slopes at real and fake images (Mescheder et al. 2018, arXiv:1801.04406)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import NonNegativeFloat
+
+from ganzoo.api import Context, RegularizerSpec, Terms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class R1(RegularizerSpec):
+    """Flatten the discriminator at real images.
+
+    Mescheder et al. 2018, arXiv:1801.04406, equation 9: γ/2 E ‖∇D(x)‖², squared over all channels
+    and pixels of an image.
+    """
+
+    use: ClassVar[str] = "r1"
+    needs: ClassVar[frozenset[str]] = frozenset({"real_gradient"})
+    second_order: ClassVar[bool] = True
+
+    weight: NonNegativeFloat = 10.0
+    """Twice the factor on the penalty, γ in the paper."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return 'r1'."""
+        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("real"))}
+
+
+class R2(RegularizerSpec):
+    """Flatten the discriminator at fake images.
+
+    Mescheder et al. 2018, arXiv:1801.04406, equation 10: γ/2 E ‖∇D(G(z))‖². The gradient is the
+    images', not the generator's: R2 belongs to the discriminator's half.
+    """
+
+    use: ClassVar[str] = "r2"
+    needs: ClassVar[frozenset[str]] = frozenset({"fake_gradient"})
+    second_order: ClassVar[bool] = True
+
+    weight: NonNegativeFloat = 10.0
+    """Twice the factor on the penalty, γ in the paper."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return 'r2'."""
+        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("fake"))}
+
+
+def _mean_square(gradient: Tensor) -> Tensor:
+    """Return the mean over images of the squared norm of ``[N, C, H, W]``."""
+    return gradient.square().sum() / len(gradient)
