@@ -1,0 +1,99 @@
+"""The discriminator as a network: the module and how it is put together from a spec."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.padding import Padding
+
+if TYPE_CHECKING:
+    from ganzoo_dcgan.discriminators import Conv
+
+
+class ConvolutionalDiscriminator(nn.Module):
+    """Strided convolutions, then a head that makes one number of each image."""
+
+    def __init__(self, layers: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images ``[N, C, H, W]`` by logits ``[N]``."""
+        features = self.layers(images)  # [N, last width, about H / product of strides, W / same]
+        return self.head(features).flatten()  # type: ignore[no-any-return]  # [N]
+
+
+def build_discriminator(
+    spec: Conv, image_channels: int, paddings: list[Padding], last: tuple[int, int]
+) -> ConvolutionalDiscriminator:
+    """Put a discriminator together whose last map is ``last``, and draw its first weights."""
+    outputs = spec.channels
+    inputs = [image_channels, *outputs[:-1]]
+    layers = [
+        _layer(spec, *shape, is_first=number == 0)
+        for number, shape in enumerate(zip(inputs, outputs, spec.strides, paddings, strict=True))
+    ]
+    network = ConvolutionalDiscriminator(nn.Sequential(*layers), _head(spec, outputs[-1], last))
+    initialise(
+        network,
+        convolution=spec.init,
+        linear=spec.linear_init,
+        std=spec.init_std,
+        gamma_std=spec.gamma_std,
+    )
+    if spec.norm == "spectral":
+        for module in list(network.modules()):
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                spectral_norm(module)
+    return network
+
+
+def _layer(
+    spec: Conv, inputs: int, outputs: int, stride: int, padding: Padding, *, is_first: bool
+) -> nn.Sequential:
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    left, right, top, bottom = padding
+    is_even = left == right and top == bottom
+    if not is_even:
+        parts["pad"] = nn.ZeroPad2d(padding)
+    parts["convolution"] = nn.Conv2d(
+        inputs,
+        outputs,
+        spec.kernel_size,
+        stride,
+        padding=(top, left) if is_even else 0,
+        bias=spec.bias,
+    )  # [N, outputs, about h / stride, w / stride]
+    norm = {} if is_first and not spec.first_norm else _norm(spec, outputs)
+    if spec.order == "norm_activation":
+        parts.update(norm)
+    parts["activation"] = nn.LeakyReLU(spec.slope)
+    if spec.dropout:
+        parts["dropout"] = nn.Dropout(spec.dropout)
+    if spec.order == "activation_norm":
+        parts.update(norm)
+    return nn.Sequential(parts)
+
+
+def _norm(spec: Conv, channels: int) -> dict[str, nn.Module]:
+    affine, eps = spec.norm_affine, spec.norm_eps
+    if spec.norm == "batch":
+        return {"norm": nn.BatchNorm2d(channels, eps, spec.norm_momentum, affine)}
+    if spec.norm == "instance":
+        return {"norm": nn.InstanceNorm2d(channels, eps, affine=affine)}
+    if spec.norm == "layer":  # one group is layer norm over [C, H, W] with a scale per channel
+        return {"norm": nn.GroupNorm(1, channels, eps, affine)}
+    return {}
+
+
+def _head(spec: Conv, channels: int, size: tuple[int, int]) -> nn.Module:
+    if spec.head == "convolution":
+        return nn.Conv2d(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
+    flat = channels * size[0] * size[1]
+    return nn.Sequential(nn.Flatten(), nn.Linear(flat, 1, bias=spec.head_bias))  # [N, 1]
