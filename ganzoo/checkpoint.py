@@ -143,7 +143,7 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
     problems = [f"'{name}' is missing" for name in wanted.keys() - found.keys()]
     problems += [f"'{name}' is unknown" for name in found.keys() - wanted.keys()]
     problems += [
-        f"'{name}' is {tuple(found[name].shape)} in the checkpoint, {tuple(wanted[name].shape)} here"
+        f"'{name}': the checkpoint has {tuple(found[name].shape)}, here {tuple(wanted[name].shape)}"
         for name in wanted.keys() & found.keys()
         if found[name].shape != wanted[name].shape
     ]
@@ -178,8 +178,8 @@ def unpack_optimizer(
     """
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**select(prefix, tensors), **numbers}.items():
-        index, _, key = name.partition("/")
-        state.setdefault(int(index), {})[key] = value
+        number, _, key = name.partition("/")
+        state.setdefault(int(number), {})[key] = value
     parameters = [item for group in optimizer.param_groups for item in group["params"]]
     for index, values in state.items():
         if index >= len(parameters):
@@ -201,3 +201,9 @@ def select(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors under ``prefix``, by the rest of their names."""
     start = f"{prefix}/"
     return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}
+
+
+def write_weights(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> None:
+    """Write a module's state alone, as plain safetensors that any tool reads."""
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    publish(path, to_safetensors(state, metadata=dict(metadata)))

@@ -1,0 +1,215 @@
+"""From a recipe to its parts: data, networks, optimizers, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.ema import Average
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.feed import Feed, to_range
+from ganzoo.guards import attempt
+from ganzoo.machine import Machine
+from ganzoo.noise import Noise, key
+from ganzoo.recipe import Recipe
+from ganzoo.registry import Registry
+from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, OptimizerSpec
+from ganzoo.step import AdversarialStep, Side
+
+
+@dataclass
+class Assembly:
+    """All parts of a run, built and on the device."""
+
+    recipe: Recipe
+    machine: Machine
+    data: ImageData
+    data_name: str
+    data_reason: str
+    """Why the recipe's own data set was not used; empty where it was."""
+    shape: ImageShape
+    noise: Noise
+    feed: Feed
+    generator: Side
+    discriminator: Side
+    average: Average | None
+    step: AdversarialStep
+    steps: int
+    """Steps of the whole run."""
+
+    @property
+    def best_generator(self) -> nn.Module:
+        """The generator that is looked at and shared: the average where there is one."""
+        return self.generator.network if self.average is None else self.average.network
+
+    def epoch(self, steps: int) -> float:
+        """Return how many passes over the data ``steps`` steps are."""
+        return self.feed.order.epochs_done(steps * self.recipe.step.discriminator_updates)
+
+    def images_per_step(self) -> int:
+        """Return how many real images one step sees."""
+        return self.recipe.train.batch_size * self.recipe.step.discriminator_updates
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the run consists of, for its record."""
+        return {
+            "data": {
+                "name": self.data_name,
+                "wanted": self.recipe.dataset.use,
+                "reason": self.data_reason,
+                "source": self.data.source,
+                "images": len(self.data),
+                "shape": str(self.shape),
+                "fingerprint": self.data.fingerprint,
+                "notes": list(self.data.notes),
+            },
+            "parameters": {
+                "generator": count_parameters(self.generator.network),
+                "discriminator": count_parameters(self.discriminator.network),
+            },
+            "steps": self.steps,
+        }
+
+
+def assemble(
+    recipe: Recipe,
+    registry: Registry,
+    root: DataRoot,
+    machine: Machine,
+    *,
+    warn: Callable[[str], None],
+    allow_fallback: bool = True,
+) -> Assembly:
+    """Build everything that ``recipe`` names.
+
+    Raises:
+        GanzooError: if a part cannot be built or the parts do not fit.
+    """
+    data, name, reason = _data(recipe, registry, root, warn, allow_fallback)
+    if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
+        raise GanzooError(
+            f"data set {name!r} has {len(data)} images, fewer than train.batch_size = "
+            f"{recipe.train.batch_size}; lower it"
+        )
+    shape = shape_of(data, recipe.dataset)
+    seed, device = recipe.train.seed, machine.device
+    generator = _network(
+        seed, "generator", lambda: recipe.generator.build(recipe.latent.size, shape), recipe, device
+    )
+    discriminator = _network(
+        seed, "discriminator", lambda: recipe.discriminator.build(shape), recipe, device
+    )
+    feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
+    steps = total_steps(recipe, feed)
+    both = recipe.step.generator_step_trains == "both"
+    sides = {}
+    for role, network, updates in (
+        ("generator", generator, recipe.step.generator_updates),
+        ("discriminator", discriminator, recipe.step.discriminator_updates),
+    ):
+        spec: OptimizerSpec = getattr(recipe.optimizer, role)
+        moved = trainable(network)
+        if role == "generator" and both:
+            moved = moved + trainable(discriminator)
+        optimizer = attempt(spec, "building", lambda spec=spec, moved=moved: spec.build(moved))  # type: ignore[misc]
+        sides[role] = Side(network, optimizer, spec, steps * updates, moved)
+    noise = Noise(seed, device)
+    return Assembly(
+        recipe,
+        machine,
+        data,
+        name,
+        reason,
+        shape,
+        noise,
+        feed,
+        sides["generator"],
+        sides["discriminator"],
+        Average(generator, recipe.ema.half_life) if recipe.ema else None,
+        AdversarialStep(recipe, sides["generator"], sides["discriminator"], noise),
+        steps,
+    )
+
+
+def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:
+    """Return the shape and range of the images that the networks see."""
+    _, channels, height, width = first_images(data, 1).shape
+    low = -1.0 if dataset.value_range == "symmetric" else 0.0
+    return ImageShape(channels, height, width, low, 1.0, len(data.classes))
+
+
+def first_images(data: ImageData, count: int) -> Tensor:
+    """Return the first ``count`` images as stored, ``[count, C, H, W]``."""
+    if isinstance(data.images, Tensor):
+        return data.images[:count]
+    return torch.stack([data.images[index] for index in range(min(count, len(data)))])
+
+
+def real_images(data: ImageData, shape: ImageShape, count: int) -> Tensor:
+    """Return ``count`` evenly spaced images in the recipe's range, ``[count, C, H, W]``."""
+    count = min(count, len(data))
+    chosen = [round(number * (len(data) - 1) / max(1, count - 1)) for number in range(count)]
+    if isinstance(data.images, Tensor):
+        return to_range(data.images[chosen], shape)
+    return to_range(torch.stack([data.images[index] for index in chosen]), shape)
+
+
+def total_steps(recipe: Recipe, feed: Feed) -> int:
+    """Return the steps of the run: epochs or steps, whichever comes first."""
+    limits = []
+    if recipe.train.steps is not None:
+        limits.append(recipe.train.steps)
+    if recipe.train.epochs is not None:
+        batches = feed.order.batches_of(recipe.train.epochs)
+        limits.append(-(-batches // recipe.step.discriminator_updates))
+    return min(limits)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that want gradients."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable numbers."""
+    return sum(parameter.numel() for parameter in trainable(network))
+
+
+def _data(
+    recipe: Recipe,
+    registry: Registry,
+    root: DataRoot,
+    warn: Callable[[str], None],
+    allow_fallback: bool,
+) -> tuple[ImageData, str, str]:
+    spec = recipe.dataset
+    try:
+        return attempt(spec, "reading", lambda: spec.build(root)), spec.use, ""
+    except DataError as error:
+        if spec.fallback is None or not allow_fallback:
+            raise
+        other = registry.find("dataset", spec.fallback)
+        fallback = other.model_validate({"value_range": spec.value_range})
+        reason = str(error)
+        warn(
+            f"DATA: {spec.use!r} is not to be had, training on {spec.fallback!r} instead, as the "
+            f"recipe's 'fallback' allows.\n{reason}"
+        )
+        assert isinstance(fallback, DatasetSpec)
+        return attempt(fallback, "reading", lambda: fallback.build(root)), fallback.use, reason
+
+
+def _network(
+    seed: int, role: str, build: Callable[[], nn.Module], recipe: Recipe, device: torch.device
+) -> nn.Module:
+    # Each network has its own seed: another discriminator leaves the generator's weights alone.
+    torch.manual_seed(key(seed, "weights", role == "generator"))
+    spec = recipe.generator if role == "generator" else recipe.discriminator
+    network = attempt(spec, "building", build)
+    if not isinstance(network, nn.Module):
+        raise GanzooError(f"{role} {spec.use!r}: build() returned no torch module")
+    return network.to(device).train()

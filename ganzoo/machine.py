@@ -1,0 +1,116 @@
+"""What belongs to the machine and not to a recipe: device, precision, threads, loader workers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ganzoo import __version__
+from ganzoo.errors import GanzooError
+from ganzoo.registry import Registry
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run takes place. These change the bits of a result, so they are recorded."""
+
+    device: torch.device
+    precision: str = "fp32"
+    threads: int = 1
+    workers: int = 0
+    deterministic: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """Return what decides the bits of a run beside its recipe."""
+        return {
+            "device": self.device.type,
+            "device_name": device_name(self.device),
+            "precision": self.precision,
+            "threads": self.threads,
+            "deterministic": self.deterministic,
+            "torch": torch.__version__,
+        }
+
+
+def choose_device(wanted: str) -> tuple[torch.device, str]:
+    """Return the device for 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps', and a warning or nothing.
+
+    Raises:
+        GanzooError: if the device asked for is not there.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0), ""
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), ""
+        return torch.device("cpu"), "no GPU found: training on the CPU"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise GanzooError(f"--device {wanted!r}: choose auto, cpu, cuda, cuda:N or mps") from None
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise GanzooError(f"--device {wanted}: torch sees no CUDA device; use --device cpu")
+        index = device.index or 0
+        if index >= torch.cuda.device_count():
+            raise GanzooError(f"--device {wanted}: there are {torch.cuda.device_count()} devices")
+        return torch.device("cuda", index), ""
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise GanzooError("--device mps: torch sees no such device; use --device cpu")
+    if device.type not in {"cpu", "mps"}:
+        raise GanzooError(f"--device {wanted!r}: choose auto, cpu, cuda, cuda:N or mps")
+    return device, ""
+
+
+def prepare(wanted: str = "auto", *, threads: int = 0, workers: int = 0) -> tuple[Machine, str]:
+    """Set torch up for a run; return the machine and a warning or nothing.
+
+    Args:
+        threads: CPU threads; 0 leaves torch's choice.
+        workers: processes that read images, where the data does not fit into memory.
+    """
+    device, warning = choose_device(wanted)
+    if threads:
+        torch.set_num_threads(threads)
+    return Machine(device, threads=torch.get_num_threads(), workers=workers), warning
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name people know the device by."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    try:
+        with open("/proc/cpuinfo") as info:
+            names = [line.partition(":")[2].strip() for line in info if "model name" in line]
+        return names[0] if names else platform.processor() or platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+def environment(machine: Machine, registry: Registry) -> dict[str, Any]:
+    """Return the record of a run's surroundings."""
+    return {
+        "ganzoo": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **machine.state(),
+        "workers": machine.workers,
+        "omp": {name: value for name, value in os.environ.items() if name.startswith("OMP_")},
+        "plugins": [
+            {
+                "name": plugin.name,
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+                "sha256": plugin.sha256,
+            }
+            for plugin in registry.plugins
+        ],
+        "command": sys.argv,
+    }

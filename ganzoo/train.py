@@ -1,0 +1,284 @@
+"""From a recipe to a finished run: the loop, what it logs, what it saves, how it goes on."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo import checkpoint, guards, rundir, saving
+from ganzoo.assembly import Assembly, real_images
+from ganzoo.disk import publish
+from ganzoo.errors import GanzooError
+from ganzoo.faults import failures, predict_disk_use
+from ganzoo.grids import save_gif, save_png, sheet
+from ganzoo.health import Health, diversity
+from ganzoo.machine import environment
+from ganzoo.noise import observing
+from ganzoo.recipe import freeze
+from ganzoo.registry import Registry
+from ganzoo.reporter import Outcome, Reporter, Silent
+from ganzoo.rundir import RunDir
+from ganzoo.signals import Stop, stopping
+from ganzoo.step import Batch
+
+__all__ = ["Outcome", "Reporter", "Silent", "Training", "new_run", "start", "try_out"]
+
+PROBE_IMAGES = 8
+
+
+@dataclass
+class Training:
+    """A run in progress."""
+
+    parts: Assembly
+    registry: Registry
+    run: RunDir
+    reporter: Reporter
+    health: Health
+    fixed: Tensor
+    step: int = 0
+    """Steps finished."""
+    log_lines: int = 0
+    first_step: int = 0
+    """Steps that were finished when this process began."""
+    window: list[dict[str, Tensor]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    started_at: float = field(default_factory=time.monotonic)
+    logged_at: float = field(default_factory=time.monotonic)
+    logged_step: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time since this process began to train."""
+        return time.monotonic() - self.started_at
+
+    @property
+    def images_per_second(self) -> float:
+        """Real images seen per second since this process began to train."""
+        done = (self.step - self.first_step) * self.parts.images_per_step()
+        return done / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected time to the end, from the mean step so far."""
+        done = self.step - self.first_step
+        return self.seconds / max(done, 1) * (self.parts.steps - self.step)
+
+    # The loop
+
+    def loop(self, stop: Stop, minutes: float | None) -> Outcome:
+        """Train to the end, or until asked to stop."""
+        deadline = math.inf if minutes is None else self.started_at + 60 * minutes
+        reason = ""
+        while self.step < self.parts.steps:
+            self._one_step()
+            if stop.signal is not None:
+                reason = stop.signal.name
+            elif time.monotonic() >= deadline:
+                reason = f"the {minutes:g} minutes of --minutes are over"
+            if reason and self.step < self.parts.steps:
+                self.save()
+                self.run.set_status("interrupted", self.step, reason)
+                return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
+            reason = ""
+        return self._finish()
+
+    def _one_step(self) -> None:
+        recipe = self.parts.recipe
+        is_last = self.step + 1 == self.parts.steps
+        is_logged = is_last or (self.step + 1) % recipe.train.log_every == 0
+        terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
+        if self.parts.average is not None:
+            self.parts.average.follow(self.parts.generator.network)
+        self.step += 1
+        self.window.append(terms)
+        if self.parts.machine.device.type == "cpu":
+            # Reading a number costs nothing here; elsewhere it would stop the device.
+            self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
+        if is_logged:
+            self._log()
+        if is_last or (recipe.samples.every and self.step % recipe.samples.every == 0):
+            self._sample()
+        if is_last or (recipe.checkpoint.every and self.step % recipe.checkpoint.every == 0):
+            self.save()
+        self.reporter.stepped(self)
+
+    def _log(self) -> None:
+        for offset, terms in enumerate(self.window, self.step - len(self.window) + 1):
+            self.health.watch_terms(offset, {name: float(v) for name, v in terms.items()})
+        self.last = means(self.window)
+        self.window.clear()
+        elapsed = time.monotonic() - self.logged_at
+        images = (self.step - self.logged_step) * self.parts.images_per_step()
+        entry: dict[str, Any] = {
+            "step": self.step,
+            "epoch": round(self.parts.epoch(self.step), 4),
+            **self.last,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(images / max(elapsed, 1e-9), 1),
+        }
+        self.run.append_log(entry)
+        self.log_lines += 1
+        self.logged_at, self.logged_step = time.monotonic(), self.step
+        self.health.watch_accuracy(self.step, self.last)
+        self.reporter.logged(self, entry)
+
+    def _sample(self) -> None:
+        recipe = self.parts.recipe
+        images = self.samples()
+        self.health.watch_samples(self.step, images)
+        path = self.run.samples / f"{recipe.samples.name.format(step=self.step)}.png"
+        save_png(sheet(images, self.parts.shape, recipe.samples.columns), path)
+        self.reporter.sampled(self, path)
+
+    @torch.no_grad()
+    def samples(self) -> Tensor:
+        """Make the images of one sheet, ``[N, C, H, W]``, without a trace in the run."""
+        recipe = self.parts.recipe
+        latents = self.fixed
+        if recipe.samples.noise == "fresh":
+            latents = self.parts.noise.latents(
+                recipe.latent, len(self.fixed), "fresh sheet", self.step
+            )
+        network = self.parts.best_generator
+        with observing(network):
+            network.train(recipe.samples.mode == "train")
+            buffers = [buffer.clone() for buffer in network.buffers()]
+            images: Tensor = network(latents)
+            for buffer, before in zip(network.buffers(), buffers, strict=True):
+                buffer.copy_(before)
+        return images
+
+    def save(self) -> None:
+        """Write a checkpoint; see ``saving.save``."""
+        saving.save(self)
+
+    # The end
+
+    def _finish(self) -> Outcome:
+        network = self.parts.best_generator
+        metadata = {"ganzoo": "generator", "recipe": freeze(self.parts.recipe)}
+        checkpoint.write_weights(self.run.generator, network, metadata)
+        save_gif(sorted(self.run.samples.glob("*.png")), self.run.path / "samples.gif")
+        result = self._result("done")
+        self.run.write_json("result.json", result)
+        self.run.set_status("done", self.step)
+        return Outcome("done", "", 0, result)
+
+    def _result(self, status: str) -> dict[str, Any]:
+        if not self.last and (entries := self.run.read_log()):
+            self.last = {name: value for name, value in entries[-1].items() if "/" in name}
+        return {
+            "status": status,
+            "step": self.step,
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.images_per_second, 1),
+            "final": self.last,
+            "best": self.best,
+            "health": self.health.events,
+            **self.parts.facts(),
+        }
+
+
+def means(window: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Return the mean of every term over the steps in which it occurred, and each side's sum."""
+    names = dict.fromkeys(name for terms in window for name in terms)
+    found = {
+        name: float(torch.stack([terms[name] for terms in window if name in terms]).double().mean())
+        for name in names
+    }
+    for side in ("d", "g"):
+        own = [value for name, value in found.items() if name.startswith(f"{side}/")]
+        if f"{side}/accuracy" in found:
+            own.remove(found[f"{side}/accuracy"])
+        found[f"{side}/loss"] = math.fsum(own)
+    return found
+
+
+def try_out(parts: Assembly, reporter: Reporter) -> None:
+    """Run the first-step guards.
+
+    Raises:
+        GanzooError: listing what is wrong, unless the recipe only wants to be warned.
+    """
+    with observing(parts.generator.network, parts.discriminator.network):
+        torch.manual_seed(0)
+        count = min(PROBE_IMAGES, parts.recipe.train.batch_size)
+        full = parts.feed(0)
+        labels = None if full.labels is None else full.labels[:count]
+        batch = Batch(full.images[:count], labels)
+        latent = parts.noise.latents(parts.recipe.latent, len(batch.images), "probe")
+        problems = guards.probe(
+            parts.recipe,
+            parts.generator.network,
+            parts.discriminator.network,
+            batch,
+            latent,
+            parts.shape,
+        )
+    if not problems:
+        return
+    if parts.recipe.step.guards == "warn":
+        for problem in problems:
+            reporter.warn(problem)
+        return
+    raise GanzooError(
+        "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains all the same"])
+    )
+
+
+def start(
+    parts: Assembly,
+    registry: Registry,
+    run: RunDir,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+) -> Outcome:
+    """Train in the folder ``run``, from the beginning or from its newest checkpoint.
+
+    Raises:
+        TrainingError: if the run fails; its status says so and its last checkpoint is kept.
+        MachineError: if the folder is in use or the disk refuses.
+    """
+    real = real_images(parts.data, parts.shape, 64)
+    count = parts.recipe.samples.rows * parts.recipe.samples.columns
+    with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
+        training = Training(
+            parts,
+            registry,
+            run,
+            reporter,
+            Health(diversity(real), reporter.warn),
+            parts.noise.fixed_latents(parts.recipe.latent, count),
+        )
+        if resume:
+            saving.restore(training)
+        else:
+            run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
+            columns = parts.recipe.samples.columns
+            shown = real_images(parts.data, parts.shape, count)
+            save_png(sheet(shown, parts.shape, columns), run.path / "real.png")
+        predict_disk_use(training)
+        run.set_status("running", training.step)
+        reporter.started(training)
+        training.started_at = training.logged_at = time.monotonic()
+        with failures(training):
+            outcome = training.loop(stop, minutes)
+        reporter.finished(training, outcome)
+        return outcome
+
+
+def new_run(parts: Assembly, out: Path, name: str) -> RunDir:
+    """Make the run's folder and put the frozen recipe into it."""
+    run = rundir.create(out, name)
+    publish(run.recipe, freeze(parts.recipe))
+    return run
