@@ -32,20 +32,22 @@ class Relativistic(LossSpec):
             GanzooError: if real and fake images that should be paired differ in number.
         """
         if self.pairing == "paired":
-            return {"pairs": _lag(*_paired(ctx.real_logits, ctx.fake_logits))}
+            real, fake = _paired(ctx.real_logits, ctx.fake_logits)
+            return {"pairs": _lag(real, fake)}
         real, fake = ctx.real_logits, ctx.fake_logits
         return {"real": _lag(real, fake.mean()), "fake": _lag(real.mean(), fake)}
 
     def generator_terms(self, ctx: Context) -> Terms:
-        """Return 'pairs', or 'real' and 'fake' with pairing 'average': the same, sides swapped.
+        """Return 'adversarial': the discriminator's terms with the sides swapped, summed.
 
         Raises:
             GanzooError: if real and fake images that should be paired differ in number.
         """
         if self.pairing == "paired":
-            return {"pairs": _lag(*reversed(_paired(ctx.real_logits, ctx.fake_logits)))}
+            real, fake = _paired(ctx.real_logits, ctx.fake_logits)
+            return {"adversarial": _lag(fake, real)}
         real, fake = ctx.real_logits, ctx.fake_logits
-        return {"real": _lag(fake.mean(), real), "fake": _lag(fake, real.mean())}
+        return {"adversarial": _lag(fake.mean(), real) + _lag(fake, real.mean())}
 
 
 def _paired(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
