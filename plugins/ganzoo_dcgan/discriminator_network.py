@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.padding import Padding
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ class ConvolutionalDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images ``[N, C, H, W]`` by logits ``[N]``."""
-        features = self.layers(images)  # [N, last width, about H / product of strides, W / same]
-        return self.head(features).flatten()  # type: ignore[no-any-return]  # [N]
+        features: Tensor = self.layers(images)  # [N, last width, about H / 2^halvings, W / same]
+        logits: Tensor = self.head(features)  # [N, 1] or [N, 1, 1, 1]
+        return logits.flatten()  # [N]
 
 
 def build_discriminator(
@@ -55,7 +57,7 @@ def build_discriminator(
 
 
 def _layer(
-    spec: Conv, inputs: int, outputs: int, stride: int, padding: Padding, *, is_first: bool
+    spec: Conv, inputs: int, outputs: int, scale: int, padding: Padding, *, is_first: bool
 ) -> nn.Sequential:
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     left, right, top, bottom = padding
@@ -66,7 +68,7 @@ def _layer(
         inputs,
         outputs,
         spec.kernel_size,
-        stride,
+        stride=scale if spec.downsample == "stride" else 1,
         padding=(top, left) if is_even else 0,
         bias=spec.bias,
     )  # [N, outputs, about h / stride, w / stride]
@@ -78,18 +80,19 @@ def _layer(
         parts["dropout"] = nn.Dropout(spec.dropout)
     if spec.order == "activation_norm":
         parts.update(norm)
+    if spec.downsample == "average" and scale == 2:
+        parts["average"] = nn.AvgPool2d(2)  # [N, outputs, h // 2, w // 2]
     return nn.Sequential(parts)
 
 
 def _norm(spec: Conv, channels: int) -> dict[str, nn.Module]:
-    affine, eps = spec.norm_affine, spec.norm_eps
-    if spec.norm == "batch":
-        return {"norm": nn.BatchNorm2d(channels, eps, spec.norm_momentum, affine)}
-    if spec.norm == "instance":
-        return {"norm": nn.InstanceNorm2d(channels, eps, affine=affine)}
-    if spec.norm == "layer":  # one group is layer norm over [C, H, W] with a scale per channel
-        return {"norm": nn.GroupNorm(1, channels, eps, affine)}
-    return {}
+    return normalisation(
+        spec.norm,
+        channels,
+        eps=spec.norm_eps,
+        momentum=spec.norm_momentum,
+        affine=spec.norm_affine,
+    )
 
 
 def _head(spec: Conv, channels: int, size: tuple[int, int]) -> nn.Module:

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ganzoo.api import DiscriminatorSpec, GanzooError, ImageShape
 from ganzoo_dcgan.fields import Factor, Initialiser, Kernel, Probability, Width
-from ganzoo_dcgan.padding import Padding, convolution_padding
+from ganzoo_dcgan.padding import Padding, convolution_padding, convolved_size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,12 +22,15 @@ class Conv(DiscriminatorSpec):
     base_channels: Width = 64
     """Channels of the first feature map, the unit of 'widths'."""
     strides: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[2, 2])
-    """Stride of each convolution, first to last: 2 halves height and width, 1 keeps them."""
+    """What each convolution does to height and width, first to last: 2 halves, 1 keeps them."""
+    downsample: Literal["stride", "average"] = "stride"
+    """How they are halved: by the convolution's stride, or by averaging 2×2 at the layer's end, \
+which is bilinear interpolation to half the size."""
     widths: list[Width] | None = None
     """Channels that each convolution makes, in multiples of base_channels; doubles from one to \
 the next unless given: 1, 2, 4, ..."""
     kernel_size: Kernel = 4
-    """Side of the kernels."""
+    """Side of the kernels; at stride 1 with padding 'half' an even one takes a row and a column."""
     padding: Literal["half", "same"] = "half"
     """Zeros around a map: (kernel_size - 1) // 2 on every side, as PyTorch and Flux write it, or \
 TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
@@ -57,7 +60,7 @@ TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
     """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
 PyTorch's own; biases start at 0 except with 'torch'."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' initial weights."""
+    """Standard deviation of 'normal' first weights."""
     linear_init: Initialiser = "glorot"
     """First weights of the linear head, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
@@ -93,20 +96,25 @@ PyTorch's own; biases start at 0 except with 'torch'."""
             GanzooError: if nothing is left of the image on the way.
         """
         paddings = []
-        height, width = image.height, image.width
-        for number, stride in enumerate(self.strides, start=1):
-            padding = convolution_padding(self.padding, (height, width), self.kernel_size, stride)
-            left, right, top, bottom = padding
+        size = image.height, image.width
+        for number, scale in enumerate(self.strides, start=1):
+            stride, pool = (scale, 1) if self.downsample == "stride" else (1, scale)
+            padding = convolution_padding(self.padding, size, self.kernel_size, stride)
             paddings.append(padding)
-            if min(height + top + bottom, width + left + right) < self.kernel_size:
+            convolved = convolved_size(size, self.kernel_size, stride, padding)
+            before, size = size, (convolved[0] // pool, convolved[1] // pool)
+            if min(size) < 1:
                 raise GanzooError(
-                    f"discriminator.strides: convolution {number} of {len(self.strides)} has a "
-                    f"{height}×{width} map before it, too small for 'kernel_size' "
-                    f"{self.kernel_size}; use fewer strides or padding = 'same'"
+                    f"discriminator.strides: nothing is left of {image.height}×{image.width} "
+                    f"images after convolution {number} of {len(self.strides)}, which reads "
+                    f"{before[0]}×{before[1]}; use fewer strides of 2 or larger images"
                 )
-            height = (height + top + bottom - self.kernel_size) // stride + 1
-            width = (width + left + right - self.kernel_size) // stride + 1
-        return paddings, (height, width)
+            if self.norm == "instance" and convolved == (1, 1):
+                raise GanzooError(
+                    f"discriminator.norm: 'instance' makes zeros of the 1×1 maps of convolution "
+                    f"{number}; use fewer strides of 2 or another norm"
+                )
+        return paddings, size
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N]``.

@@ -26,9 +26,10 @@ layer makes the image; the first map is the image divided by their product."""
     widths: list[Width] | None = None
     """Channels of the map each layer reads, in multiples of base_channels; halves from layer to \
 layer down to 1 unless given: 4, 2, 1 for three layers."""
-    stem: Literal["linear", "convolution"] = "linear"
-    """How the latent becomes the first map: a linear layer, normalised number by number, or a \
-transposed convolution from 1×1, normalised channel by channel."""
+    stem: Literal["linear", "convolution", "constant"] = "linear"
+    """How the latent becomes the first map: a linear layer, normalised number by number; a \
+transposed convolution from 1×1, normalised channel by channel; or a learned constant beside a \
+linear layer's map for each latent number, not normalised."""
     stem_bias: bool = False
     """Add a bias in the stem; batch norm right after it makes it superfluous."""
     stem_dropout: Probability = 0.0
@@ -62,9 +63,9 @@ stem is then a bare map)."""
     """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
 PyTorch's own; biases start at 0 except with 'torch'."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' initial weights."""
+    """Standard deviation of 'normal' first weights and of a constant stem."""
     linear_init: Initialiser = "glorot"
-    """First weights of the linear stem, named as in 'init'."""
+    """First weights of the linear layer in the stem, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
     """Standard deviation of batch norm's first scales around 1."""
 
@@ -153,7 +154,7 @@ class Upsample(DcganGenerator):
     kernel_size: Kernel = 3
     """Side of the kernels in layers that double, odd."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
-    """How the map is enlarged; 'bilinear' has no deterministic gradient on a GPU."""
+    """How maps are enlarged; 'bilinear' is slow on a GPU that must be deterministic."""
 
     def _disagreements(self) -> list[str]:
         problems = super()._disagreements()

@@ -8,6 +8,8 @@ from torch import nn
 
 from ganzoo_dcgan.fields import Initialiser
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm)
+
 
 def initialise(
     network: nn.Module,
@@ -30,8 +32,8 @@ def initialise(
             _draw(module, convolution, std)
         elif isinstance(module, nn.Linear):
             _draw(module, linear, std)
-        elif gamma_std and isinstance(getattr(module, "weight", None), nn.Parameter):
-            nn.init.normal_(module.weight, 1.0, gamma_std)  # type: ignore[arg-type]
+        elif gamma_std and isinstance(module, NORMS):
+            nn.init.normal_(module.weight, 1.0, gamma_std)
 
 
 def _draw(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, how: Initialiser, std: float) -> None:

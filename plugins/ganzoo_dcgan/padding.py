@@ -28,3 +28,13 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     outputs = -(-size // stride)
     total = max((outputs - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
+
+
+def convolved_size(
+    size: tuple[int, int], kernel: int, stride: int, padding: Padding
+) -> tuple[int, int]:
+    """Return height and width after a convolution; below 1 where the kernel does not fit."""
+    left, right, top, bottom = padding
+    height = (size[0] + top + bottom - kernel) // stride + 1
+    width = (size[1] + left + right - kernel) // stride + 1
+    return height, width
