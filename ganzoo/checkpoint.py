@@ -193,6 +193,8 @@ def unpack_optimizer(
             if isinstance(value, Tensor) and value.ndim:
                 # Same strides as the parameter: other strides would change speed and rounding.
                 values[key] = torch.empty_like(parameter).copy_(value)
+            elif isinstance(value, Tensor):
+                values[key] = value.clone()
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 

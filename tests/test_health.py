@@ -1,0 +1,73 @@
+"""Trouble is named once, with what to change."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.errors import TrainingError
+from ganzoo.health import Health, diversity
+
+
+def health(told: list[str]) -> Health:
+    return Health(0.5, told.append)
+
+
+def test_a_term_that_is_not_finite_stops_the_run_by_name() -> None:
+    with pytest.raises(TrainingError, match=r"'d/real' became nan at step 51.*lr"):
+        health([]).watch_terms(51, {"d/fake": 1.0, "d/real": float("nan")})
+
+
+def test_a_weight_that_is_not_finite_stops_the_run_by_name() -> None:
+    network = nn.Linear(2, 2)
+    network.weight.data[0, 0] = float("inf")
+
+    with pytest.raises(TrainingError, match=r"generator weight 'weight'.*step 9"):
+        health([]).watch_weights(9, {"generator": network})
+
+
+def test_a_collapse_is_told_once_after_three_sheets() -> None:
+    told: list[str] = []
+    watch = health(told)
+    alike = torch.zeros(9, 1, 4, 4) + torch.rand(1, 1, 4, 4)
+
+    for step in range(5):
+        watch.watch_samples(step, alike)
+
+    assert len(told) == 1
+    assert "collapsed" in told[0]
+    assert [event["event"] for event in watch.events] == ["collapsed"]
+
+
+def test_varied_samples_are_no_collapse() -> None:
+    told: list[str] = []
+    watch = health(told)
+    for step in range(9):
+        watch.watch_samples(step, torch.rand(9, 1, 4, 4))
+
+    assert told == []
+
+
+def test_diversity_is_the_spread_over_samples() -> None:
+    images = torch.stack([torch.full((1, 2, 2), -1.0), torch.full((1, 2, 2), 1.0)])
+
+    assert diversity(images) == pytest.approx(2**0.5)
+
+
+def test_a_discriminator_that_is_always_right_is_told_with_the_remedy() -> None:
+    told: list[str] = []
+    watch = health(told)
+    for step in range(20):
+        watch.watch_accuracy(step, {"d/accuracy": 1.0})
+
+    assert len(told) == 1
+    assert "optimizer.discriminator.lr" in told[0]
+
+
+def test_a_resumed_watch_remembers() -> None:
+    watch = health([])
+    watch.watch_samples(1, torch.zeros(4, 1, 2, 2))
+    other = health([])
+    other.restore(watch.state())
+
+    assert other.state() == watch.state()
+    assert other.alike == 1
