@@ -64,10 +64,19 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
 def seal(tensors: Mapping[str, Tensor], state: str) -> bytes:
     """Return the bytes of a self-checking safetensors file."""
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    content = to_safetensors(own, metadata={"sha256": _ZEROS, "state": state})
+    content = canonical(to_safetensors(own, metadata={"sha256": _ZEROS, "state": state}))
     blank = f'"sha256":"{_ZEROS}"'.encode()
     digest = hashlib.sha256(content).hexdigest()
     return content.replace(blank, f'"sha256":"{digest}"'.encode(), 1)
+
+
+def canonical(content: bytes) -> bytes:
+    """Return a safetensors file with its header in sorted order: equal content, equal bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    table = json.loads(content[8 : 8 + length])
+    header = json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + content[8 + length :]
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], State]:
@@ -208,4 +217,4 @@ def select(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def write_weights(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> None:
     """Write a module's state alone, as plain safetensors that any tool reads."""
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    publish(path, to_safetensors(state, metadata=dict(metadata)))
+    publish(path, canonical(to_safetensors(state, metadata=dict(metadata))))

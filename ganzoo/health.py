@@ -14,6 +14,8 @@ from ganzoo.errors import TrainingError
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
 ALIKE_SHEETS = 3
+WARM_UP_STEPS = 500
+"""Steps in which samples may be alike: an untrained generator's always are."""
 CERTAIN = 0.995
 """Discriminator accuracy from which it counts as having won."""
 CERTAIN_LOGS = 10
@@ -62,7 +64,7 @@ class Health:
         Diversity is the standard deviation over samples, averaged over pixels.
         """
         found = diversity(images)
-        if found < ALIKE * self.real_diversity:
+        if step > WARM_UP_STEPS and found < ALIKE * self.real_diversity:
             self.alike += 1
         else:
             self.alike = 0
