@@ -1,6 +1,7 @@
 """The whole public contract for plugins. Import from here and from nowhere else in ganzoo."""
 
 from ganzoo.errors import DataError, GanzooError
+from ganzoo.fetch import FetchError, fetch, fingerprint
 from ganzoo.hookspecs import API_VERSION, hookimpl
 from ganzoo.specs import (
     Context,
@@ -26,6 +27,7 @@ __all__ = [
     "DataRoot",
     "DatasetSpec",
     "DiscriminatorSpec",
+    "FetchError",
     "GanzooError",
     "GeneratorSpec",
     "ImageData",
@@ -37,5 +39,7 @@ __all__ = [
     "RegularizerSpec",
     "Split",
     "Terms",
+    "fetch",
+    "fingerprint",
     "hookimpl",
 ]

@@ -1,0 +1,226 @@
+"""MNIST and data sets in its format, in torchvision's folders."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ganzoo.api import (
+    DataError,
+    DataRoot,
+    DatasetSpec,
+    FetchError,
+    ImageData,
+    Split,
+    fetch,
+    fingerprint,
+)
+from ganzoo_datasets.idx import Idx, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SIDE = 28
+COUNTS: dict[Split, int] = {"train": 60_000, "test": 10_000}
+PREFIXES: dict[Split, str] = {"train": "train", "test": "t10k"}
+TEN = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One file of a data set, and what identifies it.
+
+    Attributes:
+        md5: of the gzipped file, as published.
+        size: of the gzipped file, in bytes; None where it is not published.
+        sha256: of the unpacked file, in whatever container it lies; None where it is not known.
+    """
+
+    md5: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+class IdxDataset(DatasetSpec):
+    """Images of 28×28 grey pixels in ten classes, in four IDX files."""
+
+    folder: ClassVar[str]
+    mirrors: ClassVar[tuple[str, ...]]
+    files: ClassVar[dict[str, Checked]]
+    classes: ClassVar[tuple[str, ...]] = TEN
+    loose: ClassVar[bool] = True
+    """Whether files that lie in the data folder itself are taken for this data set's."""
+
+    def build(self, root: DataRoot, split: Split = "train") -> ImageData:
+        """Return ``[60000, 1, 28, 28]`` images to train on or ``[10000, 1, 28, 28]`` to test.
+
+        Looked for as 'FOLDER/raw/NAME', 'FOLDER/NAME', 'raw/NAME' and 'NAME', each plain or
+        gzipped; downloaded into 'FOLDER/raw' where none of them is sound.
+
+        Raises:
+            DataError: naming the files and what is wrong with them.
+        """
+        images, labels, notes = self.arrays(root, split)
+        return ImageData(
+            images=_tensor(images).view(-1, 1, SIDE, SIDE),
+            labels=_tensor(labels).long(),
+            classes=self.classes,
+            source=f"{self.use} {split}: '{root.path}'",
+            fingerprint=fingerprint("idx", *map(str, images.shape), images.values, labels.values),
+            notes=notes,
+        )
+
+    def arrays(self, root: DataRoot, split: Split) -> tuple[Idx, Idx, tuple[str, ...]]:
+        """Return images ``[N, 28, 28]``, labels ``[N]`` and what a person should know of them."""
+        prefix, count, notes = PREFIXES[split], COUNTS[split], list[str]()
+        images = self._file(root, f"{prefix}-images-idx3-ubyte", (count, SIDE, SIDE), notes)
+        labels = self._file(root, f"{prefix}-labels-idx1-ubyte", (count,), notes)
+        if (highest := max(labels.values)) >= len(self.classes):
+            raise DataError(
+                f"'{prefix}-labels-idx1-ubyte' in '{root.path}': a label is {highest}, but "
+                f"{self.use} has {len(self.classes)} classes; remove the file to fetch it again"
+            )
+        return images, labels, tuple(notes)
+
+    def _file(self, root: DataRoot, name: str, shape: tuple[int, ...], notes: list[str]) -> Idx:
+        """Return the first sound file of that name, downloading it where there is none."""
+        faults: list[str] = []
+        for path in self._places(root.path, name):
+            if path.is_file():
+                try:
+                    found = self._sound(path, name, shape)
+                except DataError as error:
+                    faults.append(str(error))
+                else:
+                    notes.extend(f"not used: {fault}" for fault in faults)
+                    return found
+        target = root.path / self.folder / "raw" / f"{name}.gz"
+        known = self.files[f"{name}.gz"]
+        try:
+            fetch(
+                [f"{mirror}{name}.gz" for mirror in self.mirrors],
+                target,
+                root,
+                md5=known.md5,
+                size=known.size,
+                remedies=self._remedies(target.parent),
+            )
+        except FetchError as error:
+            raise FetchError("\n".join([f"{self.use}: {error}", *faults])) from error
+        notes.extend(f"replaced by a download: {fault}" for fault in faults)
+        return self._sound(target, name, shape)
+
+    def _places(self, root: Path, name: str) -> list[Path]:
+        folders = [root / self.folder / "raw", root / self.folder]
+        if self.loose:
+            folders += [root / "raw", root]
+        return [folder / file for folder in folders for file in (name, f"{name}.gz")]
+
+    def _sound(self, path: Path, name: str, shape: tuple[int, ...]) -> Idx:
+        """Read the file and check that it is this one.
+
+        Raises:
+            DataError: if it is broken or another.
+        """
+        known = self.files[f"{name}.gz"]
+        again = "remove it and it is fetched again"
+        found = read(path, len(shape), again=again)
+        if found.shape != shape:
+            raise DataError(f"'{path}': holds {found.shape}, not {shape}; {again}")
+        if known.sha256 is None:
+            return found
+        digest = hashlib.sha256(bytes((0, 0, 8, len(shape))))
+        for size in shape:
+            digest.update(size.to_bytes(4, "big"))
+        digest.update(found.values)
+        if digest.hexdigest() != known.sha256:
+            raise DataError(f"'{path}': its content is not that of {self.use}; {again}")
+        return found
+
+    def _remedies(self, folder: Path) -> list[str]:
+        return [
+            f"ganzoo data get {self.use}    on a machine with network; then copy '{folder}'",
+            f"--data DIR or GANZOO_DATA=DIR    a folder with {self.folder}/raw in it",
+            'dataset.use = "digits"    small digits that come with ganzoo, without a download',
+        ]
+
+
+class Mnist(IdxDataset):
+    """Handwritten digits, 28×28 grey.
+
+    LeCun, Cortes & Burges 1998. Every file is compared with the published content, so that a
+    damaged one is never trained on.
+    """
+
+    use: ClassVar[str] = "mnist"
+    folder: ClassVar[str] = "MNIST"
+    mirrors: ClassVar[tuple[str, ...]] = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    )
+    files: ClassVar[dict[str, Checked]] = {
+        "train-images-idx3-ubyte.gz": Checked(
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            9_912_422,
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        "train-labels-idx1-ubyte.gz": Checked(
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            28_881,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        "t10k-images-idx3-ubyte.gz": Checked(
+            "9fb629c4189551a2d022fa330f9573f3",
+            1_648_877,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        "t10k-labels-idx1-ubyte.gz": Checked(
+            "ec29112dd5afa0611ce80d1b7f02629c",
+            4_542,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    }
+
+
+class FashionMnist(IdxDataset):
+    """Photographs of clothes, 28×28 grey.
+
+    Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747. Downloads are compared with the published
+    MD5s; of unpacked files only sizes and headers are known.
+    """
+
+    use: ClassVar[str] = "fashion_mnist"
+    folder: ClassVar[str] = "FashionMNIST"
+    mirrors: ClassVar[tuple[str, ...]] = (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+    )
+    files: ClassVar[dict[str, Checked]] = {
+        "train-images-idx3-ubyte.gz": Checked("8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        "train-labels-idx1-ubyte.gz": Checked("25c81989df183df01b3e8a0aad5dffbe"),
+        "t10k-images-idx3-ubyte.gz": Checked("bef4ecab320f06d8554ea6380940ec79"),
+        "t10k-labels-idx1-ubyte.gz": Checked("bb300cfdad3c16e7a12a480ee83cd310"),
+    }
+    classes: ClassVar[tuple[str, ...]] = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
+    # Its files bear MNIST's names: only a folder that says whose they are will do.
+    loose: ClassVar[bool] = False
+
+
+def _tensor(array: Idx) -> Tensor:
+    import torch
+
+    # The bytearray becomes the tensor's memory: nothing is copied.
+    return torch.frombuffer(array.values, dtype=torch.uint8)
