@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class Relativistic(LossSpec):
     """Ask whether a real image looks more real than a fake one.
 
-    Jolicoeur-Martineau 2018, arXiv:1807.00734. With pairing 'paired' (RpGAN, section 4.1; the loss
-    of R3GAN, Huang et al. 2024, arXiv:2501.05441, equation 2) real image i meets fake image i: the
+    Jolicoeur-Martineau 2018, arXiv:1807.00734. With pairing 'paired' (its RSGAN; RpGAN in R3GAN,
+    Huang et al. 2024, arXiv:2501.05441, equation 2) real image i meets fake image i: the
     discriminator minimises -E log σ(D(xᵢ) - D(G(zᵢ))), the generator -E log σ(D(G(zᵢ)) - D(xᵢ)).
-    With 'average' (RaGAN, section 4.2) each image meets the batch mean of the other side; its two
-    halves are summed as in the paper, where the author's code takes their mean.
+    With 'average' (its RaSGAN) each image meets the batch mean of the other side; the two halves
+    are summed as in the paper, where ports often take their mean.
     """
 
     use: ClassVar[str] = "relativistic"

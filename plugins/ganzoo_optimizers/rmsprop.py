@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, PositiveFloat
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 class Rmsprop(OptimizerSpec):
     """Gradients divided by the root of their running mean square.
 
-    v ← alpha · v + (1 - alpha) g², then w ← w - lr · g / (√v + eps). This is torch's form, and that
-    of Keras up to 2.0.9 at least; Keras 2.15 and 3 divide by √(v + eps), which for gradients below
-    √eps makes smaller steps. The defaults are torch's; those of Keras are alpha 0.9 and eps 1e-7
-    (1e-8 in 2.0).
+    v ← alpha · v + (1 - alpha) g², then w ← w - lr · g / (√v + eps). This is the form of torch and
+    of Keras 2.0; Keras 2.15 and 3 divide by √(v + eps), which makes smaller steps where v is not
+    far above eps. The defaults are torch's; those of Keras are alpha 0.9 and eps 1e-7 (2.0: 1e-8).
     """
 
     use: ClassVar[str] = "rmsprop"
@@ -34,24 +33,18 @@ class Rmsprop(OptimizerSpec):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the last step, taken before the learning rate, that is kept."""
     centered: bool = False
-    """Whether to subtract the squared mean of the gradient from v (Graves 2013, equation 40)."""
+    """Whether to subtract the squared mean gradient from v (Graves 2013, arXiv:1308.0850)."""
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return ``torch.optim.RMSprop`` over ``parameters``, or its form with eps in the root."""
+        import torch
+
+        form: Callable[..., Optimizer] = torch.optim.RMSprop
         if self.epsilon_inside_root:
             from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
 
-            return RootEpsilonRMSprop(
-                parameters,
-                lr=self.lr,
-                alpha=self.alpha,
-                eps=self.eps,
-                momentum=self.momentum,
-                centered=self.centered,
-            )
-        import torch
-
-        return torch.optim.RMSprop(
+            form = RootEpsilonRMSprop
+        return form(
             parameters,
             lr=self.lr,
             alpha=self.alpha,

@@ -13,7 +13,7 @@ from ganzoo_regularizers.slope import distance_from, slopes
 class Dragan(RegularizerSpec):
     """Keep the discriminator's slope at the target in the neighbourhood of real images.
 
-    Kodali et al. 2017, arXiv:1705.07215, section 2.3: λ E (‖∇D(x + δ)‖₂ - k)². The noise is that
+    Kodali et al. 2017, arXiv:1705.07215: λ E (‖∇D(x + δ)‖₂ - k)². The noise is that
     of the authors' code, not the paper's normal one: δ = ε · c · s · u with s the standard
     deviation of the batch, u uniform in [0, 1) for each pixel and one uniform ε for each image.
     """
