@@ -49,7 +49,7 @@ def build_discriminator(
         std=spec.init_std,
         gamma_std=spec.gamma_std,
     )
-    if spec.norm == "spectral":
+    if spec.norm == "spectral":  # Miyato et al. 2018, arXiv:1802.05957
         for module in list(network.modules()):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 spectral_norm(module)

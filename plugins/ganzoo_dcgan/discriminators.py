@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Conv(DiscriminatorSpec):
-    """Strided convolutions with leaky ReLU, then one number: the DCGAN discriminator."""
+    """Score by strided convolutions and leaky ReLU (Radford et al. 2016, arXiv:1511.06434).
+
+    The defaults are the discriminator of Flux's MNIST tutorial: 1×28×28 → 64×14×14 → 128×7×7 → 1,
+    138,561 parameters.
+    """
 
     use: ClassVar[str] = "conv"
 
@@ -37,7 +41,7 @@ TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
     bias: bool = True
     """Add a bias in the convolutions."""
     norm: Literal["none", "batch", "instance", "layer", "spectral"] = "none"
-    """Normalisation of the maps, or of all weights with 'spectral' (largest singular value 1)."""
+    """Normalisation of the maps; 'spectral' divides all weights by their largest singular value."""
     first_norm: bool = False
     """Normalise the first map too, which DCGAN advises against; 'spectral' always does."""
     norm_affine: bool = True
@@ -93,7 +97,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         """Return zeros around each convolution's input, and height and width of the last map.
 
         Raises:
-            GanzooError: if nothing is left of the image on the way.
+            GanzooError: if nothing is left of the image on the way, or of a map to normalise.
         """
         paddings = []
         size = image.height, image.width
@@ -109,7 +113,8 @@ PyTorch's own; biases start at 0 except with 'torch'."""
                     f"images after convolution {number} of {len(self.strides)}, which reads "
                     f"{before[0]}×{before[1]}; use fewer strides of 2 or larger images"
                 )
-            if self.norm == "instance" and convolved == (1, 1):
+            is_normed = number > 1 or self.first_norm
+            if self.norm == "instance" and is_normed and convolved == (1, 1):
                 raise GanzooError(
                     f"discriminator.norm: 'instance' makes zeros of the 1×1 maps of convolution "
                     f"{number}; use fewer strides of 2 or another norm"

@@ -10,4 +10,4 @@ Width = Annotated[int, Field(ge=1, le=8192)]
 Kernel = Annotated[int, Field(ge=1, le=31)]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 Initialiser = Literal["normal", "glorot", "he", "orthogonal", "torch"]
-Factor = Literal[1, 2]
+Factor = Annotated[int, Field(ge=1, le=2)]  # a Literal would let true and 1.0 through

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""Lowest and highest value that an output can have; 'linear' has no bounds."""
 
 
 class DcganGenerator(GeneratorSpec):
@@ -35,7 +36,7 @@ linear layer's map for each latent number, not normalised."""
     stem_dropout: Probability = 0.0
     """Share of the first map's numbers set to zero in training."""
     kernel_size: Kernel = 4
-    """Side of the kernels in layers that double."""
+    """Side of the kernels in layers that double; odd ones overlap unevenly (checkerboards)."""
     same_kernel_size: Kernel = 5
     """Side of the kernels in layers that keep the size, odd."""
     bias: bool = False
@@ -124,7 +125,11 @@ PyTorch's own; biases start at 0 except with 'torch'."""
 
 
 class Transpose(DcganGenerator):
-    """Enlarge by transposed convolutions, as DCGAN does."""
+    """Enlarge by transposed convolutions, as DCGAN does (Radford et al. 2016, arXiv:1511.06434).
+
+    The defaults are the generator of Flux's MNIST tutorial: 100 → 256×7×7 → 128×7×7 → 64×14×14 →
+    1×28×28, 2,231,168 parameters.
+    """
 
     use: ClassVar[str] = "transpose"
 
@@ -147,7 +152,8 @@ class Transpose(DcganGenerator):
 
 
 class Upsample(DcganGenerator):
-    """Enlarge by interpolation and then convolve: no checkerboard (Odena et al. 2016)."""
+    """Enlarge by interpolation, then convolve: no checkerboards (Odena et al. 2016, \
+distill.pub/2016/deconv-checkerboard)."""
 
     use: ClassVar[str] = "upsample"
 

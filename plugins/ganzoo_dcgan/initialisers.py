@@ -21,6 +21,10 @@ def initialise(
 ) -> None:
     """Draw the weights of every layer in ``network``, in the order of its modules.
 
+    'normal' is N(0, std²) (Radford et al. 2016); 'glorot' uniform up to √(6 / (fan in + fan out))
+    (Glorot & Bengio 2010, eq. 16); 'he' N(0, 2 / fan in) (He et al. 2015, eq. 10); 'orthogonal'
+    has orthonormal rows or columns (Saxe et al. 2014); 'torch' keeps what the layer drew itself.
+
     Args:
         convolution: how convolutions of both directions start.
         linear: how linear layers start.

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class ConstantStem(nn.Module):
-    """A learned constant beside a projection of the latent, one map per latent number."""
+    """A learned constant beside a projection of the latent, one map per latent number.
+
+    Dive into Deep Learning's simplification of the basis layer of R3GAN (Huang et al. 2024,
+    arXiv:2501.05441), which multiplies the two instead.
+    """
 
     def __init__(
         self, latent_size: int, channels: int, start: tuple[int, int], bias: bool, std: float

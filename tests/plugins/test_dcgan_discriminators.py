@@ -88,6 +88,7 @@ def test_images_that_vanish_on_the_way_are_refused(downsample: str) -> None:
 def test_instance_norm_of_single_pixels_is_refused() -> None:
     with pytest.raises(GanzooError, match="'instance' makes zeros of the 1×1 maps"):
         Conv(strides=[2, 2], norm="instance").build(ImageShape(1, 4, 4))
+    Conv(strides=[2], norm="instance").build(ImageShape(1, 2, 2))  # the first is not normalised
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_instance_norm_of_single_pixels_is_refused() -> None:
         ({"widths": [1]}, "'widths' names 1 maps and 'strides' 2 convolutions"),
         ({"gamma_std": 0.02}, "'gamma_std' needs norm"),
         ({"norm": "spectral", "gamma_std": 0.02}, "'gamma_std' needs norm"),
-        ({"strides": [0]}, "should be 1 or 2"),
+        ({"strides": [0]}, "greater than or equal to 1"),
         ({"norm": "group"}, "should be 'none', 'batch', 'instance', 'layer' or 'spectral'"),
         ({"dropout": -0.1}, "greater than or equal to 0"),
     ],
