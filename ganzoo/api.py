@@ -1,6 +1,6 @@
 """The whole public contract for plugins. Import from here and from nowhere else in ganzoo."""
 
-from ganzoo.errors import DataError, GanzooError
+from ganzoo.errors import DataError, GanzooError, printable
 from ganzoo.fetch import FetchError, fetch, fingerprint
 from ganzoo.hookspecs import API_VERSION, hookimpl
 from ganzoo.specs import (
@@ -15,6 +15,7 @@ from ganzoo.specs import (
     LossSpec,
     OptimizerSpec,
     Pair,
+    Progress,
     RegularizerSpec,
     Split,
     Terms,
@@ -36,10 +37,12 @@ __all__ = [
     "LossSpec",
     "OptimizerSpec",
     "Pair",
+    "Progress",
     "RegularizerSpec",
     "Split",
     "Terms",
     "fetch",
     "fingerprint",
     "hookimpl",
+    "printable",
 ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ganzoo.api import DatasetSpec, hookimpl
+from ganzoo_datasets.cifar10 import Cifar10
 from ganzoo_datasets.digits import Digits
+from ganzoo_datasets.folder import Folder
 from ganzoo_datasets.mnist import FashionMnist, Mnist
+from ganzoo_datasets.sprites import Sprites
+from ganzoo_datasets.stacked_mnist import StackedMnist
 
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the data sets of this package."""
-    return [Mnist, FashionMnist, Digits]
+    return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, Folder]

@@ -25,6 +25,7 @@ PIECE = 1 << 20
 class Idx:
     """The content of a file: sizes, and the values in row-major order."""
 
+    path: Path
     shape: tuple[int, ...]
     values: bytearray
 
@@ -41,7 +42,7 @@ def read(path: Path, dimensions: int, *, again: str = "fetch it again") -> Idx:
     """
     try:
         with _opened(path) as file:
-            return _read(file, dimensions)
+            return Idx(path, *_read(file, dimensions))
     except EOFError as error:
         raise DataError(f"'{path}': the gzip stream is cut short; {again}") from error
     except gzip.BadGzipFile as error:
@@ -58,7 +59,7 @@ def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def _read(file: BinaryIO | gzip.GzipFile, dimensions: int) -> Idx:
+def _read(file: BinaryIO | gzip.GzipFile, dimensions: int) -> tuple[tuple[int, ...], bytearray]:
     header = file.read(4 + 4 * dimensions)
     if not header:
         raise ValueError("the file is empty")
@@ -83,7 +84,7 @@ def _read(file: BinaryIO | gzip.GzipFile, dimensions: int) -> Idx:
         raise ValueError(f"truncated: {len(values)} of {_times(shape)} values")
     if file.read(1):  # of a gzip stream this also compares the checksum at its end
         raise ValueError(f"goes on after its {_times(shape)} values")
-    return Idx(shape, values)
+    return shape, values
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -43,6 +43,13 @@ class Checked:
     sha256: str | None = None
 
 
+def tensor_of(array: Idx) -> Tensor:
+    """Return the array as uint8 of its shape, in its own memory: nothing is copied."""
+    import torch
+
+    return torch.frombuffer(array.values, dtype=torch.uint8).view(array.shape)
+
+
 class IdxDataset(DatasetSpec):
     """Images of 28×28 grey pixels in ten classes, in four IDX files."""
 
@@ -64,10 +71,10 @@ class IdxDataset(DatasetSpec):
         """
         images, labels, notes = self.arrays(root, split)
         return ImageData(
-            images=_tensor(images).view(-1, 1, SIDE, SIDE),
-            labels=_tensor(labels).long(),
+            images=tensor_of(images).unsqueeze(1),  # [N, 1, 28, 28]
+            labels=tensor_of(labels).long(),
             classes=self.classes,
-            source=f"{self.use} {split}: '{root.path}'",
+            source=f"{self.use} {split}: '{images.path}'",
             fingerprint=fingerprint("idx", *map(str, images.shape), images.values, labels.values),
             notes=notes,
         )
@@ -79,8 +86,8 @@ class IdxDataset(DatasetSpec):
         labels = self._file(root, f"{prefix}-labels-idx1-ubyte", (count,), notes)
         if (highest := max(labels.values)) >= len(self.classes):
             raise DataError(
-                f"'{prefix}-labels-idx1-ubyte' in '{root.path}': a label is {highest}, but "
-                f"{self.use} has {len(self.classes)} classes; remove the file to fetch it again"
+                f"'{labels.path}': a label is {highest}, but {self.use} has "
+                f"{len(self.classes)} classes; remove the file and it is fetched again"
             )
         return images, labels, tuple(notes)
 
@@ -217,10 +224,3 @@ class FashionMnist(IdxDataset):
     )
     # Its files bear MNIST's names: only a folder that says whose they are will do.
     loose: ClassVar[bool] = False
-
-
-def _tensor(array: Idx) -> Tensor:
-    import torch
-
-    # The bytearray becomes the tensor's memory: nothing is copied.
-    return torch.frombuffer(array.values, dtype=torch.uint8)

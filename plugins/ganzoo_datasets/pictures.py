@@ -1,0 +1,100 @@
+"""Data sets made of encoded images: which, in which classes, how they become equal in shape."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split
+from ganzoo_datasets.stores import Listing, Store
+
+Side = Annotated[int, Field(ge=4, le=4096)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Size = Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
+
+
+class PictureDataset(DatasetSpec):
+    """Images of any size, brought to one."""
+
+    size: Size
+    """Height and width in pixels: one number, or [height, width]."""
+    crop: Literal["center", "none"] = "center"
+    """Keep proportions and cut off what stands over, or squeeze the whole image into the size."""
+    resample: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = "bilinear"
+    """Filter for resizing, antialiased (but for 'nearest')."""
+    channels: Literal[1, 3] = 3
+    """1 for grey, 3 for colour."""
+    background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]  # noqa: RUF012
+    """Red, green and blue behind transparent images."""
+    on_bad: Literal["error", "skip"] = "error"
+    """What to do when images cannot be read: stop before training, or leave them out."""
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of the images kept for testing, chosen by their names."""
+
+    def collect(self, store: Store, split: Split, progress: Progress) -> ImageData:
+        """Read the images of a store.
+
+        Raises:
+            DataError: if there are none, or some cannot be read.
+        """
+        from ganzoo_datasets.loading import load
+        from ganzoo_datasets.picture import Frame
+
+        height, width = self.size if isinstance(self.size, list) else (self.size, self.size)
+        red, green, blue = self.background
+        frame = Frame(self.channels, height, width, self.crop, self.resample, (red, green, blue))
+        listing = store.scan()
+        if not listing.names:
+            raise DataError(f"{self.use}: no images in '{store.path}' ({_counts(listing)})")
+        classes, label_of, notes = classify(listing.names)
+        names = [name for name in listing.names if self._is_in(name, split)]
+        if not names:
+            raise DataError(
+                f"{self.use}: none of {len(listing.names)} images is for '{split}'; set "
+                f"dataset.holdout, which is {self.holdout}, to another share"
+            )
+        loaded = load(store, names, frame, skip=self.on_bad == "skip", progress=progress)
+        skipped = [f"{count} {kind}: passed by" for kind, count in listing.skipped.items()]
+        return ImageData(
+            images=loaded.images,
+            labels=loaded.labels(label_of),
+            classes=classes,
+            source=f"{self.use} {split}: '{store.path}'",
+            fingerprint=loaded.fingerprint,
+            notes=(*notes, *skipped, *loaded.notes),
+        )
+
+    def _is_in(self, name: str, split: Split) -> bool:
+        """Tell whether an image belongs to the split, whatever other images there are."""
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8, key=b"holdout")
+        is_held_out = int.from_bytes(digest.digest(), "big") < self.holdout * 2**64
+        return is_held_out == (split == "test")
+
+
+def classify(names: list[str]) -> tuple[tuple[str, ...], dict[str, int] | None, list[str]]:
+    """Return the classes, each name's class and notes: classes are the first sub-folders.
+
+    Folders around all images are looked through. Where not every image is in a sub-folder, or all
+    are in the same, there are no classes.
+    """
+    paths = [PurePosixPath(name).parts[:-1] for name in names]
+    depth = 0
+    while all(len(path) > depth for path in paths) and len({path[depth] for path in paths}) == 1:
+        depth += 1
+    flat = sum(len(path) <= depth for path in paths)
+    if flat:
+        mixed = flat < len(paths)
+        note = f"no classes: {flat} of {len(paths)} images are in no sub-folder"
+        return (), None, [note] if mixed else []
+    classes = tuple(sorted({path[depth] for path in paths}))
+    index = {name: at for at, name in enumerate(classes)}
+    return classes, {name: index[path[depth]] for name, path in zip(names, paths, strict=True)}, []
+
+
+def _counts(listing: Listing) -> str:
+    found = [*listing.others.most_common(8), *listing.skipped.items()]
+    counted = ", ".join(f"{count} {what}" for what, count in found)
+    return f"{counted or 'it is empty'}; PNG, JPEG, WEBP, BMP and GIF are read"
