@@ -39,6 +39,7 @@ def probe(
         discriminator.train()
         inputs = (latent, batch.labels) if recipe.generator.uses_labels else (latent,)
         fake = attempt(recipe.generator, "making images", lambda: generator(*inputs))
+        ranges = wrong_range(recipe, shape)
         problems = wrong_images(recipe.generator, fake, len(latent), shape)
         if problems:
             return problems
@@ -48,8 +49,8 @@ def probe(
         if problems:
             return problems
         for role, network in (("discriminator", discriminator), ("generator", generator)):
-            problems += _wrong_terms(recipe, role, network, discriminator, batch, fake, latent)  # type: ignore[arg-type]
-    return problems
+            ranges += _wrong_terms(recipe, role, network, discriminator, batch, fake, latent)  # type: ignore[arg-type]
+    return ranges
 
 
 def wrong_images(spec: Spec, images: object, count: int, shape: ImageShape) -> list[str]:
@@ -67,14 +68,14 @@ def wrong_images(spec: Spec, images: object, count: int, shape: ImageShape) -> l
     return []
 
 
-def out_of_range(spec: Spec, images: Tensor, shape: ImageShape) -> list[str]:
-    """Return a complaint where images leave [low, high] by more than a rounding error."""
-    low, high = float(images.min()), float(images.max())
-    if low >= shape.low - 1e-4 and high <= shape.high + 1e-4:
+def wrong_range(recipe: Recipe, shape: ImageShape) -> list[str]:
+    """Return a complaint where generator and data live in different value ranges."""
+    span = recipe.generator.output_range()
+    if span is None or span == (shape.low, shape.high):
         return []
     return [
-        f"{spec.kind} {spec.use!r} makes values in [{low:.3g}, {high:.3g}], the data is in "
-        f"[{shape.low:g}, {shape.high:g}]; change generator.output or dataset.value_range"
+        f"generator {recipe.generator.use!r} makes values in [{span[0]:g}, {span[1]:g}], the data "
+        f"is in [{shape.low:g}, {shape.high:g}]; change generator.output or dataset.value_range"
     ]
 
 
@@ -87,6 +88,24 @@ def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
     if not bool(torch.isfinite(logits).all()):
         return [f"{who} returned logits that are not finite"]
     return []
+
+
+def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> bool:
+    """Return whether one image's logit depends on the other images of its batch.
+
+    Batch norm does that; penalties on the slope at single images then lose their meaning
+    (Gulrajani et al. 2017, section 4).
+    """
+    if len(images) < 2:
+        return False
+    scores = []
+    for batch in (images, torch.cat([images[:1], images[1:].flip(1, 2, 3) * 0.5])):
+        with observing(discriminator), torch.no_grad():
+            torch.manual_seed(0)
+            probe_of = copy.deepcopy(discriminator).train()
+            inputs = (batch,) if labels is None else (batch, labels)
+            scores.append(probe_of(*inputs)[0])
+    return not torch.allclose(scores[0], scores[1], rtol=1e-3, atol=1e-6)
 
 
 def _wrong_terms(

@@ -161,6 +161,10 @@ class GeneratorSpec(Spec):
     uses_labels: ClassVar[bool] = False
     """Whether the network is called as ``generator(latent, labels)``."""
 
+    def output_range(self) -> tuple[float, float] | None:
+        """Return the lowest and highest value the network can make; None without bounds."""
+        return None
+
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]`` in [image.low, image.high].
 

@@ -223,6 +223,14 @@ def try_out(parts: Assembly, reporter: Reporter) -> None:
             latent,
             parts.shape,
         )
+        labels = batch.labels if parts.recipe.discriminator.uses_labels else None
+        penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
+        if penalised and guards.couples(parts.discriminator.network, batch.images, labels):
+            reporter.warn(
+                f"the discriminator's logit of an image depends on the rest of its batch (batch "
+                f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
+                "an image; use discriminator.norm = 'layer' or 'none'"
+            )
     if not problems:
         return
     if parts.recipe.step.guards == "warn":
