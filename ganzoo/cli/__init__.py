@@ -1,0 +1,14 @@
+"""The command line: ``ganzoo VERB``. Parsing, calling and printing; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    # Before torch is imported: threads that wait by spinning starve their neighbours.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from ganzoo.cli.app import ganzoo
+
+    ganzoo.main(prog_name="ganzoo")

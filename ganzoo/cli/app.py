@@ -1,0 +1,192 @@
+"""The verbs of the command line, imported one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from ganzoo import __version__
+from ganzoo.cli.boundary import ending
+from ganzoo.errors import suggest
+
+VERBS = {
+    "run": "run:run",
+    "resume": "resume:resume",
+    "check": "check:check",
+    "list": "listing:list_things",
+    "show": "show:show",
+    "plugins": "plugins:plugins",
+    "data": "data:data",
+    "schema": "check:schema",
+    "doctor": "doctor:doctor",
+    "completion": "completion:completion",
+}
+"""Each verb, and the module of ganzoo.cli and the name it is found at."""
+ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
+FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help."
+
+
+@dataclass
+class Settings:
+    """What holds for the whole command line, wherever on it the option stands."""
+
+    verbosity: int = 0
+    """Below 0: only warnings, errors and results; above: more detail."""
+    debug: bool = False
+
+
+class Command(click.Command):
+    """A verb whose help ends with examples, and which knows the options of all verbs."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **rest: Any) -> None:
+        rest.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **rest)
+        self.examples = tuple(examples)
+        self.params.extend(shared_options())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, exactly as they are typed."""
+        write_examples(self.examples, formatter)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the help option, which the last line of every page names."""
+        return hidden_help(super().get_help_option(ctx))
+
+
+class Group(click.Group):
+    """Verbs about one thing, like ``data get`` and ``data path``."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **rest: Any) -> None:
+        rest.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **rest)
+        self.examples = tuple(examples)
+        self.params.extend(shared_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs first, then the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, exactly as they are typed."""
+        write_examples(self.examples, formatter)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the help option, which the last line of every page names."""
+        return hidden_help(super().get_help_option(ctx))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or say which one may have been meant."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            if name.startswith("-"):
+                self.parse_args(ctx, args)
+            ctx.fail(f"no command {name!r}{suggest(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+class Verbs(Group):
+    """The whole command line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the verbs in the order they are needed."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb's module."""
+        place = VERBS.get(ALIASES.get(cmd_name, cmd_name))
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found = getattr(import_module(f"ganzoo.cli.{module}"), name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run the command line and exit."""
+        import sys
+
+        words = list(sys.argv[1:] if args is None else args)
+        name = prog_name or "ganzoo"
+        complete(self, name)
+        settings = Settings(debug="--debug" in words)
+
+        def body() -> int | None:
+            with self.make_context(name, words, obj=settings, **extra) as context:
+                outcome = self.invoke(context)
+            return outcome if isinstance(outcome, int) else None
+
+        sys.exit(ending(body, lambda: settings.debug))
+
+
+def complete(verbs: click.Group, name: str) -> None:
+    """Answer the shell, if it is the shell that asks for completions."""
+    request = os.environ.get("_GANZOO_COMPLETE")
+    if request:
+        from click.shell_completion import shell_complete
+
+        raise SystemExit(shell_complete(verbs, {}, name, "_GANZOO_COMPLETE", request))
+
+
+def shared_options() -> list[click.Option]:
+    """Return new copies of the options that every verb takes; the help's last line has them."""
+
+    def add(by: int) -> Any:
+        def remember(ctx: click.Context, parameter: click.Parameter, count: int) -> None:  # noqa: ARG001
+            ctx.ensure_object(Settings).verbosity += by * count
+
+        return remember
+
+    def debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+        ctx.ensure_object(Settings).debug |= value
+
+    common: dict[str, Any] = {"expose_value": False, "hidden": True}
+    return [
+        click.Option(["-q", "--quiet"], count=True, callback=add(-1), **common),
+        click.Option(["-v", "--verbose"], count=True, callback=add(1), **common),
+        click.Option(["--debug"], is_flag=True, callback=debug, **common),
+    ]
+
+
+def hidden_help(option: click.Option | None) -> click.Option | None:
+    """Keep ``-h`` out of the list of options; the last line names it."""
+    if option is not None:
+        option.hidden = True
+    return option
+
+
+def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    """Write the examples line by line, and the options that every verb takes."""
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+    formatter.write(f"{FOOTER}\n")
+
+
+@click.group(
+    name="ganzoo",
+    cls=Verbs,
+    examples=[
+        "ganzoo run dcgan_digits                  train, save, draw; nothing to download",
+        "ganzoo run dcgan_mnist --set train.epochs=3",
+        "ganzoo resume last                       go on with the newest run",
+    ],
+)
+@click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s")
+def ganzoo() -> None:
+    """Train, repeat and compare GANs from recipes; parts are plugins."""

@@ -1,0 +1,179 @@
+"""A run on the terminal: a bar where there is one, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganzoo.cli.screens import Rows, first_screen, last_screen
+from ganzoo.cli.terminal import console, print_warning
+from ganzoo.cli.transfers import Transfers
+from ganzoo.cli.wording import duration, terms
+from ganzoo.errors import printable
+
+if TYPE_CHECKING:
+    from ganzoo.reporter import Outcome
+    from ganzoo.train import Training
+
+REDRAW_S = 0.25
+"""Seconds between drawings of the bar."""
+LINE_S = 10.0
+"""Seconds between lines where there is no bar."""
+ESTIMATE_S = 3.0
+"""Seconds of training after which the time it will take is told."""
+
+
+class Display:
+    """A ``Reporter`` that writes to stderr and outlives its reader."""
+
+    def __init__(self, verbosity: int = 0) -> None:
+        self.verbosity = verbosity
+        self.console = console("stderr", steady=True)
+        self.is_drawn = (
+            verbosity >= 0 and sys.stderr.isatty() and not self.console.is_dumb_terminal
+        )
+        self.transfers = Transfers(self.console, drawn=self.is_drawn)
+        self._live: Live | None = None
+        self._terms = ""
+        self._sheet: Path | None = None
+        self._updated = 0.0
+        self._has_estimate = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as a plain one: before an error message, or at the end."""
+        self.transfers.close()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    # The reporter
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing; also called while a signal is handled."""
+        if self.verbosity >= 0:
+            self._print(text)
+
+    def warn(self, text: str) -> None:
+        """Say something nobody should miss."""
+        self.transfers.close()
+        print_warning(self.console, text)
+
+    def started(self, training: Training) -> None:
+        """Show the first screen and begin to draw."""
+        self.transfers.close()
+        if self.verbosity < 0:
+            return
+        self._rows(first_screen(training))
+        if self.is_drawn:
+            # Without a drawing thread: loader workers are forked, and forks and threads do not mix.
+            self._live = Live(
+                self._bar(training),
+                console=self.console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+            )
+            self._live.start(refresh=True)
+        self._updated = time.monotonic()
+
+    def stepped(self, training: Training) -> None:
+        """Draw the bar, or write a line if the last was written long ago."""
+        now = time.monotonic()
+        if self._live is not None:
+            if now - self._updated >= REDRAW_S:
+                self._updated = now
+                self._live.update(self._bar(training), refresh=True)
+            return
+        if self.verbosity < 0:
+            return
+        if not self._has_estimate and training.seconds >= ESTIMATE_S:
+            self._has_estimate = True
+            self._print(f"about {duration(training.seconds_left)} to go")
+        if now - self._updated >= LINE_S:
+            self._line(training)
+
+    def logged(self, training: Training, entry: dict[str, Any]) -> None:
+        """Take over the new terms."""
+        is_first = not self._terms
+        self._terms = terms(entry)
+        if self.verbosity > 0:
+            self._line(training)
+        elif self._live is None and self.verbosity == 0 and is_first:
+            self._line(training)
+
+    def sampled(self, training: Training, path: Path) -> None:
+        """Say where the first sheet is; the bar shows the newest."""
+        if self.verbosity > 0 or (self._sheet is None and self._live is None):
+            self.note(f"pictures: {path}")
+        self._sheet = path
+
+    def saved(self, training: Training, path: Path) -> None:  # noqa: ARG002
+        """Say it to those who asked for detail."""
+        if self.verbosity > 0:
+            self.note(f"saved: {path}")
+
+    def finished(self, training: Training, outcome: Outcome) -> None:
+        """Take the bar away and say how it ended."""
+        self.close()
+        if self.verbosity >= 0:
+            self._rows(last_screen(training, outcome))
+
+    # What it looks like
+
+    def _bar(self, training: Training) -> RenderableType:
+        parts = training.parts
+        row = Table.grid(padding=(0, 1))
+        row.add_row(
+            Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):g}"),
+            ProgressBar(total=parts.steps, completed=training.step, width=24),
+            Text(f"{training.step:,}/{parts.steps:,}"),
+            Text(_speed(training)),
+        )
+        below = self._terms
+        if self._sheet is not None:
+            below += f"\nnewest pictures: {self._sheet}"
+        return Group(row, Text(printable(below), style="dim"))
+
+    def _line(self, training: Training) -> None:
+        self._updated = time.monotonic()
+        parts = training.parts
+        where = f"step {training.step:,}/{parts.steps:,}, epoch {parts.epoch(training.step):.2f}"
+        self._print(" · ".join(text for text in (where, _speed(training), self._terms) if text))
+
+    def _rows(self, rows: Rows) -> None:
+        width = max(len(label) for label, _ in rows)
+        for label, text in rows:
+            line = Text(f"{label:<{width}}  ", style="bold")
+            line.append(printable(text, 2000), style="not bold")
+            self.console.print(line, soft_wrap=True)
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(printable(text, 2000)), soft_wrap=True)
+
+
+def _speed(training: Training) -> str:
+    if training.step == training.first_step:
+        return ""
+    return (
+        f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left"
+    )

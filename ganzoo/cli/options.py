@@ -1,0 +1,149 @@
+"""Options that several verbs share, and what they complete to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from ganzoo.cli.wording import OUT
+
+if TYPE_CHECKING:
+    from ganzoo.registry import Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which plugins a command works with."""
+
+    plugin: tuple[Path, ...]
+    block: tuple[str, ...]
+
+    def load(self, warn: Callable[[str], None] | None = None) -> Registry:
+        """Load them; what is wrong with one that nobody named is told to ``warn``."""
+        from ganzoo import registry
+
+        found = registry.load(self.plugin, self.block)
+        for text in found.warnings if warn else ():
+            warn(text)  # type: ignore[misc]
+        return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """What belongs to the machine and not to a recipe."""
+
+    device: str
+    data: str | None
+    threads: int
+    workers: int
+    offline: bool
+
+
+def plugin_options(function: F) -> F:
+    """Add ``--plugin`` and ``--block``; the function gets them as ``parts``."""
+
+    @click.option(
+        "--plugin",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Load a plugin file; repeatable.",
+    )
+    @click.option("--block", multiple=True, metavar="NAMES", help="Leave these plugins out: a,b.")
+    @functools.wraps(function)
+    def gathered(*args: Any, plugin: tuple[Path, ...], block: tuple[str, ...], **rest: Any) -> Any:
+        names = [name.strip() for given in block for name in given.split(",")]
+        return function(*args, parts=Parts(plugin, tuple(filter(None, names))), **rest)
+
+    return gathered  # type: ignore[return-value]
+
+
+def place_options(function: F) -> F:
+    """Add what belongs to the machine; the function gets it as ``place``."""
+
+    @click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+    @data_option
+    @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads.")
+    @click.option(
+        "--workers",
+        default=0,
+        type=click.IntRange(0, 256),
+        metavar="N",
+        help="Processes that read images of large data sets.",
+    )
+    @offline_option
+    @functools.wraps(function)
+    def gathered(
+        *args: Any,
+        device: str,
+        data: str | None,
+        threads: int | None,
+        workers: int,
+        offline: bool,
+        **rest: Any,
+    ) -> Any:
+        place = Place(device, data, threads or 0, workers, offline)
+        return function(*args, place=place, **rest)
+
+    return gathered  # type: ignore[return-value]
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a value of the recipe; repeatable.",
+)
+data_option = click.option(
+    "--data", metavar="DIR", help="Folder of the data sets, else $GANZOO_DATA."
+)
+offline_option = click.option(
+    "--offline", is_flag=True, envvar="GANZOO_OFFLINE", help="Never download."
+)
+out_option = click.option(
+    "--out", default=OUT, metavar="DIR", type=click.Path(path_type=Path), help="Folder of the runs."
+)
+minutes_option = click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Save and stop after N minutes.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def recipe_names(
+    context: click.Context,  # noqa: ARG001
+    parameter: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Complete the name of a shipped recipe, or a file."""
+    from ganzoo.source import shipped
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+def run_names(
+    context: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Complete the letters of a run."""
+    from ganzoo.rundir import list_runs
+
+    runs = list_runs(Path(context.params.get("out") or OUT))
+    return [
+        CompletionItem(run.id, help=run.path.parent.name)
+        for run in reversed(runs)
+        if run.id.startswith(incomplete)
+    ]

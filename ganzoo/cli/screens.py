@@ -1,0 +1,104 @@
+"""What a run says of itself before its first step and after its last, as rows of label and text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.cli.wording import duration, number, resume_command, terms
+from ganzoo.rundir import RunDir
+
+if TYPE_CHECKING:
+    from ganzoo.reporter import Outcome
+    from ganzoo.train import Training
+
+Rows = list[tuple[str, str]]
+
+
+def first_screen(training: Training) -> Rows:
+    """Return what is trained on what, where it goes, and how to stop and go on."""
+    parts, run, recipe = training.parts, training.run, training.parts.recipe
+    state = parts.machine.state()
+    facts = parts.facts()
+    rows = [
+        ("recipe", run.path.parent.name),
+        ("data", data_line(facts["data"])),
+        ("networks", networks_line(facts["parameters"], recipe)),
+        ("loss", " + ".join([recipe.loss.use, *(item.use for item in recipe.regularizer)])),
+        (
+            "machine",
+            f"{parts.machine.device} ({state['device_name']}), {count(state['threads'], 'thread')},"
+            f" {state['precision']}, seed {recipe.train.seed}",
+        ),
+        (
+            "length",
+            f"{parts.steps:,} steps, {number(round(parts.epoch(parts.steps), 2))} epochs, "
+            f"{parts.images_per_step():,} images a step",
+        ),
+        ("run", f"{run.path}"),
+        ("pictures", f"{run.samples} {rhythm(recipe.samples.every)}"),
+        ("stop", f"Ctrl-C saves first; go on any time with: {resume_command(run)}"),
+    ]
+    if training.step:
+        rows.insert(0, ("resumed", f"at step {training.step:,} of {parts.steps:,}"))
+    return rows
+
+
+def last_screen(training: Training, outcome: Outcome) -> Rows:
+    """Return how the run ended and where its files are."""
+    run, result = training.run, outcome.result
+    steps = training.step - training.first_step
+    made = f"{count(steps, 'step')} in {duration(training.seconds)}"
+    if outcome.status != "done":
+        return [
+            (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
+            ("why", outcome.reason),
+            ("saved", checkpoint_name(run)),
+            ("go on", resume_command(run)),
+        ]
+    rows = [("done", f"{made}, {result['images_per_second']:,.0f} images/s")]
+    if final := terms(result["final"]):
+        rows.append(("final", final))
+    rows += [(name, number(value)) for name, value in sorted(result["best"].items())]
+    return rows + files(run)
+
+
+def files(run: RunDir) -> Rows:
+    """Return the files of a run that people open, as far as they are there."""
+    sheets = sorted(run.samples.glob("*.png"))
+    found = [
+        ("pictures", sheets[-1] if sheets else None),
+        ("film", run.path / "samples.gif"),
+        ("report", run.path / "report.html"),
+        ("weights", run.generator),
+        ("folder", run.path),
+    ]
+    return [(name, str(path)) for name, path in found if path is not None and path.exists()]
+
+
+def data_line(data: dict[str, Any]) -> str:
+    """Return name, number and shape of the images."""
+    return f"{data['name']}: {data['images']:,} images {data['shape']}"
+
+
+def networks_line(parameters: dict[str, int], recipe: Any) -> str:
+    """Return both networks with their parameters."""
+    return ", ".join(
+        f"{role} '{getattr(recipe, role).use}' {parameters[role]:,} parameters"
+        for role in ("generator", "discriminator")
+    )
+
+
+def count(many: int, what: str) -> str:
+    """Return '1 thread' or '2 threads'."""
+    return f"{many:,} {what}{'s' * (many != 1)}"
+
+
+def rhythm(every: int) -> str:
+    """Return when pictures are drawn."""
+    return f"every {every:,} steps" if every else "at the end"
+
+
+def checkpoint_name(run: RunDir) -> str:
+    """Return the newest checkpoint's file."""
+    kept = sorted(run.checkpoints.glob("step-*.safetensors"))
+    return str(kept[-1]) if kept else "nothing"

@@ -1,0 +1,106 @@
+"""stdout for results, stderr for progress; neither may break a run or a locale."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+from ganzoo.errors import printable
+from ganzoo.rundir import finite
+
+PLAIN = {"×": "x", "·": "-", "…": "...", "–": "-", "→": "->", "±": "+-", "’": "'"}
+"""What stands for a character that the terminal's encoding does not have."""
+LONGEST = 40_000
+"""Characters of one message at most."""
+
+
+def prepare() -> None:
+    """Make the standard streams usable: open, and able to write any character."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file to be opened, a checkpoint maybe, would become stdout.
+            os.open(os.devnull, os.O_RDWR)
+    codecs.register_error("ganzoo", _replace)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="ganzoo")
+
+
+def say(text: str = "") -> None:
+    """Write a result to stdout, inert whatever it contains."""
+    click.echo(printable(text, LONGEST))
+
+
+def result(content: Any) -> None:
+    """Write a result to stdout: text as it is, anything else as strict JSON in ASCII."""
+    if isinstance(content, str):
+        say(content)
+    else:
+        click.echo(json.dumps(finite(content), indent=2, allow_nan=False))
+
+
+def tell(text: str) -> None:
+    """Write a message to stderr; where that is closed, to nobody."""
+    steady = Steady(sys.stderr)
+    steady.write(printable(text, LONGEST) + "\n")
+    steady.flush()
+
+
+def warn(text: str) -> None:
+    """Write a warning to stderr."""
+    tell(f"WARNING {text}")
+
+
+def hush(stream: TextIO) -> None:
+    """Send the rest of what ``stream`` is given to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
+
+
+class Steady:
+    """A stream whose reader may leave without stopping us."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or be silent from now on."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            hush(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or be silent from now on."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            hush(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    plain = "".join(PLAIN.get(character, "?") for character in lost)
+    return plain, error.end

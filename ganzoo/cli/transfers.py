@@ -1,0 +1,57 @@
+"""How far a download or another long piece of work is, on stderr."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Transfers:
+    """A ``Progress`` as data sets call it: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console, *, drawn: bool) -> None:
+        self._console = console
+        self._drawn = drawn
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._told = -SECONDS_BETWEEN_LINES
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` (0 where unknown) is done."""
+        if self._drawn:
+            self._draw(what, done, total)
+        elif time.monotonic() - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            of = f"{done / total:.0%}" if total else f"{done:,}"
+            self._console.print(f"{printable(what)}: {of}", soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+            self._tasks.clear()
+
+    def _draw(self, what: str, done: int, total: int) -> None:
+        if self._bars is None:
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+            self._bars = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                DownloadColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bars.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(printable(what))
+        self._bars.update(self._tasks[what], completed=done, total=total or None)

@@ -1,0 +1,74 @@
+"""How figures, durations, terms and commands read in a sentence."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.rundir import RunDir
+
+OUT = "runs"
+"""Where run folders go unless ``--out`` says otherwise."""
+SIDES = {"d": "discriminator", "g": "generator"}
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: '0.4 s', '12 s', '2 min 03 s', '1 h 05 min'."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02d} min"
+
+
+def number(value: Any) -> str:
+    """Return a figure short enough for a line: three digits behind the point at most."""
+    if value is None:
+        return "not finite"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{value:.3f}"
+
+
+def terms(entry: Mapping[str, Any]) -> str:
+    """Return the terms of a log entry by side and name.
+
+    Where a side has several terms their sum is left out, as they say more.
+    """
+    sides = []
+    for letter, side in SIDES.items():
+        own = {
+            name.partition("/")[2]: value
+            for name, value in entry.items()
+            if name.startswith(f"{letter}/")
+        }
+        accuracy = own.pop("accuracy", None)
+        total = own.pop("loss", None)
+        named = own or ({"loss": total} if total is not None else {})
+        words = [f"{name} {number(value)}" for name, value in named.items()]
+        if accuracy is not None:
+            words.append(f"accuracy {accuracy:.2f}")
+        if words:
+            sides.append(f"{side} {', '.join(words)}")
+    return " · ".join(sides)
+
+
+def resume_command(run: RunDir) -> str:
+    """Return what to type to go on with ``run``."""
+    return f"ganzoo resume {short_name(run)}"
+
+
+def short_name(run: RunDir) -> str:
+    """Return the letters of a run in the usual place, else its folder, as the shell takes it."""
+    usual = run.path.parent.parent.absolute() == Path(OUT).absolute()
+    return run.id if usual else shlex.quote(str(run.path))
