@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+import tomli_w
+from pydantic import Field, PositiveFloat, model_validator
 
+from ganzoo.checking import problems_of
+from ganzoo.choice import ByUse
+from ganzoo.parse import MAX_BYTES
+from ganzoo.problems import Problem, RecipeError
+from ganzoo.source import Source, read
 from ganzoo.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -16,30 +26,46 @@ from ganzoo.specs import (
     Table,
 )
 
+if TYPE_CHECKING:
+    from ganzoo.registry import Registry
+
+__all__ = ["Problem", "Recipe", "RecipeError", "check", "differences", "digest", "freeze", "load"]
+
+# Upper bounds keep out what would only fill the memory, or a counter, long after the start.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountOrNone = Annotated[int, Field(ge=0, le=10**9)]
+Few = Annotated[int, Field(ge=1, le=100)]
+
 
 class Train(Table):
     """How long, how much at a time, in which order."""
 
-    epochs: PositiveInt | None = None
+    epochs: Count | None = None
     """Passes over the data; the run ends at epochs or steps, whichever comes first."""
-    steps: PositiveInt | None = None
+    steps: Count | None = None
     """Generator and discriminator rounds."""
-    batch_size: PositiveInt = 128
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     """Images in a batch."""
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of everything random."""
     order: Literal["shuffle", "sequential", "replacement"] = "shuffle"
     """Order of the data: shuffled each epoch, as stored, or drawn with replacement."""
     last_batch: Literal["drop", "keep"] = "drop"
     """What becomes of the last, smaller batch of an epoch."""
-    log_every: PositiveInt = 50
+    log_every: Count = 50
     """Steps between lines of the log."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.epochs is None and self.steps is None:
+            raise ValueError("says nowhere when to stop; add epochs = 25 or steps = 10000")
+        return self
 
 
 class Latent(Table):
     """What the generator starts from."""
 
-    size: PositiveInt = 100
+    size: Annotated[int, Field(ge=1, le=65_536)] = 100
     """Numbers in a latent."""
     prior: Literal["normal", "uniform"] = "normal"
     """Standard normal, or uniform in [-1, 1)."""
@@ -48,9 +74,9 @@ class Latent(Table):
 class Step(Table):
     """One adversarial update: who is updated how often, on which images."""
 
-    discriminator_updates: PositiveInt = 1
+    discriminator_updates: Few = 1
     """Discriminator updates in a step, each on its own batch."""
-    generator_updates: PositiveInt = 1
+    generator_updates: Few = 1
     """Generator updates in a step."""
     generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
     """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
@@ -68,18 +94,20 @@ redrawn, or cut from the generator's graph (it then learns nothing)."""
 class Samples(Table):
     """The sheets of samples a run leaves."""
 
-    rows: PositiveInt = 5
+    rows: Few = 5
     """Rows of a sheet."""
-    columns: PositiveInt = 5
+    columns: Few = 5
     """Columns of a sheet."""
-    every: NonNegativeInt = 250
+    every: CountOrNone = 250
     """Steps between sheets; 0 for one at the end only."""
     noise: Literal["fixed", "fresh"] = "fixed"
     """The same latents on every sheet, or new ones."""
     mode: Literal["eval", "train"] = "eval"
     """Mode of the generator while it makes a sheet."""
     name: str = Field(
-        default="step-{step:06d}", pattern=r"^[A-Za-z0-9_-]*\{step(:0\dd)?\}[A-Za-z0-9_-]*$"
+        default="step-{step:06d}",
+        pattern=r"^[A-Za-z0-9_-]*\{step(:0[1-9]d)?\}[A-Za-z0-9_-]*$",
+        max_length=100,
     )
     """File name of a sheet, without '.png'."""
 
@@ -87,9 +115,9 @@ class Samples(Table):
 class Checkpoint(Table):
     """What is kept for going on."""
 
-    every: NonNegativeInt = 1000
+    every: CountOrNone = 1000
     """Steps between checkpoints; 0 for one at the end only."""
-    keep: PositiveInt = 2
+    keep: Count = 2
     """Newest checkpoints kept."""
 
 
@@ -103,8 +131,10 @@ class Ema(Table):
 class Optimizers(Table):
     """One optimizer for each network."""
 
-    generator: OptimizerSpec
-    discriminator: OptimizerSpec
+    generator: Annotated[OptimizerSpec, ByUse()]
+    """Moves the generator's weights."""
+    discriminator: Annotated[OptimizerSpec, ByUse()]
+    """Moves the discriminator's weights."""
 
 
 class Recipe(Table):
@@ -114,14 +144,77 @@ class Recipe(Table):
     """Plugins the recipe needs, by distribution name."""
     train: Train
     latent: Latent = Latent()
-    dataset: DatasetSpec
-    generator: GeneratorSpec
-    discriminator: DiscriminatorSpec
-    loss: LossSpec
+    dataset: Annotated[DatasetSpec, ByUse()]
+    """Real images."""
+    generator: Annotated[GeneratorSpec, ByUse()]
+    """Makes images out of latents."""
+    discriminator: Annotated[DiscriminatorSpec, ByUse()]
+    """Scores images."""
+    loss: Annotated[LossSpec, ByUse()]
+    """What each side minimises."""
     optimizer: Optimizers
-    regularizer: list[RegularizerSpec] = Field(default_factory=list)
+    regularizer: Annotated[
+        list[Annotated[RegularizerSpec, ByUse()]], Field(default_factory=list, max_length=32)
+    ]
     """Penalties and constraints, in the order they are applied."""
     step: Step = Step()
     samples: Samples = Samples()
     checkpoint: Checkpoint = Checkpoint()
     ema: Ema | None = None
+
+
+def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
+    return check(read(path, overrides), registry)
+
+
+def check(source: Source, registry: Registry) -> Recipe:
+    """Return the recipe that ``source`` describes.
+
+    Raises:
+        RecipeError: with every mistake in it.
+    """
+    recipe, problems, count = problems_of(source, registry, Recipe)
+    if recipe is None or problems:
+        raise RecipeError(problems, count)
+    size = len(freeze(recipe).encode())
+    if size > MAX_BYTES:
+        message = f"{size} bytes with every default written out; {MAX_BYTES} are allowed"
+        raise RecipeError([source.problem((), message)])
+    return recipe
+
+
+def freeze(recipe: Recipe) -> str:
+    """Return the recipe as TOML with every default filled in; it reads back equal."""
+    return tomli_w.dumps(_tables(recipe))
+
+
+def digest(recipe: Recipe) -> str:
+    """Return the SHA-256 of everything in the recipe, defaults included, as hexadecimal."""
+    canonical = json.dumps(_tables(recipe), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differences(a: Recipe, b: Recipe) -> list[tuple[str, object, object]]:
+    """Return the keys in which two recipes differ, dotted, with both values; None for no value."""
+    first, second = dict(_flat(_tables(a))), dict(_flat(_tables(b)))
+    keys = [*first, *(key for key in second if key not in first)]
+    return [
+        (key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
+    ]
+
+
+def _tables(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(exclude_none=True)
+
+
+def _flat(value: Any, key: str = "") -> list[tuple[str, object]]:
+    """Return the values in ``value`` with dotted keys; a list without tables is one value."""
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        inner = dict(enumerate(value)).items()
+    else:
+        return [(key, value)]
+    prefix = f"{key}." if key else ""
+    return [pair for name, one in inner for pair in _flat(one, f"{prefix}{name}")]

@@ -257,6 +257,8 @@ class DatasetSpec(Spec):
     """Real images."""
 
     kind: ClassVar[str] = "dataset"
+    labelled: ClassVar[bool] = True
+    """Whether every image has a label, for components that need them."""
 
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""

@@ -1,0 +1,175 @@
+"""Every mistake in a recipe: in its tables one by one, and between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ganzoo.choice import example
+from ganzoo.errors import suggest
+from ganzoo.places import Keys
+from ganzoo.problems import SHOWN, Problem
+from ganzoo.specs import KINDS, Spec
+from ganzoo.wording import in_words, listed, quoted, unknown_key
+
+if TYPE_CHECKING:
+    from ganzoo.registry import Registry
+    from ganzoo.source import Source
+
+Model = TypeVar("Model", bound=BaseModel)
+Found = tuple[Keys, ErrorDetails | str]
+"""The keys of a mistake, and pydantic's error or our message."""
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def problems_of(
+    source: Source, registry: Registry, model: type[Model]
+) -> tuple[Model | None, list[Problem], int]:
+    """Return the checked model where it can be had, the first mistakes, and how many there are."""
+    tables = source.tables
+    checked = None
+    found: list[Found] = list(_between(tables, registry))
+    try:
+        checked = model.model_validate(tables, context={"registry": registry})
+    except ValidationError as error:
+        found += [
+            (_written_keys(one["loc"], tables), one) for one in error.errors(include_url=False)
+        ]
+
+    def position(one: Found) -> tuple[bool, str, int]:
+        place = source.place(one[0])
+        file, line = (place.file, place.line) if place else (source.file, 0)
+        return file != source.file, file, line
+
+    # A key may have several: one for each member of a union of types.
+    by_keys: dict[Keys, list[ErrorDetails | str]] = {}
+    for keys, mistake in sorted(found, key=position):
+        by_keys.setdefault(keys, []).append(mistake)
+    problems = []
+    for keys, mistakes in list(by_keys.items())[:SHOWN]:  # suggestions take time
+        says = [_message(one, keys, tables, registry, model) for one in mistakes]
+        problems.append(source.problem(keys, ", or ".join(dict.fromkeys(says))))
+    return checked, problems, len(by_keys)
+
+
+def _written_keys(loc: Keys, tables: Any) -> Keys:
+    """Return ``loc`` without what pydantic adds to it, such as the member of a union."""
+    value = tables
+    for depth, key in enumerate(loc):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return loc[:depth]
+    return loc
+
+
+def _message(
+    mistake: ErrorDetails | str,
+    keys: Keys,
+    tables: Any,
+    registry: Registry,
+    model: type[BaseModel],
+) -> str:
+    if isinstance(mistake, str):
+        return mistake
+    if mistake["type"] == "extra_forbidden":
+        return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
+    if mistake["type"] == "missing":
+        return f"missing; {_addition(keys, registry)}"
+    return in_words(mistake)
+
+
+def _addition(keys: Keys, registry: Registry) -> str:
+    """Return what to write so that ``keys`` is no longer missing."""
+    table = ".".join(map(str, keys))
+    if keys == ("optimizer",):
+        table = "optimizer.generator] and [optimizer.discriminator"
+    kind = "optimizer" if keys[0] == "optimizer" else table
+    if kind in KINDS:
+        return f"add [{table}] with e.g. {example(kind, registry)}"
+    if keys == ("train",):
+        return "add [train] with epochs = 25 or steps = 10000"
+    return f"add {keys[-1]} = ..."
+
+
+def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:
+    """Return the keys that the table at ``keys`` may have; none where that cannot be told."""
+    found: type[BaseModel] | None = model
+    value = tables
+    for key in keys:
+        value = value[key]
+        if isinstance(key, str):
+            field = found.model_fields.get(key) if found else None
+            found = _model_in(field.annotation) if field else None
+        if isinstance(value, dict) and found is not None and found in KINDS.values():
+            assert issubclass(found, Spec)
+            use = value.get("use")
+            found = registry.specs(found.kind).get(use) if isinstance(use, str) else None
+    if found is None:
+        return []
+    chooses = ["use"] if issubclass(found, Spec) else []
+    return [*chooses, *found.model_fields, *([] if keys else ["extends"])]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in ``Model``, ``Model | None``, ``list[Model]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys, str]]:
+    """Yield what no table knows by itself; wrong types and unknown names are found elsewhere."""
+    yield from _requirements(tables.get("requires"), registry)
+    dataset = tables.get("dataset")
+    if not isinstance(dataset, dict):
+        return
+    datasets = registry.specs("dataset")
+    use, fallback = dataset.get("use"), dataset.get("fallback")
+    if isinstance(fallback, str):
+        if fallback == use:
+            yield ("dataset", "fallback"), "is the data set itself; name another, or leave it out"
+        elif fallback not in datasets:
+            near = suggest(fallback, datasets) or f"; there are {listed(datasets)}"
+            yield ("dataset", "fallback"), f"no dataset named {quoted(fallback)}{near}"
+    used = [
+        datasets[name] for name in (use, fallback) if isinstance(name, str) and name in datasets
+    ]
+    unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
+    if unlabelled is not None:
+        for keys in _wanting_labels(tables, registry):
+            message = f"needs labels, and the data set '{unlabelled}' has none; use another of them"
+            yield keys, message
+
+
+def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    for at, name in enumerate(required if isinstance(required, list) else []):
+        if not isinstance(name, str):
+            continue
+        if not _DISTRIBUTION.fullmatch(name):
+            yield ("requires", at), f"{quoted(name)} is no plugin's name; e.g. 'ganzoo-hinge'"
+        else:
+            for message in registry.unmet([name]):
+                yield ("requires", at), message
+
+
+def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[Keys]:
+    """Yield where a component is chosen that needs labels."""
+    chosen: list[tuple[str, Keys, Any]] = [
+        (kind, (kind,), tables.get(kind)) for kind in ("generator", "discriminator", "loss")
+    ]
+    regularizers = tables.get("regularizer")
+    if isinstance(regularizers, list):
+        chosen += [("regularizer", ("regularizer", at), one) for at, one in enumerate(regularizers)]
+    for kind, keys, table in chosen:
+        use = table.get("use") if isinstance(table, dict) else None
+        spec = registry.specs(kind).get(use) if isinstance(use, str) else None
+        if getattr(spec, "uses_labels", False) or "labels" in getattr(spec, "needs", ()):
+            yield (*keys, "use")
