@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ganzoo.contract import say
-from ganzoo.errors import PluginError
+from ganzoo.errors import PluginError, printable
 
 GROUP = "ganzoo"
 """The entry-point group that ganzoo's own plugins and everybody else's are found in."""
@@ -75,7 +76,7 @@ def installed() -> tuple[list[Candidate], list[Broken]]:
         found.setdefault(
             (canonical(distribution_name), entry.name, entry.value),
             Candidate(
-                name=entry.name,
+                name=printable(entry.name),
                 distribution=distribution_name,
                 version=version,
                 source="entry point",
@@ -87,12 +88,15 @@ def installed() -> tuple[list[Candidate], list[Broken]]:
 
 
 def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
-    try:
-        metadata = {} if distribution is None else distribution.metadata
-        name, version = (metadata[key] if key in metadata else "" for key in ("Name", "Version"))
-    except Exception:  # noqa: BLE001  damaged, or not there: the plugin itself may be fine
-        name = version = ""
-    return name or "a nameless distribution", version
+    found: dict[str, str] = {}
+    if distribution is not None:
+        # Damaged or missing metadata say nothing about the plugin, which may be fine.
+        with contextlib.suppress(Exception):
+            metadata = distribution.metadata
+            found = {
+                key: printable(metadata[key]) for key in ("Name", "Version") if key in metadata
+            }
+    return found.get("Name") or "a nameless distribution", found.get("Version", "")
 
 
 def canonical(name: str) -> str:
