@@ -16,8 +16,8 @@ CHANNELS = 3
 class StackedMnist(DatasetSpec):
     """Three MNIST digits, one as red, one as green, one as blue: 1,000 classes of 3×28×28.
 
-    Metz et al. 2017, arXiv:1611.02163, section 3.3.1; the 128,000 fixed images are the habit of
-    Srivastava et al. 2017, arXiv:1705.07761. Training images are stacked from MNIST's training
+    Metz et al. 2017, arXiv:1611.02163, section 3.3.1, but a fixed set of images in place of ever
+    new ones, so that runs can be compared. Training images are stacked from MNIST's training
     digits, test images from its test digits. The class is 100 · red + 10 · green + blue.
     """
 
