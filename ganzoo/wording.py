@@ -25,7 +25,8 @@ def in_words(error: ErrorDetails) -> str:
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """Return the message for ``key`` in a table that has the keys ``known``."""
-    near = suggest(key, known)
+    begun = [name for name in known if len(key) > 2 and name.startswith(key)]
+    near = suggest(key, begun or known) or suggest(key.lower(), known)
     if not near and known:
         near = f"; there {'are' if len(known) > 1 else 'is only'} {listed(known)}"
     return f"unknown key{near}"
@@ -58,7 +59,15 @@ def quoted(value: object) -> str:
 
 
 def _needs(what: str) -> Callable[[Any, dict[str, Any]], str]:
-    return lambda value, context: f"needs {what.format(**context)}, got {quoted(value)}"
+    def say(value: Any, context: dict[str, Any]) -> str:
+        bounds = {name: f"{bound:.12g}" for name, bound in context.items() if _is_number(bound)}
+        return f"needs {what.format(**(context | bounds))}, got {quoted(value)}"
+
+    return say
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _integer(value: Any, context: dict[str, Any]) -> str:  # noqa: ARG001
