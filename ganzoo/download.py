@@ -123,15 +123,13 @@ def _receive(
         raise AddressError(f"answered {response.status} with something else than the file")
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else 0
-    if total > limit:
-        raise AddressError(f"{total} bytes long, not {limit}")
     here = start
     window, arrived = time.monotonic(), start
     while piece := response.read1(PIECE):
         if here == 0 and _is_page(piece):
             raise AddressError("answered with a web page: does this network want you to log in?")
         here += len(piece)
-        if here > limit:
+        if max(here, total) > limit:
             restart(file)
             raise AddressError(f"longer than {limit} bytes")
         _write(file, piece)

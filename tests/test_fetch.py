@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_server import Exchange, LocalServer, cut, page, whole
+from local_server import Answer, Exchange, LocalServer, cut, page, whole
 
 from ganzoo.api import DataError, DataRoot, FetchError, fetch, fingerprint
 from ganzoo.errors import MachineError
@@ -173,8 +173,9 @@ def test_the_page_of_a_captive_portal_is_called_one(
     assert not part(target).exists()
 
 
-def promising(length: int) -> object:
-    return lambda exchange: exchange.head(200, Content_Length=length)
+def boasting(exchange: Exchange) -> None:
+    exchange.head(200, Content_Length=10**15)
+    exchange.wfile.write(b"x")
 
 
 def endless(exchange: Exchange) -> None:
@@ -183,13 +184,11 @@ def endless(exchange: Exchange) -> None:
         exchange.wfile.write(b"x" * 100_000)
 
 
-@pytest.mark.parametrize("claim", [10**15, None])
+@pytest.mark.parametrize("answer", [boasting, endless])
 def test_more_than_the_known_size_is_never_taken(
-    server: LocalServer, root: DataRoot, target: Path, claim: int | None
+    server: LocalServer, root: DataRoot, target: Path, answer: Answer
 ) -> None:
-    answer = endless if claim is None else promising(claim)
-
-    with pytest.raises(FetchError, match=r"1000000000000000 bytes long|longer than 1000003 bytes"):
+    with pytest.raises(FetchError, match="longer than 1000003 bytes"):
         fetch(server.url("/file.zip", answer), target, root, sha256=SHA256, size=len(CONTENT))
 
     assert not part(target).exists()
@@ -215,7 +214,7 @@ def dripping(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("answer", [silent, stalling, dripping])
 def test_a_server_that_goes_quiet_is_left(
-    server: LocalServer, root: DataRoot, target: Path, answer: object
+    server: LocalServer, root: DataRoot, target: Path, answer: Answer
 ) -> None:
     before = time.monotonic()
 
