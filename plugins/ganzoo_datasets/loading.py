@@ -105,7 +105,7 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
                 example.setdefault(change, seen.name)
         progress("reading images", at, len(names))
     notes = [
-        printable(f"{count} images {change} (as '{example[change]}')")
+        printable(f"{change}: {count} of {len(names)} images, as '{example[change]}'")
         for change, count in sorted(changes.items())
     ]
     if faults:

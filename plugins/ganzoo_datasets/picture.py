@@ -118,10 +118,10 @@ def _is_whole(data: bytes, format_: str | None) -> bool:
 
 def _upright(image: Image.Image, changes: set[str]) -> Image.Image:
     if getattr(image, "is_animated", False):
-        changes.add("animated: the first frame is taken")
+        changes.add("animated, the first frame is taken")
     image.load()
     if image.getexif().get(ORIENTATION, 1) in range(2, 9):
-        changes.add("turned upright as their EXIF data say")
+        changes.add("turned upright as EXIF says")
         return ImageOps.exif_transpose(image)
     return image
 
@@ -129,20 +129,20 @@ def _upright(image: Image.Image, changes: set[str]) -> Image.Image:
 def _flat(image: Image.Image, data: bytes, frame: Frame, changes: set[str]) -> Image.Image:
     """Return the image as L or RGB, opaque."""
     if image.mode.startswith("I"):
-        changes.add("16-bit: divided by 257")
+        changes.add("16-bit, divided by 257")
         return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     if image.format == "PNG" and data[24] == 16:
-        changes.add("16 bits a channel: the upper 8 are taken")
+        changes.add("16 bits a channel, the upper 8 are taken")
     if image.mode == "1":
-        changes.add("1-bit: made black and white")
+        changes.add("1-bit, made black and white")
     elif image.mode == "CMYK":
-        changes.add("CMYK: converted to RGB")
+        changes.add("CMYK, converted to RGB")
     elif image.mode in {"P", "PA"}:
-        changes.add("palette: converted to RGB")
+        changes.add("palette, converted to RGB")
     if image.has_transparency_data:
         whole = image.convert("RGBA")
         if whole.getchannel("A").getextrema() != (255, 255):
-            changes.add(f"transparent: composited on {frame.background}")
+            changes.add(f"transparent, composited on {frame.background}")
         ground = Image.new("RGBA", image.size, (*frame.background, 255))
         return Image.alpha_composite(ground, whole).convert("RGB")
     return image.convert("L" if image.mode in {"1", "L"} else "RGB")
@@ -153,12 +153,12 @@ def _fitted(image: Image.Image, frame: Frame, changes: set[str]) -> Image.Image:
     if image.size == size:
         return image
     if image.width < frame.width or image.height < frame.height:
-        changes.add(f"smaller than {frame.width}×{frame.height}: enlarged")
+        changes.add(f"smaller than {frame.width}×{frame.height}, enlarged")
     method = Image.Resampling[frame.resample.upper()]
     if frame.crop == "none":
         return image.resize(size, method)
     if max(image.size) > ASPECT * min(image.size):
-        changes.add(f"longer than {ASPECT}:1: only the middle is taken")
+        changes.add(f"longer than {ASPECT}:1, only the middle is taken")
     return ImageOps.fit(image, size, method)
 
 

@@ -57,7 +57,7 @@ class PictureDataset(DatasetSpec):
                 f"dataset.holdout, which is {self.holdout}, to another share"
             )
         loaded = load(store, names, frame, skip=self.on_bad == "skip", progress=progress)
-        skipped = [f"{count} {kind}: passed by" for kind, count in listing.skipped.items()]
+        skipped = [f"passed by: {count} {kind}" for kind, count in listing.skipped.items()]
         return ImageData(
             images=loaded.images,
             labels=loaded.labels(label_of),
@@ -95,6 +95,7 @@ def classify(names: list[str]) -> tuple[tuple[str, ...], dict[str, int] | None, 
 
 
 def _counts(listing: Listing) -> str:
-    found = [*listing.others.most_common(8), *listing.skipped.items()]
+    others = sorted(listing.others.items(), key=lambda item: (-item[1], item[0]))
+    found = [*others[:8], *listing.skipped.items()]
     counted = ", ".join(f"{count} {what}" for what, count in found)
     return f"{counted or 'it is empty'}; PNG, JPEG, WEBP, BMP and GIF are read"
