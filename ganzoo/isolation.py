@@ -79,8 +79,11 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _is_being_imported() -> bool:
-    specs = (getattr(sys.modules.get(name), "__spec__", None) for name in UNINTERRUPTED)
-    return any(getattr(spec, "_initializing", False) for spec in specs)
+    return any(
+        getattr(getattr(module, "__spec__", None), "_initializing", False)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in UNINTERRUPTED
+    )
 
 
 @contextlib.contextmanager
@@ -164,12 +167,6 @@ TRAITS = (
         lambda random, state: random.set_state(state),
     ),
     Trait(
-        "torch's random generator",
-        "torch",
-        lambda torch: torch.get_rng_state().tolist(),
-        lambda torch, state: torch.set_rng_state(torch.tensor(state, dtype=torch.uint8)),
-    ),
-    Trait(
         "torch's default dtype",
         "torch",
         lambda torch: str(torch.get_default_dtype()),
@@ -183,6 +180,14 @@ TRAITS = (
         # None, not 'cpu': a default device that was set costs time in every call.
         lambda torch, name: torch.set_default_device(None if name == "cpu" else name),
         "cpu",
+    ),
+    Trait(
+        "torch's random generator",
+        "torch",
+        lambda torch: torch.get_rng_state().tolist(),
+        lambda torch, state: torch.set_rng_state(
+            torch.tensor(state, dtype=torch.uint8, device="cpu")
+        ),
     ),
     Trait(
         "torch's number of threads",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -71,28 +72,44 @@ class Loader:
 
     def add_installed(self, candidate: Candidate) -> None:
         """Load an installed plugin, or set it aside."""
-        try:
-            self._add(candidate)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  sys.exit() in a plugin, too
-            name, distribution = candidate.name, candidate.distribution
-            self.broken.append(Broken(name, candidate.origin, say(error), distribution))
+        with self._process_unchanged(candidate):
+            try:
+                self._add(candidate)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  sys.exit() in a plugin, too
+                name, distribution = candidate.name, candidate.distribution
+                self.broken.append(Broken(name, candidate.origin, say(error), distribution))
 
     def add_file(self, path: Path, given: Path) -> None:
         """Load the file at ``path``, which the user wrote as ``given``, or raise PluginError."""
         candidate = local(path, given)
+        with self._process_unchanged(candidate):
+            try:
+                self._add(candidate)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                line = _line_of(error, path)
+                where = f"{given}:{line}" if line else f"{given}"
+                raise PluginError(f"{where}: plugin cannot be loaded: {say(error)}") from error
+
+    @contextmanager
+    def _process_unchanged(self, candidate: Candidate) -> Iterator[None]:
+        before, had_torch = snapshot(), "torch" in sys.modules
         try:
-            self._add(candidate)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            line = _line_of(error, path)
-            where = f"{given}:{line}" if line else f"{given}"
-            raise PluginError(f"{where}: plugin cannot be loaded: {say(error)}") from error
+            yield
+        finally:
+            whose = f"plugin {candidate.name!r} ({candidate.origin})"
+            if changed := restore(before):
+                self.warnings.append(f"{whose} changed {', '.join(changed)}; ganzoo put it back")
+            if not had_torch and "torch" in sys.modules:
+                self.warnings.append(
+                    f"{whose} imports torch when it is loaded, so every command waits for it; "
+                    "import it inside build()"
+                )
 
     def _add(self, candidate: Candidate) -> None:
-        before, had_torch = snapshot(), "torch" in sys.modules
         try:
             with time_limit(self.seconds):
                 plugin, specs = self._admit(candidate)
@@ -105,15 +122,6 @@ class Loader:
                     f"or raise {SECONDS_VARIABLE}"
                 ).with_traceback(error.__traceback__) from None
             raise
-        finally:
-            whose = f"plugin {candidate.name!r} ({candidate.origin})"
-            if changed := restore(before):
-                self.warnings.append(f"{whose} changed {', '.join(changed)}; ganzoo put it back")
-            if not had_torch and "torch" in sys.modules:
-                self.warnings.append(
-                    f"{whose} imports torch when it is loaded, so every command waits for it; "
-                    "import it inside build()"
-                )
         self.plugins.append(plugin)
         self.components |= {(spec.kind, spec.use): (spec, plugin) for spec in specs}
 

@@ -1,0 +1,3 @@
+"""Raises something that is no Exception."""
+
+raise GeneratorExit("out of the ordinary")

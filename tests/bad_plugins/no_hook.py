@@ -1,0 +1,3 @@
+"""Is a module like any other."""
+
+ANSWER = 42

@@ -1,0 +1,30 @@
+"""Has a field of a type that nobody defined."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ganzoo.api import Context, LossSpec, Terms, hookimpl
+
+
+class Undefined(LossSpec):
+    """A loss that would be fine."""
+
+    use: ClassVar[str] = "undefined_type"
+
+    weight: Wieght = 1.0  # noqa: F821
+    """A misspelt type."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return one term."""
+        return {"real": -ctx.real_logits.mean()}
+
+    def generator_terms(self, ctx: Context) -> Terms:
+        """Return one term."""
+        return {"fake": -ctx.fake_logits.mean()}
+
+
+@hookimpl
+def ganzoo_losses() -> list[type[LossSpec]]:
+    """Supply it."""
+    return [Undefined]
