@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -49,7 +50,7 @@ class Command(click.Command):
         self.examples = tuple(examples)
         self.params.extend(shared_options())
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, exactly as they are typed."""
         write_examples(self.examples, formatter)
 
@@ -74,7 +75,7 @@ class Group(click.Group):
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, exactly as they are typed."""
         write_examples(self.examples, formatter)
 
@@ -115,11 +116,11 @@ class Verbs(Group):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
+        complete_var: str | None = None,  # noqa: ARG002
+        standalone_mode: bool = True,  # noqa: ARG002
         **extra: Any,
-    ) -> NoReturn:
-        """Run the command line and exit."""
-        import sys
-
+    ) -> Any:
+        """Run the command line and exit, always by way of ``boundary.ending``."""
         words = list(sys.argv[1:] if args is None else args)
         name = prog_name or "ganzoo"
         complete(self, name)
@@ -171,10 +172,10 @@ def hidden_help(option: click.Option | None) -> click.Option | None:
 
 def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
     """Write the examples line by line, and the options that every verb takes."""
+    # No blank lines: every page fits a terminal of 24.
     if examples:
-        with formatter.section("Examples"):
-            for example in examples:
-                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        formatter.write("Examples:\n")
+        formatter.write("".join(f"  {example}\n" for example in examples))
     formatter.write(f"{FOOTER}\n")
 
 

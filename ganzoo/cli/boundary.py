@@ -36,7 +36,7 @@ SURROUNDINGS = {
 """Errors of the system that are the machine's doing and not ours."""
 
 
-class Stopped(KeyboardInterrupt):  # noqa: N818
+class Stopped(KeyboardInterrupt):
     """SIGTERM or SIGHUP arrived while nothing was there that could save a run."""
 
     def __init__(self, number: int) -> None:

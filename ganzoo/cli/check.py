@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     cls=Command,
     examples=["ganzoo check mine.toml", "ganzoo check recipes/*.toml --set train.epochs=3"],
 )
-@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...", shell_complete=recipe_names)
+@click.argument(
+    "recipes", nargs=-1, required=True, metavar="RECIPE...", shell_complete=recipe_names
+)
 @set_option
 @plugin_options
 @json_option
@@ -30,7 +32,9 @@ def check(
     registry = parts.load(streams.warn)
     reports = [examined(name, registry, overrides) for name in recipes]
     if as_json:
-        streams.result([{key: report[key] for key in ("recipe", "ok", "problems")} for report in reports])
+        streams.result(
+            [{key: report[key] for key in ("recipe", "ok", "problems")} for report in reports]
+        )
     else:
         for report in reports:
             if report["ok"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ganzoo.choice import ByUse
 from ganzoo.cli import streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
@@ -16,9 +17,19 @@ from ganzoo.cli.options import (
     plugin_options,
     set_option,
 )
+from ganzoo.cli.screens import count
+from ganzoo.errors import DataError
+from ganzoo.specs import DatasetSpec, Table
 
 if TYPE_CHECKING:
-    from ganzoo.specs import DatasetSpec, ImageData
+    from ganzoo.registry import Registry
+    from ganzoo.specs import ImageData
+
+
+class Choice(Table):
+    """The one table of a recipe that is needed here."""
+
+    dataset: Annotated[DatasetSpec, ByUse()]
 
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
@@ -26,9 +37,7 @@ def data() -> None:
     """Download data sets and find them."""
 
 
-@data.command(
-    examples=["ganzoo data get mnist", "ganzoo data get folder --set root=/photos"]
-)
+@data.command(examples=["ganzoo data get mnist", "ganzoo data get folder --set 'path=\"/photos\"'"])
 @click.argument("name", metavar="NAME")
 @set_option
 @plugin_options
@@ -52,12 +61,24 @@ def get(
     from ganzoo.specs import DataRoot
 
     with Display(settings.verbosity) as display:
-        registry = parts.load(display.warn)
-        spec = dataset(registry.find("dataset", name), overrides)
+        spec = dataset(name, overrides, parts.load(display.warn))
         root = DataRoot(data_root(data), not offline, display.transfers)
-        images = spec.build(root)
-        display.close()
-        show(spec, images, as_json)
+        facts = {"train": about(spec, spec.build(root))}
+        try:
+            facts["test"] = about(spec, spec.build(root, "test"))
+        except DataError as error:
+            # To train on it, this split is not needed.
+            display.warn(f"without images to test on: {error}")
+    if as_json:
+        streams.result(facts)
+        return
+    for split, found in facts.items():
+        streams.say(
+            f"{spec.use} {split}: {found['images']:,} images {found['shape']}, "
+            f"{count(found['classes'], 'class', 'classes')}, from {found['source']}"
+        )
+        for note in found["notes"]:
+            streams.warn(note)
 
 
 @data.command(examples=["ganzoo data path", "cd $(ganzoo data path)"])
@@ -69,33 +90,34 @@ def path(*, data: str | None) -> None:
     streams.say(str(data_root(data)))
 
 
-def dataset(kind: type[Any], overrides: tuple[str, ...]) -> DatasetSpec:
+def dataset(name: str, overrides: tuple[str, ...], registry: Registry) -> DatasetSpec:
     """Return the data set's spec with the fields given on the command line.
 
     Raises:
-        GanzooError: listing what is wrong with them.
+        RecipeError: with everything that is wrong with them.
     """
-    raise NotImplementedError
+    from ganzoo.checking import problems_of
+    from ganzoo.overrides import layer
+    from ganzoo.problems import OVERRIDE, RecipeError
+    from ganzoo.source import Source
+
+    registry.find("dataset", name)
+    given = [f"dataset.use={name}", *(f"dataset.{override.strip()}" for override in overrides)]
+    chosen, problems, count = problems_of(Source(OVERRIDE, layer(given)), registry, Choice)
+    if chosen is None or problems:
+        raise RecipeError(problems, count)
+    return chosen.dataset
 
 
-def show(spec: DatasetSpec, images: ImageData, as_json: bool) -> None:
-    """Print what the data set is."""
+def about(spec: DatasetSpec, images: ImageData) -> dict[str, Any]:
+    """Return what the images are."""
     from ganzoo.assembly import shape_of
 
-    shape = shape_of(images, spec)
-    facts = {
-        "name": spec.use,
+    return {
         "images": len(images),
-        "shape": str(shape),
+        "shape": str(shape_of(images, spec)),
         "classes": len(images.classes),
         "source": images.source,
         "fingerprint": images.fingerprint,
         "notes": list(images.notes),
     }
-    if as_json:
-        streams.result(facts)
-        return
-    streams.say(f"{spec.use}: {len(images):,} images {shape}, {len(images.classes)} classes")
-    streams.say(images.source)
-    for note in images.notes:
-        streams.warn(note)

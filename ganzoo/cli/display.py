@@ -38,9 +38,7 @@ class Display:
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
         self.console = console("stderr", steady=True)
-        self.is_drawn = (
-            verbosity >= 0 and sys.stderr.isatty() and not self.console.is_dumb_terminal
-        )
+        self.is_drawn = verbosity >= 0 and sys.stderr.isatty() and not self.console.is_dumb_terminal
         self.transfers = Transfers(self.console, drawn=self.is_drawn)
         self._live: Live | None = None
         self._terms = ""
@@ -116,12 +114,11 @@ class Display:
         """Take over the new terms."""
         is_first = not self._terms
         self._terms = terms(entry)
-        if self.verbosity > 0:
-            self._line(training)
-        elif self._live is None and self.verbosity == 0 and is_first:
+        is_plain = self._live is None and self.verbosity == 0
+        if self.verbosity > 0 or (is_plain and is_first):
             self._line(training)
 
-    def sampled(self, training: Training, path: Path) -> None:
+    def sampled(self, training: Training, path: Path) -> None:  # noqa: ARG002
         """Say where the first sheet is; the bar shows the newest."""
         if self.verbosity > 0 or (self._sheet is None and self._live is None):
             self.note(f"pictures: {path}")
@@ -144,7 +141,7 @@ class Display:
         parts = training.parts
         row = Table.grid(padding=(0, 1))
         row.add_row(
-            Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):g}"),
+            Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):.4g}"),
             ProgressBar(total=parts.steps, completed=training.step, width=24),
             Text(f"{training.step:,}/{parts.steps:,}"),
             Text(_speed(training)),
@@ -174,6 +171,4 @@ class Display:
 def _speed(training: Training) -> str:
     if training.step == training.first_step:
         return ""
-    return (
-        f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left"
-    )
+    return f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left"

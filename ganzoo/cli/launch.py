@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganzoo.cli import streams
@@ -22,51 +20,59 @@ PLUGINS = "plugins"
 """Where a run folder keeps copies of the plugin files it was made with."""
 
 
-def build(recipe: Recipe, registry: Registry, place: Place, display: Display) -> Assembly:
-    """Build all parts on the device and try one step of each on copies.
+@dataclass(frozen=True)
+class Launch:
+    """What a run needs beside its recipe and its folder."""
 
-    Raises:
-        GanzooError: if a part cannot be built or trains nothing.
-    """
-    from ganzoo.assembly import assemble
-    from ganzoo.dataroot import data_root
-    from ganzoo.machine import prepare
-    from ganzoo.specs import DataRoot
-    from ganzoo.train import try_out
+    registry: Registry
+    place: Place
+    display: Display
+    minutes: float | None
+    as_json: bool
 
-    machine, warning = prepare(place.device, threads=place.threads, workers=place.workers)
-    if warning:
-        display.warn(warning)
-    root = DataRoot(data_root(place.data), not place.offline, display.transfers)
-    parts = assemble(recipe, registry, root, machine, warn=display.warn)
-    try_out(parts, display)
-    return parts
+    def build(self, recipe: Recipe) -> Assembly:
+        """Build all parts on the device and try one step of each on copies.
 
+        Raises:
+            GanzooError: if a part cannot be built or trains nothing.
+        """
+        self.display.note("the recipe is in order; building data and networks …")
+        from ganzoo.assembly import assemble
+        from ganzoo.dataroot import data_root
+        from ganzoo.machine import prepare
+        from ganzoo.specs import DataRoot
+        from ganzoo.train import try_out
 
-def train(
-    parts: Assembly,
-    registry: Registry,
-    run: RunDir,
-    display: Display,
-    *,
-    resume: bool,
-    minutes: float | None,
-    as_json: bool,
-) -> int:
-    """Train in the folder ``run``, print the result and return the exit code."""
-    from ganzoo.train import start
+        place, display = self.place, self.display
+        machine, warning = prepare(place.device, threads=place.threads, workers=place.workers)
+        if warning:
+            display.warn(warning)
+        root = DataRoot(data_root(place.data), not place.offline, display.transfers)
+        parts = assemble(recipe, self.registry, root, machine, warn=display.warn)
+        try_out(parts, display)
+        return parts
 
-    try:
-        outcome = start(parts, registry, run, display, resume=resume, minutes=minutes)
-    except KeyboardInterrupt:
-        display.close()
-        streams.tell(f"stopped at once; go on from the last checkpoint: {resume_command(run)}")
-        raise
-    finally:
-        display.close()
-    result = {"run": str(run.path), "reason": outcome.reason, **outcome.result}
-    streams.result(result if as_json else str(run.path))
-    return outcome.exit_code
+    def train(self, parts: Assembly, run: RunDir, *, resume: bool) -> int:
+        """Train in the folder ``run``, print the result and return the exit code."""
+        from ganzoo.train import start
+
+        try:
+            outcome = start(
+                parts, self.registry, run, self.display, resume=resume, minutes=self.minutes
+            )
+        except KeyboardInterrupt:
+            self.display.close()
+            streams.tell(f"go on from the last checkpoint: {resume_command(run)}")
+            raise
+        finally:
+            self.display.close()
+        self.print_result(run, {"reason": outcome.reason, **outcome.result})
+        return outcome.exit_code
+
+    def print_result(self, run: RunDir, result: dict[str, object]) -> None:
+        """Print the run's folder, or all of its result; a reader who is gone is no failure."""
+        shown = {"run": str(run.path), **result} if self.as_json else str(run.path)
+        streams.result(shown, steady=True)
 
 
 def keep_plugin_files(run: RunDir, registry: Registry) -> None:
@@ -76,13 +82,3 @@ def keep_plugin_files(run: RunDir, registry: Registry) -> None:
     for plugin in registry.plugins:
         if plugin.source == "file" and plugin.path is not None:
             publish(run.path / PLUGINS / plugin.path.name, plugin.path.read_bytes())
-
-
-def discard(run: RunDir) -> None:
-    """Remove the folder of a run that did not come to its first step."""
-    shutil.rmtree(run.path, ignore_errors=True)
-
-
-def names(files: Sequence[Path]) -> set[str]:
-    """Return the file names of paths."""
-    return {file.name for file in files}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,9 +71,7 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
 def section(name: str, registry: Registry | None, out: Path) -> Section:
     """Return one table's content."""
     if name == "recipes":
-        return Section(
-            ("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"])
-        )
+        return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
     if name == "runs":
         from ganzoo.cli.runs import summaries
 
@@ -96,18 +93,17 @@ def section(name: str, registry: Registry | None, out: Path) -> Section:
 
 def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
     """Return every component of a kind."""
-    rows = []
-    for spec in registry.specs(kind):
-        owner = registry.owner(kind, spec.use)
-        rows.append(
-            {
-                "use": spec.use,
-                "kind": kind,
-                "from": owner.origin if owner else "",
-                "about": first_line(spec),
-            }
-        )
-    return rows
+    from ganzoo.explain import summary
+
+    return [
+        {
+            "use": use,
+            "kind": kind,
+            "from": registry.owner(kind, use).origin,
+            "about": summary(spec),
+        }
+        for use, spec in registry.specs(kind).items()
+    ]
 
 
 def recipe_rows() -> list[dict[str, Any]]:
@@ -129,11 +125,6 @@ def about_recipe(path: Path) -> str:
             if not line.startswith("#:") and line.strip("# \n"):
                 return line.strip("# \n")
     return ""
-
-
-def first_line(spec: type) -> str:
-    """Return the first line of a class's own docstring."""
-    return (inspect.getdoc(spec) or "").partition("\n")[0]
 
 
 def progress(row: dict[str, Any]) -> str:

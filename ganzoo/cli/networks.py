@@ -106,7 +106,9 @@ def layers(network: nn.Module, inputs: Sequence[Any]) -> list[dict[str, Any]]:
             handle.remove()
         for buffer, before in zip(network.buffers(), buffers, strict=True):
             buffer.copy_(before)
-    rows += [{**row(module, None), "output": "not called"} for module in parts if module not in seen]
+    rows += [
+        {**row(module, None), "output": "not called"} for module in parts if module not in seen
+    ]
     return rows
 
 

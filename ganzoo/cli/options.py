@@ -31,8 +31,13 @@ class Parts:
         from ganzoo import registry
 
         found = registry.load(self.plugin, self.block)
-        for text in found.warnings if warn else ():
-            warn(text)  # type: ignore[misc]
+        if warn is None:
+            return found
+        for text in found.warnings:
+            warn(text)
+        if found.broken:
+            names = ", ".join(sorted({item.name for item in found.broken}))
+            warn(f"failed to load: {names}; see why with: ganzoo plugins")
         return found
 
 
@@ -69,7 +74,9 @@ def plugin_options(function: F) -> F:
 def place_options(function: F) -> F:
     """Add what belongs to the machine; the function gets it as ``place``."""
 
-    @click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+    @click.option(
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
+    )
     @data_option
     @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads.")
     @click.option(

@@ -27,6 +27,7 @@ from ganzoo.errors import GanzooError
 if TYPE_CHECKING:
     from ganzoo.assembly import Assembly
     from ganzoo.cli.display import Display
+    from ganzoo.cli.launch import Launch
     from ganzoo.recipe import Recipe
     from ganzoo.registry import Registry
     from ganzoo.rundir import RunDir
@@ -67,51 +68,36 @@ def resume(
     Only train.epochs and train.steps may be changed.
     """
     from ganzoo.cli.display import Display
+    from ganzoo.cli.launch import Launch
     from ganzoo.recipe import load
     from ganzoo.rundir import find
 
     run = find(name, out)
     with Display(settings.verbosity) as display:
         check_plugin_files(run, parts.plugin, display)
-        registry = parts.load(display.warn)
-        compare_plugins(run, registry, display)
-        frozen = load(run.recipe, registry, ())
-        recipe = load(run.recipe, registry, overrides)
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json)
+        compare_plugins(run, launch.registry, display)
+        frozen = load(run.recipe, launch.registry)
+        recipe = load(run.recipe, launch.registry, overrides)
         refuse_other_changes(run, frozen, recipe)
-        return continued(
-            run, recipe, registry, place, display, minutes, as_json, is_extended=recipe != frozen
-        )
+        return continued(launch, run, recipe, is_extended=recipe != frozen)
 
 
-def continued(
-    run: RunDir,
-    recipe: Recipe,
-    registry: Registry,
-    place: Place,
-    display: Display,
-    minutes: float | None,
-    as_json: bool,
-    *,
-    is_extended: bool = False,
-) -> int:
-    """Train on; a run that is done is left alone unless it shall become longer."""
-    from ganzoo.cli import streams
-    from ganzoo.cli.launch import build, train
-
+def continued(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = False) -> int:
+    """Train on; a run that is done is left alone unless its length was changed."""
     status = run.read_json("status.json")
     if status.get("status") == "done" and not is_extended:
-        display.note(
+        launch.display.note(
             f"run {short_name(run)} is done, at step {status.get('step')}; to train on: "
             f"ganzoo resume {short_name(run)} --set train.epochs=N"
         )
-        done = {"run": str(run.path), **run.read_json("result.json")}
-        streams.result(done if as_json else str(run.path))
+        launch.print_result(run, run.read_json("result.json"))
         return 0
-    built = build(recipe, registry, place, display)
+    built = launch.build(recipe)
     refuse_other_data(run, built)
     if is_extended:
-        extend(run, built, status, display)
-    return train(built, registry, run, display, resume=True, minutes=minutes, as_json=as_json)
+        extend(run, built, status, launch.display)
+    return launch.train(built, run, resume=True)
 
 
 def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> None:
@@ -166,11 +152,14 @@ def recorded_plugins(run: RunDir) -> dict[tuple[Any, Any], tuple[Any, Any]]:
 
 def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
     """Raise GanzooError unless the two recipes differ in the length of the run alone."""
+    from ganzoo.explain import written
     from ganzoo.recipe import differences
 
-    others = [line for line in differences(frozen, wanted) if line.key not in BUDGET]
+    others = [each for each in differences(frozen, wanted) if each[0] not in BUDGET]
     if others:
-        listed = "\n".join(f"  {line}" for line in others)
+        listed = "\n".join(
+            f"  {key}: was {written(was)}, would be {written(now)}" for key, was, now in others
+        )
         raise GanzooError(
             f"run {short_name(run)} goes on with its own recipe, where only "
             f"{' and '.join(BUDGET)} may change; this would change:\n{listed}\n"

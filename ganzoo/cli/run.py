@@ -21,9 +21,8 @@ from ganzoo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ganzoo.cli.display import Display
+    from ganzoo.cli.launch import Launch
     from ganzoo.recipe import Recipe
-    from ganzoo.registry import Registry
     from ganzoo.rundir import RunDir
 
 
@@ -61,8 +60,10 @@ def run(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Train what RECIPE, a file or the name of a shipped recipe, describes."""
+    """Train RECIPE: a file, or the name of a shipped recipe."""
     from ganzoo.cli.display import Display
+    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.resume import continued
     from ganzoo.recipe import load
     from ganzoo.source import find_recipe
 
@@ -70,66 +71,48 @@ def run(
         overrides = (*overrides, f"train.seed={seed}")
     path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
-        registry = parts.load(display.warn)
-        checked = load(path, registry, overrides)
-        run_name = name or path.stem
-        if resume and (found := newest(checked, out, run_name)):
-            return go_on(found, checked, registry, place, display, minutes, as_json)
-        return begin(
-            checked, registry, place, display, out, run_name, minutes, dry_run, as_json
-        )
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json)
+        checked = load(path, launch.registry, overrides)
+        if dry_run:
+            return look(launch, checked)
+        if resume and (found := newest(checked, out)):
+            return continued(launch, found, checked)
+        return begin(launch, checked, out, name or path.stem)
 
 
-def begin(
-    recipe: Recipe,
-    registry: Registry,
-    place: Place,
-    display: Display,
-    out: Path,
-    name: str,
-    minutes: float | None,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
-    """Build, and train in a new folder unless it is a dry run."""
-    from ganzoo.cli.launch import build, keep_plugin_files, train
+def look(launch: Launch, recipe: Recipe) -> int:
+    """Build everything and show the networks."""
+    built = launch.build(recipe)
+    from ganzoo.cli.networks import show_networks
+
+    show_networks(built, as_json=launch.as_json)
+    return 0
+
+
+def begin(launch: Launch, recipe: Recipe, out: Path, name: str) -> int:
+    """Train in a new folder."""
+    from ganzoo.cli.launch import keep_plugin_files
+
+    built = launch.build(recipe)
     from ganzoo.train import new_run
 
-    built = build(recipe, registry, place, display)
-    if dry_run:
-        from ganzoo.cli.networks import show_networks
-
-        show_networks(built, as_json=as_json)
-        return 0
-    folder = new_run(built, out, name)
-    keep_plugin_files(folder, registry)
-    return train(
-        built, registry, folder, display, resume=False, minutes=minutes, as_json=as_json
-    )
+    run = new_run(built, out, name)
+    keep_plugin_files(run, launch.registry)
+    return launch.train(built, run, resume=False)
 
 
-def newest(recipe: Recipe, out: Path, name: str) -> RunDir | None:
-    """Return the newest run of exactly this recipe under this name."""
+def newest(recipe: Recipe, out: Path) -> RunDir | None:
+    """Return the newest run of exactly this recipe."""
     from ganzoo.recipe import freeze
     from ganzoo.rundir import list_runs
 
-    frozen = freeze(recipe)
-    for found in reversed(list_runs(out)):
-        if found.path.parent.name == name and found.recipe.read_text() == frozen:
-            return found
-    return None
+    frozen = freeze(recipe).encode()
+    return next((run for run in reversed(list_runs(out)) if content(run.recipe) == frozen), None)
 
 
-def go_on(
-    found: RunDir,
-    recipe: Recipe,
-    registry: Registry,
-    place: Place,
-    display: Display,
-    minutes: float | None,
-    as_json: bool,
-) -> int:
-    """Go on with a run that was found; one that is done is left alone."""
-    from ganzoo.cli.resume import continued
-
-    return continued(found, recipe, registry, place, display, minutes, as_json)
+def content(file: Path) -> bytes:
+    """Return a file's bytes; none where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

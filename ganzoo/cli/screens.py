@@ -31,7 +31,7 @@ def first_screen(training: Training) -> Rows:
         ),
         (
             "length",
-            f"{parts.steps:,} steps, {number(round(parts.epoch(parts.steps), 2))} epochs, "
+            f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
             f"{parts.images_per_step():,} images a step",
         ),
         ("run", f"{run.path}"),
@@ -70,7 +70,6 @@ def files(run: RunDir) -> Rows:
         ("film", run.path / "samples.gif"),
         ("report", run.path / "report.html"),
         ("weights", run.generator),
-        ("folder", run.path),
     ]
     return [(name, str(path)) for name, path in found if path is not None and path.exists()]
 
@@ -88,9 +87,9 @@ def networks_line(parameters: dict[str, int], recipe: Any) -> str:
     )
 
 
-def count(many: int, what: str) -> str:
+def count(many: int, what: str, more: str = "") -> str:
     """Return '1 thread' or '2 threads'."""
-    return f"{many:,} {what}{'s' * (many != 1)}"
+    return f"{many:,} {what if many == 1 else more or what + 's'}"
 
 
 def rhythm(every: int) -> str:

@@ -40,15 +40,25 @@ def prepare() -> None:
 
 def say(text: str = "") -> None:
     """Write a result to stdout, inert whatever it contains."""
-    click.echo(printable(text, LONGEST))
+    result(text)
 
 
-def result(content: Any) -> None:
-    """Write a result to stdout: text as it is, anything else as strict JSON in ASCII."""
+def result(content: Any, *, steady: bool = False) -> None:
+    """Write a result to stdout: text as it is, anything else as strict JSON in ASCII.
+
+    Args:
+        content: text or JSON.
+        steady: whether a closed stdout is nobody's business, as after hours of training.
+    """
     if isinstance(content, str):
-        say(content)
+        text = printable(content, LONGEST)
     else:
-        click.echo(json.dumps(finite(content), indent=2, allow_nan=False))
+        text = json.dumps(finite(content), indent=2, allow_nan=False)
+    if steady:
+        Steady(sys.stdout).write(text + "\n")
+        Steady(sys.stdout).flush()
+    else:
+        click.echo(text)
 
 
 def tell(text: str) -> None:
