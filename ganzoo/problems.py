@@ -34,7 +34,7 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         key = f"{self.key}: " if self.key else ""
-        shown = printable(f"{where}: {key}{self.message}", 1000)
+        shown = printable(f"{where}: {key}".replace("\n", " ") + self.message, 1000)
         return f"{shown}\n    {printable(self.text, 120)}" if self.text else shown
 
 

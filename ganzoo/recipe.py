@@ -209,7 +209,12 @@ def _tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def _flat(value: Any, key: str = "") -> list[tuple[str, object]]:
-    """Return the values in ``value`` with dotted keys; a list without tables is one value."""
+    """Return the values in ``value`` with dotted keys; a list without tables is one value.
+
+    An empty list is none: it would otherwise differ from a list of tables twice.
+    """
+    if value == []:
+        return []
     if isinstance(value, dict):
         inner = value.items()
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):

@@ -32,7 +32,7 @@ def schema(registry: Registry) -> Json:
         "extends": {
             "type": "string",
             "minLength": 1,
-            "description": "Recipe in the same folder, or shipped with ganzoo, that this one changes.",
+            "description": "Recipe this one changes: in the same folder, or shipped with ganzoo.",
         },
         **root["properties"],
     }

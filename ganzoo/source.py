@@ -121,7 +121,6 @@ def _parent(source: Source, path: Path) -> Path:
     """Return the file that ``source``, read from ``path``, extends: near it, or shipped."""
     name = source.tables["extends"]
     advice = "name a recipe in the same folder, or a shipped one"
-    known = shipped()
     if not isinstance(name, str) or not name:
         problem = f"needs a name in quotes; {advice}"
     elif PurePosixPath(name).is_absolute() or {"..", "~"} & set(name.replace("\\", "/").split("/")):
@@ -130,7 +129,7 @@ def _parent(source: Source, path: Path) -> Path:
         for near in (path.parent / name, path.parent / f"{name}.toml"):
             if os.path.lexists(near):
                 return near
-        stem = name.removesuffix(".toml")
+        stem, known = name.removesuffix(".toml"), shipped()
         if stem in known:
             return known[stem]
         problem = f"there is no recipe '{name}'{suggest(stem, known)}; {advice}"
