@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import time
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -116,7 +118,10 @@ def _receive(
     response: Any, file: IO[bytes], start: int, limit: int, progress: Progress, timeout: float
 ) -> None:
     """Append the body to ``file``, which holds the first ``start`` bytes."""
+    first = response.read1(PIECE)
     if response.status == 200:
+        if _is_page(first):  # seen before what is here already is thrown away for it
+            raise AddressError("answered with a web page: does this network want you to log in?")
         start = 0
         restart(file)
     elif response.status != 206 or not _continues(response.headers.get("Content-Range"), start):
@@ -125,9 +130,7 @@ def _receive(
     total = start + int(length) if length else 0
     here = start
     window, arrived = time.monotonic(), start
-    while piece := response.read1(PIECE):
-        if here == 0 and _is_page(piece):
-            raise AddressError("answered with a web page: does this network want you to log in?")
+    for piece in chain([first], iter(partial(response.read1, PIECE), b"")):
         here += len(piece)
         if max(here, total) > limit:
             restart(file)

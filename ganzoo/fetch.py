@@ -158,8 +158,8 @@ def _unfinished(target: Path) -> Iterator[IO[bytes]]:
     part = target.with_name(target.name + PART)
     made = [folder for folder in target.parents if not folder.exists()]
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         while True:
+            target.parent.mkdir(parents=True, exist_ok=True)
             file = part.open("a+b")
             _lock(file)
             # Whoever held it may have renamed or removed it: then this is another file.
@@ -170,12 +170,14 @@ def _unfinished(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise cannot_write(part, error) from error
     with file:
-        yield file
-        with suppress(OSError, ValueError):
-            if file.seek(0, os.SEEK_END) == 0:
-                part.unlink()
-                for folder in made:
-                    folder.rmdir()
+        try:
+            yield file
+        finally:
+            with suppress(OSError, ValueError):
+                if file.seek(0, os.SEEK_END) == 0:
+                    part.unlink()
+                    for folder in made:
+                        folder.rmdir()
 
 
 def _lock(file: IO[bytes]) -> None:

@@ -173,6 +173,18 @@ def test_the_page_of_a_captive_portal_is_called_one(
     assert not part(target).exists()
 
 
+def test_a_captive_portal_does_not_cost_what_is_here_already(
+    server: LocalServer, root: DataRoot, target: Path
+) -> None:
+    target.parent.mkdir()
+    part(target).write_bytes(CONTENT[:250_000])
+
+    with pytest.raises(FetchError, match="web page"):
+        fetch(server.url("/file.zip", page), target, root, sha256=SHA256)
+
+    assert part(target).read_bytes() == CONTENT[:250_000]
+
+
 def boasting(exchange: Exchange) -> None:
     exchange.head(200, Content_Length=10**15)
     exchange.wfile.write(b"x")
@@ -305,6 +317,20 @@ def test_two_that_want_the_same_file_download_it_once(
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == 1
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_interrupting_a_download_that_brought_nothing_leaves_nothing(
+    root: DataRoot, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganzoo.fetch.download", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("https://nowhere.invalid/file.zip", target, root)
+
+    assert list(root.path.iterdir()) == []
 
 
 @pytest.fixture
