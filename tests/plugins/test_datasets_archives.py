@@ -14,10 +14,11 @@ import pytest
 import torch
 from local_server import Answer, LocalServer, cut, page, whole
 from PIL import Image
+from resident import images_of, labels_of
 
 from ganzoo.api import DataError, DataRoot, FetchError
-from ganzoo_datasets import Cifar10, Sprites
-from ganzoo_datasets.cifar10 import BATCHES, FOLDER, RECORD
+from ganzoo_datasets.cifar10 import BATCHES, FOLDER, RECORD, Cifar10
+from ganzoo_datasets.sprites import Sprites
 
 SIZE = 2 * RECORD
 CHANCE = random.Random(5)
@@ -61,11 +62,11 @@ def test_cifar10_is_read_from_its_archive(cifar10: SmallCifar10, tmp_path: Path)
     test = cifar10.build(DataRoot(tmp_path, download=False), "test")
 
     third_batch = RECORDS["data_batch_3.bin"]
-    assert train.images.shape == (10, 3, 32, 32)
-    assert train.images.dtype == torch.uint8
+    assert images_of(train).shape == (10, 3, 32, 32)
+    assert images_of(train).dtype == torch.uint8
     assert train.images[5].numpy().tobytes() == third_batch[RECORD + 1 : 2 * RECORD]
     assert test.images[0].numpy().tobytes() == RECORDS["test_batch.bin"][1:RECORD]
-    assert train.labels.tolist() == [0, 1] * 5
+    assert labels_of(train).tolist() == [0, 1] * 5
     assert train.classes[3] == "cat"
     assert [path.name for path in (tmp_path / "CIFAR10").iterdir()] == ["cifar-10-binary.tar.gz"]
 
@@ -83,7 +84,7 @@ def test_an_unpacked_cifar10_is_the_same_data(
     unpacked = cifar10.build(DataRoot(tmp_path, download=False))
     packed = cifar10.build(DataRoot(tmp_path / "packed", download=False))
 
-    assert torch.equal(unpacked.images, packed.images)
+    assert torch.equal(images_of(unpacked), images_of(packed))
     assert unpacked.fingerprint == packed.fingerprint
 
 
@@ -171,10 +172,10 @@ def test_sprites_are_downloaded_once_and_read_from_the_zip(
     first = sprites.build(DataRoot(tmp_path))
     second = sprites.build(DataRoot(tmp_path))
 
-    assert first.images.shape == (3, 3, 64, 64)
-    assert first.images[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert images_of(first).shape == (3, 3, 64, 64)
+    assert images_of(first)[:, 0, 0, 0].tolist() == [0, 1, 2]
     assert first.classes == ("a", "b", "c")
-    assert first.labels.tolist() == [0, 1, 2]
+    assert labels_of(first).tolist() == [0, 1, 2]
     assert first.fingerprint == second.fingerprint
     assert len(server.requests) == 1
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")] == [

@@ -10,15 +10,18 @@ import struct
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from resident import images_of, labels_of
+from torch.utils.data import DataLoader
 
 from ganzoo.api import DataError, DataRoot
-from ganzoo_datasets import Folder, loading, stores
+from ganzoo_datasets import loading, stores
+from ganzoo_datasets.folder import Folder
 
 
 def image(number: int) -> bytes:
@@ -69,13 +72,12 @@ def test_sub_folders_are_classes_in_the_order_of_their_names(root: DataRoot, fol
 
     data = SPEC.build(root)
 
-    assert data.images.shape == (4, 3, 8, 8)
-    assert data.images.dtype == torch.uint8
+    assert images_of(data).shape == (4, 3, 8, 8)
+    assert images_of(data).dtype == torch.uint8
     assert firsts(data.images) == [3, 1, 2, 4]
-    assert data.images[0, :, 0, 0].tolist() == [3, 252, 7]
+    assert images_of(data)[0, :, 0, 0].tolist() == [3, 252, 7]
     assert data.classes == ("ant", "cat", "dog")
-    assert data.labels is not None
-    assert data.labels.tolist() == [0, 1, 1, 2]
+    assert labels_of(data).tolist() == [0, 1, 1, 2]
     assert data.notes == ()
 
 
@@ -86,9 +88,8 @@ def test_a_zip_of_a_folder_is_the_same_data(root: DataRoot, folder: Path) -> Non
     from_folder = SPEC.build(root)
     from_zip = Folder(path="set.zip", size=8).build(root)
 
-    assert torch.equal(from_zip.images, from_folder.images)
-    assert from_zip.labels is not None
-    assert from_zip.labels.tolist() == [0, 1, 1, 2]
+    assert torch.equal(images_of(from_zip), images_of(from_folder))
+    assert labels_of(from_zip).tolist() == [0, 1, 1, 2]
     assert from_zip.fingerprint == from_folder.fingerprint
 
 
@@ -218,8 +219,7 @@ def test_bad_images_can_be_left_out(
 
     assert isinstance(data.images, torch.Tensor) == resident
     assert firsts(data.images) == [1, 5]
-    assert data.labels is not None
-    assert data.labels.tolist() == [0, 1]
+    assert labels_of(data).tolist() == [0, 1]
     assert data.notes[-1].startswith("3 of 5 images cannot be read and are left out: cat/a.png (")
 
 
@@ -288,7 +288,7 @@ def test_workers_share_an_archive_without_disturbing_each_other(
     monkeypatch.setattr(loading, "RESIDENT", 0)
     source = Folder(path="set.zip", size=8).build(root).images
 
-    loader = torch.utils.data.DataLoader(source, batch_size=5, num_workers=2)
+    loader = DataLoader[torch.Tensor](cast(Any, source), batch_size=5, num_workers=2)
     seen = torch.cat(list(loader))
 
     assert firsts(seen) == list(range(120))
@@ -421,7 +421,6 @@ def test_real_photographs_are_read_from_their_archive(real_data: Path) -> None:
 
     data = Folder(path="cifar10-jpg.zip", size=32).build(DataRoot(real_data))
 
-    assert data.images.shape == (5000, 3, 32, 32)
-    assert data.labels is not None
-    assert torch.bincount(data.labels).tolist() == [500] * 10
+    assert images_of(data).shape == (5000, 3, 32, 32)
+    assert torch.bincount(labels_of(data)).tolist() == [500] * 10
     assert data.classes[0] == "airplane"

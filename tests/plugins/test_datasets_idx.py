@@ -14,11 +14,12 @@ from typing import ClassVar
 import pytest
 import torch
 from local_server import LocalServer, cut, page, whole
+from resident import images_of, labels_of
 
-from ganzoo.api import DataError, DataRoot, FetchError
-from ganzoo_datasets import FashionMnist, Mnist, mnist
+from ganzoo.api import DataError, DataRoot, FetchError, Split
+from ganzoo_datasets import mnist
 from ganzoo_datasets.idx import read
-from ganzoo_datasets.mnist import Checked, IdxDataset
+from ganzoo_datasets.mnist import Checked, FashionMnist, IdxDataset, Mnist
 
 IMAGES = bytes.fromhex("00000803 00000005 0000001c 0000001c") + random.Random(0).randbytes(5 * 784)
 LABELS = bytes.fromhex("00000801 00000005") + bytes([3, 1, 4, 1, 9])
@@ -71,11 +72,11 @@ def test_files_are_found_where_others_put_them(
 
     data = Five().build(DataRoot(tmp_path, download=False))
 
-    assert data.images.shape == (5, 1, 28, 28)
-    assert data.images.dtype == torch.uint8
-    assert data.images.numpy().tobytes() == IMAGES[16:]
-    assert data.labels.tolist() == [3, 1, 4, 1, 9]
-    assert data.labels.dtype == torch.int64
+    assert images_of(data).shape == (5, 1, 28, 28)
+    assert images_of(data).dtype == torch.uint8
+    assert images_of(data).numpy().tobytes() == IMAGES[16:]
+    assert labels_of(data).tolist() == [3, 1, 4, 1, 9]
+    assert labels_of(data).dtype == torch.int64
     assert str(tmp_path / folder) in data.source
     assert data.notes == ()
 
@@ -97,7 +98,7 @@ def test_what_is_missing_is_downloaded_once(
     first = five.build(DataRoot(tmp_path))
     second = five.build(DataRoot(tmp_path))
 
-    assert torch.equal(first.images, second.images)
+    assert torch.equal(images_of(first), images_of(second))
     assert sorted(path for path, _ in server.requests) == sorted(f"/{name}" for name in PACKED)
     assert sorted(path.name for path in (tmp_path / "Five/raw").iterdir()) == sorted(PACKED)
 
@@ -118,7 +119,7 @@ def test_a_damaged_file_is_replaced_by_a_download_and_noted(
     data = five.build(DataRoot(tmp_path))
     again = five.build(DataRoot(tmp_path, download=False))
 
-    assert data.images.numpy().tobytes() == again.images.numpy().tobytes() == IMAGES[16:]
+    assert images_of(data).numpy().tobytes() == images_of(again).numpy().tobytes() == IMAGES[16:]
     assert [note.partition("'")[0] for note in data.notes] == ["replaced by a download: "]
     assert f"'{tmp_path / folder / 'train-images-idx3-ubyte'}'" in data.notes[0]
 
@@ -237,15 +238,15 @@ def test_clothes_are_not_taken_from_a_folder_of_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_mnist_is_what_the_files_say(real_data: Path, split: str) -> None:
+def test_mnist_is_what_the_files_say(real_data: Path, split: Split) -> None:
     data = Mnist().build(DataRoot(real_data, download=False), split)
 
     prefix, count = {"train": ("train", 60_000), "test": ("t10k", 10_000)}[split]
     raw = (real_data / f"MNIST/raw/{prefix}-images-idx3-ubyte").read_bytes()
     names = (real_data / f"MNIST/raw/{prefix}-labels-idx1-ubyte").read_bytes()
-    assert data.images.shape == (count, 1, 28, 28)
-    assert data.images.numpy().tobytes() == raw[16:]
-    assert bytes(data.labels.tolist()) == names[8:]
+    assert images_of(data).shape == (count, 1, 28, 28)
+    assert images_of(data).numpy().tobytes() == raw[16:]
+    assert bytes(labels_of(data).tolist()) == names[8:]
     assert data.classes == tuple("0123456789")
 
 

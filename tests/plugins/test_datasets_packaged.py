@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from resident import images_of, labels_of
 
 from ganzoo.api import DataError, DataRoot
-from ganzoo_datasets import Digits, StackedMnist, digits
-from ganzoo_datasets.digits import packaged
+from ganzoo_datasets import digits
+from ganzoo_datasets.digits import Digits, packaged
+from ganzoo_datasets.stacked_mnist import StackedMnist
 
 NOWHERE = DataRoot(Path("/nowhere"), download=False)
 
@@ -26,31 +28,31 @@ def test_digits_are_scikit_learns() -> None:
     images = torch.tensor(reference.images).mul(255 / 16).round().to(torch.uint8).unsqueeze(1)
     labels = torch.tensor(reference.target)
     held_out = torch.arange(1797) % 6 == 5
-    assert torch.equal(train.images, images[~held_out])
-    assert torch.equal(train.labels, labels[~held_out])
-    assert torch.equal(test.images, images[held_out])
-    assert torch.equal(test.labels, labels[held_out])
+    assert torch.equal(images_of(train), images[~held_out])
+    assert torch.equal(labels_of(train), labels[~held_out])
+    assert torch.equal(images_of(test), images[held_out])
+    assert torch.equal(labels_of(test), labels[held_out])
     assert (len(train), len(test)) == (1498, 299)
 
 
 def test_enlarged_digits_fit_recipes_for_mnist() -> None:
     data = Digits().build(NOWHERE)
 
-    assert data.images.shape == (1498, 1, 28, 28)
-    assert data.images.dtype == torch.uint8
-    assert int(data.images.max()) == 255
+    assert images_of(data).shape == (1498, 1, 28, 28)
+    assert images_of(data).dtype == torch.uint8
+    assert int(images_of(data).max()) == 255
 
 
 def test_enlarging_by_a_whole_factor_repeats_pixels() -> None:
-    small = Digits(size=8).build(NOWHERE).images
-    large = Digits(size=24, enlarge="nearest").build(NOWHERE).images
+    small = images_of(Digits(size=8).build(NOWHERE))
+    large = images_of(Digits(size=24, enlarge="nearest").build(NOWHERE))
 
     assert torch.equal(large, small.repeat_interleave(3, 2).repeat_interleave(3, 3))
 
 
 def test_enlarging_keeps_the_ink() -> None:
-    small = Digits(size=8).build(NOWHERE).images.float().mean().item()
-    large = Digits(size=32).build(NOWHERE).images.float().mean().item()
+    small = images_of(Digits(size=8).build(NOWHERE)).float().mean().item()
+    large = images_of(Digits(size=32).build(NOWHERE)).float().mean().item()
 
     assert large == pytest.approx(small, rel=0.01)
 
@@ -106,14 +108,14 @@ def test_stacked_digits_are_three_of_mnist_and_their_class_is_the_number(real_da
     raw = (real_data / "MNIST/raw/train-images-idx3-ubyte").read_bytes()
     names = (real_data / "MNIST/raw/train-labels-idx1-ubyte").read_bytes()
     chosen = spec.choice("train", 60_000)
-    assert data.images.shape == (2000, 3, 28, 28)
+    assert images_of(data).shape == (2000, 3, 28, 28)
     for image in (0, 7, 1999):
         three = chosen[3 * image : 3 * image + 3]
         for plane, at in zip(data.images[image], three, strict=True):
             assert plane.numpy().tobytes() == raw[16 + 784 * at : 16 + 784 * (at + 1)]
         number = "".join(str(names[8 + at]) for at in three)
-        assert int(data.labels[image]) == int(number)
-        assert data.classes[data.labels[image]] == number
+        assert int(labels_of(data)[image]) == int(number)
+        assert data.classes[labels_of(data)[image]] == number
 
 
 def test_which_digits_are_stacked_follows_from_the_seed_alone() -> None:

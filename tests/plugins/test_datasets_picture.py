@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganzoo_datasets import picture
 from ganzoo_datasets.picture import Frame, check, decode
 from ganzoo_datasets.stores import UnreadableError
 
@@ -222,7 +221,7 @@ def test_half_a_webp_is_refused(see: Any) -> None:
 def test_whole_images_pass_the_check_without_being_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(picture.Image.Image, "load", None)
+    monkeypatch.setattr(Image.Image, "load", None)
 
     for data in (PNG, JPEG, WEBP):
         check(data)
