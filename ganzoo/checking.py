@@ -165,9 +165,10 @@ def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[Keys
     chosen: list[tuple[str, Keys, Any]] = [
         (kind, (kind,), tables.get(kind)) for kind in ("generator", "discriminator", "loss")
     ]
-    regularizers = tables.get("regularizer")
-    if isinstance(regularizers, list):
-        chosen += [("regularizer", ("regularizer", at), one) for at, one in enumerate(regularizers)]
+    for kind in ("regularizer", "metric"):
+        several = tables.get(kind)
+        if isinstance(several, list):
+            chosen += [(kind, (kind, at), one) for at, one in enumerate(several)]
     for kind, keys, table in chosen:
         use = table.get("use") if isinstance(table, dict) else None
         spec = registry.specs(kind).get(use) if isinstance(use, str) else None

@@ -9,6 +9,7 @@ from ganzoo.specs import (
     DiscriminatorSpec,
     GeneratorSpec,
     LossSpec,
+    MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
 )
@@ -50,6 +51,11 @@ def ganzoo_optimizers() -> list[type[OptimizerSpec]]:  # type: ignore[empty-body
     """Supply optimizers."""
 
 
+@hookspec
+def ganzoo_metrics() -> list[type[MetricSpec]]:  # type: ignore[empty-body]
+    """Supply metrics."""
+
+
 HOOK_OF_KIND = {
     "generator": "ganzoo_generators",
     "discriminator": "ganzoo_discriminators",
@@ -57,5 +63,6 @@ HOOK_OF_KIND = {
     "regularizer": "ganzoo_regularizers",
     "dataset": "ganzoo_datasets",
     "optimizer": "ganzoo_optimizers",
+    "metric": "ganzoo_metrics",
 }
 """The hook that supplies the specs of each kind."""

@@ -21,6 +21,7 @@ from ganzoo.specs import (
     DiscriminatorSpec,
     GeneratorSpec,
     LossSpec,
+    MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
     Table,
@@ -128,6 +129,25 @@ class Ema(Table):
     """Steps after which an old weight counts half."""
 
 
+class Measure(Table):
+    """When and on how many images the recipe's metrics are taken."""
+
+    every: CountOrNone = 0
+    """Steps between measurements; 0 for one at the end only."""
+    samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
+    """Fakes that are measured."""
+    reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
+    """Real images they are held against."""
+    split: Literal["train", "test"] = "train"
+    """Split the reference is drawn from."""
+    network: Literal["auto", "classifier", "random", "inception"] = "auto"
+    """Features: 'auto' is the data set's own classifier where it has labels, else 'random'."""
+    mode: Literal["eval", "train"] = "eval"
+    """Mode of the generator while it makes the fakes."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of latents and choices, the same for every run so that scores can be compared."""
+
+
 class Optimizers(Table):
     """One optimizer for each network."""
 
@@ -161,6 +181,11 @@ class Recipe(Table):
     samples: Samples = Samples()
     checkpoint: Checkpoint = Checkpoint()
     ema: Ema | None = None
+    measure: Measure = Measure()
+    metric: Annotated[
+        list[Annotated[MetricSpec, ByUse()]], Field(default_factory=list, max_length=32)
+    ]
+    """Measures of the generator's images."""
 
 
 def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:

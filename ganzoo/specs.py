@@ -6,7 +6,7 @@ field is the key's help, and the class attribute ``use`` is the name by which re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
@@ -259,6 +259,8 @@ class DatasetSpec(Spec):
     kind: ClassVar[str] = "dataset"
     labelled: ClassVar[bool] = True
     """Whether every image has a label, for components that need them."""
+    judge: ClassVar[str | None] = None
+    """Data set whose classifier reads each channel of these images, where they are stacks."""
 
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
@@ -274,6 +276,110 @@ class DatasetSpec(Spec):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How the values of a score are read.
+
+    Attributes:
+        lower_is_better: whether 1 is better than 2.
+        positive: whether values are never negative and spread over magnitudes, so that they are
+            compared by their logarithms.
+    """
+
+    lower_is_better: bool
+    positive: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch of images and what the feature network sees in it; everything on the CPU.
+
+    Attributes:
+        images: ``[N, C, H, W]`` uint8, the data's own pixels; float32 for data that are points.
+        features: ``[N, D]`` float32.
+        probabilities: ``[N, K]`` float32 of the network's classes, or None where it has none.
+        labels: ``[N]`` int64 of real images with classes, else None.
+    """
+
+    images: Tensor
+    features: Tensor
+    probabilities: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Reference(Protocol):
+    """What a metric holds fakes against: real images through the same feature network.
+
+    Attributes:
+        image: shape and value range of the networks' images.
+        num_classes: classes the feature network tells apart; 0 where it has none.
+        n_real: images that ``real`` yields.
+        n_fake: fakes that a meter is given.
+        seed: of every choice made while measuring.
+    """
+
+    image: ImageShape
+    num_classes: int
+    n_real: int
+    n_fake: int
+    seed: int
+
+    def real(self) -> Iterator[Seen]:
+        """Yield the reference images, batch by batch, in the same order every time."""
+        ...
+
+    def unseen(self) -> Iterator[Seen]:
+        """Yield images of the test split: no generator was trained on them."""
+        ...
+
+    def training(self) -> Iterator[Tensor]:
+        """Yield all training images, ``[N, C, H, W]`` as stored, batch by batch."""
+        ...
+
+    def critic(self, images: Tensor) -> Tensor:
+        """Score stored images ``[N, C, H, W]`` by the run's discriminator: ``[N]``."""
+        ...
+
+
+class Meter(Protocol):
+    """One measurement in progress: is shown every fake once, then tells its scores."""
+
+    def add(self, seen: Seen) -> None:
+        """Take in a batch; what is kept does not grow with the number of batches."""
+        ...
+
+    def result(self) -> Mapping[str, float]:
+        """Return a value for every name in the spec's ``scores``."""
+        ...
+
+
+class MetricSpec(Spec):
+    """A measure of how good fakes are."""
+
+    kind: ClassVar[str] = "metric"
+    scores: ClassVar[Mapping[str, Scale]]
+    """The names of its values, and how each is read."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
+'test' (images nobody trained on), 'discriminator'."""
+    has_floor: ClassVar[bool] = True
+    """Whether real images may be measured in place of fakes, as the floor."""
+
+    label: str = Field(default="", pattern=r"^[a-z0-9_]*$")
+    """Put before the scores' names, where a recipe lists a metric twice."""
+
+    def meter(self, reference: Reference) -> Meter:
+        """Return a new meter."""
+        raise NotImplementedError
+
+    def perfect(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
+        """Return the expected scores of a perfect generator, where a closed form is known."""
+        return {}
+
+
 KINDS: dict[str, type[Spec]] = {
     spec.kind: spec
     for spec in (
@@ -283,6 +389,7 @@ KINDS: dict[str, type[Spec]] = {
         RegularizerSpec,
         DatasetSpec,
         OptimizerSpec,
+        MetricSpec,
     )
 }
 """Every kind of component and the class its specs derive from."""

@@ -22,6 +22,7 @@ class StackedMnist(DatasetSpec):
     """
 
     use: ClassVar[str] = "stacked_mnist"
+    judge: ClassVar[str | None] = "mnist"
 
     count: Annotated[int, Field(ge=1, le=900_000)] = 128_000
     """Images; each takes 2,352 bytes of memory."""
