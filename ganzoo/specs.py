@@ -335,8 +335,11 @@ class Reference(Protocol):
         """Yield images of the test split: no generator was trained on them."""
         ...
 
-    def training(self) -> Iterator[Tensor]:
-        """Yield all training images, ``[N, C, H, W]`` as stored, batch by batch."""
+    def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distance and number ``[N]`` of the nearest training image of each.
+
+        The distance is the root mean square difference of pixels that run from 0 to 1.
+        """
         ...
 
     def critic(self, images: Tensor) -> Tensor:

@@ -1,0 +1,66 @@
+"""Where a score comes from, and whether two scores may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ganzoo.errors import GanzooError
+from ganzoo.measure.reference import Bench
+from ganzoo.specs import MetricSpec
+
+FORMAT = 1
+"""Version of how scores are taken; raised when the same settings would give other numbers."""
+
+
+def provenance(bench: Bench, spec: MetricSpec, *, ema: bool) -> dict[str, Any]:
+    """Return everything that decides a score beside the generator; a flat table."""
+    settings = {
+        name: value for name, value in spec.model_dump().items() if name not in {"label", "use"}
+    }
+    return {
+        "metric": spec.use,
+        **settings,
+        "network": bench.network.name,
+        "network_sha256": bench.network.sha256,
+        "network_accuracy": bench.network.accuracy,
+        "resize": bench.network.resize(bench.image),
+        "pixels": "uint8" if bench.network.scaled else "as stored",
+        "data": bench.train.fingerprint,
+        "image": str(bench.image),
+        "split": bench.measure.split,
+        "n_real": bench.n_real,
+        "n_fake": bench.n_fake,
+        "ema": ema,
+        "mode": bench.measure.mode,
+        "dtype": "float32",
+        "seed": bench.measure.seed,
+        "format": FORMAT,
+    }
+
+
+def comparable(
+    a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[str] = ()
+) -> None:
+    """Do nothing if two scores were taken alike.
+
+    Args:
+        a: provenance of a score, or the whole score with its 'provenance'.
+        b: likewise.
+        apart: fields that may differ, e.g. 'ema' where the two runs are compared in just that.
+
+    Raises:
+        GanzooError: naming every field that differs, with both values.
+    """
+    first, second = a.get("provenance", a), b.get("provenance", b)
+    fields = [*first, *(name for name in second if name not in first)]
+    unlike = [
+        f"'{name}' is {first.get(name)!r} and {second.get(name)!r}"
+        for name in fields
+        if name not in apart and first.get(name) != second.get(name)
+    ]
+    if unlike:
+        raise GanzooError(
+            f"the two scores were measured differently and cannot be compared: {'; '.join(unlike)}"
+            "; measure both in the same way: ganzoo measure RUN"
+        )

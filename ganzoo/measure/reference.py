@@ -1,0 +1,150 @@
+"""What fakes are held against: a fixed choice of real images, seen through one feature network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ganzoo.feed import to_range
+from ganzoo.measure.features import BATCH, FeatureNetwork
+from ganzoo.measure.pixels import batches, pick, shuffled
+from ganzoo.recipe import Measure
+from ganzoo.specs import ImageData, ImageShape, Seen
+
+MOST_KEPT = 256 << 20
+"""Bytes of features that are kept between metrics; a larger reference is looked at anew."""
+
+
+@dataclass
+class Bench:
+    """The ``Reference`` that metrics are shown; see ``ganzoo.api.Reference``.
+
+    Where there are too few real images for both a reference and a floor of as many images as there
+    are fakes, all three are made smaller, by the same rule for every run on that data.
+
+    Attributes:
+        train: the images that were trained on.
+        test: images nobody trained on, or None where the data set has none.
+        discriminate: scores images in the networks' range, or None without a discriminator.
+    """
+
+    measure: Measure
+    image: ImageShape
+    train: ImageData
+    test: ImageData | None
+    network: FeatureNetwork
+    discriminate: Callable[[Tensor], Tensor] | None = None
+    _kept: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.num_classes = self.network.num_classes
+        self.seed = self.measure.seed
+        self._main, other = self.train, self.test
+        if self.measure.split == "test" and self.test is not None:
+            self._main, other = self.test, self.train
+        others = 0 if other is None else len(other)
+        size = len(self._main)
+        wanted = self.measure.samples
+        spare = size - max(0, wanted - others)
+        self.n_real = min(self.measure.reference, max(spare, size // 2, 1))
+        self._order = shuffled(size, self.seed, f"reference of {self.measure.split}")
+        self._other = other
+        self.n_fake = min(wanted, others + size - self.n_real)
+
+    @property
+    def floor_split(self) -> str:
+        """Which images stand in for fakes at the floor."""
+        splits = ["test", "train"] if self.measure.split == "train" else ["train", "test"]
+        used = splits[:1] if self._other is not None and len(self._other) >= self.n_fake else splits
+        return "+".join(used if self._other is not None else splits[1:])
+
+    def real(self) -> Iterator[Seen]:
+        """Yield the reference images, batch by batch, in the same order every time."""
+        chosen = self._order[: self.n_real].split(BATCH)
+        if self._kept:
+            for indices, (features, probabilities) in zip(chosen, self._kept, strict=True):
+                yield Seen(
+                    pick(self._main, indices), features, probabilities, self._labels(indices)
+                )
+            return
+        kept: list[tuple[Tensor, Tensor | None]] = []
+        size = 0
+        for indices in chosen:
+            seen = self.network.see(pick(self._main, indices), self._labels(indices))
+            size += 4 * seen.features.numel()
+            size += 0 if seen.probabilities is None else 4 * seen.probabilities.numel()
+            if size <= MOST_KEPT:
+                kept.append((seen.features, seen.probabilities))
+            yield seen
+        if size <= MOST_KEPT:
+            self._kept = kept
+
+    def held_out(self) -> Iterator[Tensor]:
+        """Yield as many real images outside the reference as there are fakes: the floor's."""
+        left = self.n_fake
+        if self._other is not None:
+            order = shuffled(len(self._other), self.seed, "floor")[:left]
+            left -= len(order)
+            yield from (images for images, _ in batches(self._other, order, BATCH))
+        if left:
+            rest = self._order[self.n_real : self.n_real + left]
+            yield from (images for images, _ in batches(self._main, rest, BATCH))
+
+    def unseen(self) -> Iterator[Seen]:
+        """Yield images of the test split, at most as many as there are fakes."""
+        assert self.test is not None
+        order = shuffled(len(self.test), self.seed, "unseen")[: self.measure.samples]
+        for images, labels in batches(self.test, order, BATCH):
+            yield self.network.see(images, labels)
+
+    def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distance and number ``[N]`` of the nearest training image of each."""
+        distances, numbers = nearest(images, self.train, 1)
+        return distances[:, 0], numbers[:, 0]
+
+    def critic(self, images: Tensor) -> Tensor:
+        """Score stored images ``[N, C, H, W]`` by the run's discriminator: ``[N]``."""
+        assert self.discriminate is not None
+        return self.discriminate(to_range(images, self.image)).float().cpu()
+
+    def look(self, images: Iterable[Tensor]) -> Iterator[Seen]:
+        """Yield what the network sees in batches of images as stored."""
+        for batch in images:
+            yield self.network.see(batch)
+
+    def _labels(self, indices: Tensor) -> Tensor | None:
+        return None if self._main.labels is None else self._main.labels[indices]
+
+
+def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
+    """Return distances and numbers ``[N, k]`` of the nearest of ``data``, the nearest first.
+
+    Root mean square differences of pixels in [0, 1] (of points: of their numbers). The data is
+    looked at in pieces, so memory does not grow with it.
+    """
+    wanted = _unit(images)
+    best = torch.full((len(images), k), torch.inf)
+    numbers = torch.zeros((len(images), k), dtype=torch.int64)
+    for indices in torch.arange(len(data)).split(2000):
+        found = torch.cdist(wanted, _unit(pick(data, indices)))
+        # Squares cancel where two are equal: candidates are measured again, exactly, below.
+        both = torch.cat([best, found], 1)
+        ids = torch.cat([numbers, indices.expand(len(images), -1)], 1)
+        best, position = both.topk(min(k, both.shape[1]), dim=1, largest=False)
+        numbers = ids.gather(1, position)
+    exact = torch.stack(
+        [
+            (wanted - _unit(pick(data, numbers[:, column]))).square().mean(1).sqrt()
+            for column in range(numbers.shape[1])
+        ],
+        1,
+    )
+    return exact, numbers
+
+
+def _unit(images: Tensor) -> Tensor:
+    flat = images.flatten(1)
+    return flat.float() / 255 if images.dtype == torch.uint8 else flat.float()

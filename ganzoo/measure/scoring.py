@@ -1,0 +1,170 @@
+"""Metrics shown one stream of images: their scores, and the floor that real images give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.errors import GanzooError
+from ganzoo.grids import to_pixels
+from ganzoo.guards import attempt
+from ganzoo.measure.features import BATCH
+from ganzoo.measure.provenance import provenance
+from ganzoo.measure.reference import Bench
+from ganzoo.noise import draw, key
+from ganzoo.recipe import Latent
+from ganzoo.specs import ImageShape, MetricSpec
+
+
+@dataclass
+class Scorer:
+    """The metrics of one run on one bench.
+
+    Attributes:
+        metrics: those that can be taken here; see ``able``.
+    """
+
+    bench: Bench
+    metrics: Sequence[MetricSpec]
+    ema: bool
+    _floors: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def score(self, images: Iterable[Tensor]) -> dict[str, float]:
+        """Show every metric the same images, as stored, and return the scores by name."""
+        return self._shown(self.metrics, images)
+
+    def _shown(
+        self, metrics: Sequence[MetricSpec], images: Iterable[Tensor]
+    ) -> dict[str, float]:
+        meters = [
+            attempt(spec, "looking at real images", lambda spec=spec: spec.meter(self.bench))  # type: ignore[misc]
+            for spec in metrics
+        ]
+        for seen in self.bench.look(images):
+            for spec, meter in zip(metrics, meters, strict=True):
+                attempt(spec, "looking at fakes", lambda meter=meter, seen=seen: meter.add(seen))  # type: ignore[misc]
+        found: dict[str, float] = {}
+        for spec, meter in zip(metrics, meters, strict=True):
+            scores = attempt(spec, "its scores", meter.result)
+            found |= {named(spec, name): float(scores[name]) for name in spec.scores}
+        return found
+
+    def floors(self) -> dict[str, dict[str, Any]]:
+        """Return what real images outside the reference score in place of fakes, by name."""
+        if not self._floors:
+            able = [spec for spec in self.metrics if spec.has_floor]
+            found = self._shown(able, self.bench.held_out()) if able else {}
+            for spec in self.metrics:
+                perfect = attempt(spec, "its best scores", lambda spec=spec: spec.perfect(self.bench))  # type: ignore[misc]
+                for name in spec.scores:
+                    floor: dict[str, Any] = {"value": found.get(named(spec, name))}
+                    if spec.has_floor:
+                        floor |= {"n": self.bench.n_fake, "split": self.bench.floor_split}
+                    if name in perfect:
+                        floor["perfect"] = perfect[name]
+                    self._floors[named(spec, name)] = floor
+        return self._floors
+
+    def described(
+        self, last: Mapping[str, Mapping[str, Any]], best: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the 'metrics' of a result: values beside floor, scale and provenance."""
+        floors = self.floors()
+        return {
+            named(spec, name): {
+                "last": dict(last[named(spec, name)]),
+                "best": dict(best.get(named(spec, name), last[named(spec, name)])),
+                "floor": floors[named(spec, name)],
+                "lower_is_better": scale.lower_is_better,
+                "positive": scale.positive,
+                "provenance": provenance(self.bench, spec, ema=self.ema),
+            }
+            for spec in self.metrics
+            for name, scale in spec.scores.items()
+            if named(spec, name) in last
+        }
+
+
+def named(spec: MetricSpec, score: str) -> str:
+    """Return the name of a score in logs and results: the metric's label goes before it."""
+    return f"{spec.label}_{score}" if spec.label else score
+
+
+def check_names(metrics: Sequence[MetricSpec]) -> None:
+    """Do nothing if all scores have names of their own.
+
+    Raises:
+        GanzooError: naming a score that two metrics give.
+    """
+    owner: dict[str, MetricSpec] = {}
+    for spec in metrics:
+        for name in spec.scores:
+            full = named(spec, name)
+            if full in owner:
+                raise GanzooError(
+                    f"metric {spec.use!r}: its score {full!r} is also one of metric "
+                    f"{owner[full].use!r}; give one of them a label, e.g. label = \"second\""
+                )
+            owner[full] = spec
+
+
+def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec], dict[str, str]]:
+    """Return the metrics that can be taken on this bench, and why the others cannot, by score."""
+    lacking = {}
+    if not bench.num_classes:
+        lacking["classes"] = f"the feature network {bench.network.name!r} tells no classes apart"
+    if bench.train.labels is None:
+        lacking["labels"] = "the data set has no labels"
+    if bench.test is None:
+        lacking["test"] = "the data set has no test images"
+    elif bench.measure.split == "test":
+        lacking["test"] = "the test images are the reference (measure.split)"
+    if bench.discriminate is None:
+        lacking["discriminator"] = "there is no discriminator to ask"
+    usable, reasons = [], {}
+    for spec in metrics:
+        missing = [lacking[need] for need in sorted(spec.needs) if need in lacking]
+        if missing:
+            reasons |= {named(spec, name): "; ".join(missing) for name in spec.scores}
+        else:
+            usable.append(spec)
+    return usable, reasons
+
+
+@torch.no_grad()
+def fakes(
+    generator: nn.Module,
+    latent: Latent,
+    image: ImageShape,
+    count: int,
+    *,
+    seed: int,
+    mode: str,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Yield ``count`` fakes as stored, batch by batch: bytes, or float32 where they are points.
+
+    Latents depend on the seed and the batch's number alone, whatever the run, step or device. Runs
+    inside ``noise.observing``; buffers that a pass in train mode moves are put back.
+    """
+    generator.train(mode == "train")
+    buffers = [buffer.clone() for buffer in generator.buffers()]
+    try:
+        for number in range(math.ceil(count / BATCH)):
+            source = torch.Generator().manual_seed(key(seed, "measured fakes", number))
+            latents = draw(latent, BATCH, source)[: count - number * BATCH]
+            images = generator(latents.to(device))
+            yield images.float().cpu() if is_points(image) else to_pixels(images, image)
+    finally:
+        for buffer, before in zip(generator.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+
+
+def is_points(image: ImageShape) -> bool:
+    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
+    return image.height == image.width == 1

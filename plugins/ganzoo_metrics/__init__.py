@@ -1,0 +1,28 @@
+"""Built-in metrics: how good fakes are, in the features of a named network."""
+
+from __future__ import annotations
+
+from ganzoo.api import MetricSpec, hookimpl
+from ganzoo_metrics.classes import ClassHistogram
+from ganzoo_metrics.diversity import Diversity
+from ganzoo_metrics.frechet import Frechet
+from ganzoo_metrics.gap import DiscriminatorGap
+from ganzoo_metrics.inception import InceptionScore
+from ganzoo_metrics.kernel import Kernel
+from ganzoo_metrics.memorisation import Memorisation
+from ganzoo_metrics.neighbourhoods import Neighbourhoods
+
+
+@hookimpl
+def ganzoo_metrics() -> list[type[MetricSpec]]:
+    """Supply the metrics of this package."""
+    return [
+        Frechet,
+        Kernel,
+        Neighbourhoods,
+        ClassHistogram,
+        InceptionScore,
+        Diversity,
+        Memorisation,
+        DiscriminatorGap,
+    ]
