@@ -40,6 +40,9 @@ class Assembly:
     step: AdversarialStep
     steps: int
     """Steps of the whole run."""
+    dataset: DatasetSpec
+    """The data set that is trained on: the recipe's own, or its fallback."""
+    root: DataRoot
 
     @property
     def best_generator(self) -> nn.Module:
@@ -89,7 +92,8 @@ def assemble(
     Raises:
         GanzooError: if a part cannot be built or the parts do not fit.
     """
-    data, name, reason = _data(recipe, registry, root, warn, allow_fallback)
+    data, dataset, reason = _data(recipe, registry, root, warn, allow_fallback)
+    name = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
             f"data set {name!r} has {len(data)} images, fewer than train.batch_size = "
@@ -132,6 +136,8 @@ def assemble(
         Average(generator, recipe.ema.half_life) if recipe.ema else None,
         AdversarialStep(recipe, sides["generator"], sides["discriminator"], noise),
         steps,
+        dataset,
+        root,
     )
 
 
@@ -185,10 +191,10 @@ def _data(
     root: DataRoot,
     warn: Callable[[str], None],
     allow_fallback: bool,
-) -> tuple[ImageData, str, str]:
+) -> tuple[ImageData, DatasetSpec, str]:
     spec = recipe.dataset
     try:
-        return attempt(spec, "reading", lambda: spec.build(root)), spec.use, ""
+        return attempt(spec, "reading", lambda: spec.build(root)), spec, ""
     except DataError as error:
         if spec.fallback is None or not allow_fallback:
             raise
@@ -200,7 +206,7 @@ def _data(
             f"recipe's 'fallback' allows.\n{reason}"
         )
         assert isinstance(fallback, DatasetSpec)
-        return attempt(fallback, "reading", lambda: fallback.build(root)), fallback.use, reason
+        return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason
 
 
 def _network(

@@ -46,8 +46,8 @@ class State(Table):
     """Numbers of each optimizer: everything in its state that is no tensor."""
     health: dict[str, Any]
     """What the health watch remembers."""
-    best: dict[str, Any]
-    """Best values so far."""
+    measures: dict[str, Any]
+    """Last and best scores so far."""
     machine: dict[str, Any]
     """Device, precision, threads and versions."""
 

@@ -50,7 +50,7 @@ def save(training: Training) -> None:
         recipe=digest(parts.recipe),
         optimizers=numbers,
         health=training.health.state(),
-        best=training.best,
+        measures=training.measures.state(),
         machine=parts.machine.state(),
     )
     path = training.run.checkpoints / f"step-{training.step:06d}.safetensors"
@@ -105,7 +105,7 @@ def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None
         for i in range(length)
     ]
     training.health.restore(state.health)
-    training.best = dict(state.best)
+    training.measures.restore(state.measures)
     training.step = training.first_step = training.logged_step = state.step
     training.log_lines = state.log_lines
     training.run.cut_log(state.log_lines)

@@ -52,6 +52,11 @@ class ImageShape:
         return f"{self.channels}×{self.height}×{self.width}"
 
 
+def is_points(image: ImageShape) -> bool:
+    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
+    return image.height == image.width == 1
+
+
 class ImageSource(Protocol):
     """Images that are read one at a time because they do not fit into memory."""
 

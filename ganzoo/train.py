@@ -19,6 +19,7 @@ from ganzoo.faults import failures, predict_disk_use
 from ganzoo.grids import save_gif, save_png, sheet
 from ganzoo.health import Health, diversity
 from ganzoo.machine import environment
+from ganzoo.measure.watch import PREFIX, Watch, watch
 from ganzoo.noise import observing
 from ganzoo.recipe import freeze
 from ganzoo.registry import Registry
@@ -42,13 +43,13 @@ class Training:
     reporter: Reporter
     health: Health
     fixed: Tensor
+    measures: Watch
     step: int = 0
     """Steps finished."""
     log_lines: int = 0
     first_step: int = 0
     """Steps that were finished when this process began."""
     window: list[dict[str, Tensor]] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     started_at: float = field(default_factory=time.monotonic)
     logged_at: float = field(default_factory=time.monotonic)
@@ -93,7 +94,8 @@ class Training:
     def _one_step(self) -> None:
         recipe = self.parts.recipe
         is_last = self.step + 1 == self.parts.steps
-        is_logged = is_last or (self.step + 1) % recipe.train.log_every == 0
+        is_measured = self.measures.is_due(self.step + 1)
+        is_logged = is_last or is_measured or (self.step + 1) % recipe.train.log_every == 0
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
         if self.parts.average is not None:
             self.parts.average.follow(self.parts.generator.network)
@@ -103,14 +105,14 @@ class Training:
             # Reading a number costs nothing here; elsewhere it would stop the device.
             self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
         if is_logged:
-            self._log()
+            self._log(self.measures.take(self.step) if is_measured else {})
         if is_last or (recipe.samples.every and self.step % recipe.samples.every == 0):
             self._sample()
         if is_last or (recipe.checkpoint.every and self.step % recipe.checkpoint.every == 0):
             self.save()
         self.reporter.stepped(self)
 
-    def _log(self) -> None:
+    def _log(self, scores: dict[str, float]) -> None:
         for offset, terms in enumerate(self.window, self.step - len(self.window) + 1):
             self.health.watch_terms(offset, {name: float(v) for name, v in terms.items()})
         self.last = means(self.window)
@@ -121,6 +123,7 @@ class Training:
             "step": self.step,
             "epoch": round(self.parts.epoch(self.step), 4),
             **self.last,
+            **scores,
             "seconds": round(self.seconds, 3),
             "images_per_second": round(images / max(elapsed, 1e-9), 1),
         }
@@ -174,14 +177,19 @@ class Training:
 
     def _result(self, status: str) -> dict[str, Any]:
         if not self.last and (entries := self.run.read_log()):
-            self.last = {name: value for name, value in entries[-1].items() if "/" in name}
+            self.last = {
+                name: value
+                for name, value in entries[-1].items()
+                if "/" in name and not name.startswith(PREFIX)
+            }
         return {
             "status": status,
             "step": self.step,
             "seconds": round(self.seconds, 2),
             "images_per_second": round(self.images_per_second, 1),
             "final": self.last,
-            "best": self.best,
+            "best": {name: entry["value"] for name, entry in self.measures.best.items()},
+            **self.measures.result(),
             "health": self.health.events,
             **self.parts.facts(),
         }
@@ -267,6 +275,7 @@ def start(
             reporter,
             Health(diversity(real), reporter.warn),
             parts.noise.fixed_latents(parts.recipe.latent, count),
+            watch(parts, registry, reporter.warn),
         )
         if resume:
             saving.restore(training)

@@ -14,7 +14,9 @@ from ganzoo.errors import CheckpointError, MachineError
 
 
 def state(step: int = 7) -> State:
-    return State(step=step, log_lines=3, recipe="ab", optimizers={}, health={}, best={}, machine={})
+    return State(
+        step=step, log_lines=3, recipe="ab", optimizers={}, health={}, measures={}, machine={}
+    )
 
 
 def write(path: Path) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""A feature network with its name: images as stored go in, features and class probabilities come out."""
+"""A feature network and its name: stored images go in, features and class probabilities come out."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class FeatureNetwork:
         num_classes: 0 where it tells no classes apart.
         side: (height, width) that images are resized to, or None to take them as they are.
         scaled: whether it wants pixels in [0, 1] rather than as stored.
+        resized: how it resizes images by itself, for the record.
+        accuracy: share of test images that it classifies rightly, where it does.
     """
 
     name: str
@@ -31,6 +33,7 @@ class FeatureNetwork:
     num_classes: int = 0
     side: tuple[int, int] | None = None
     scaled: bool = True
+    resized: str = ""
     accuracy: float | None = None
     sha256: str = field(default="")
 
@@ -45,6 +48,8 @@ class FeatureNetwork:
 
     def resize(self, image: ImageShape) -> str:
         """Say how images of that shape are resized, for the record."""
+        if self.resized:
+            return self.resized
         if self.side is None or self.side == (image.height, image.width):
             return "none"
         return f"bilinear antialiased to {self.side[0]}×{self.side[1]}"
@@ -78,4 +83,4 @@ def random_network(channels: int) -> FeatureNetwork:
 
 def points() -> FeatureNetwork:
     """Return the network that sees points as they are."""
-    return FeatureNetwork("points", Points())
+    return FeatureNetwork("points", Points(), scaled=False)

@@ -61,15 +61,15 @@ class RandomNetwork(nn.Module):
         super().__init__()
         widths = (channels, *RANDOM_WIDTHS)
         self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1, bias=False)
+            nn.Conv2d(before, after, 3, padding=1, bias=False, device="meta")
             for before, after in zip(widths[:-1], widths[1:], strict=True)
         )
         for number, layer in enumerate(self.layers):
-            weight = layer.weight
-            assert isinstance(weight, nn.Parameter)
-            bound = math.sqrt(6 / (weight.shape[1] * 9))
-            drawn = hashed_uniform(f"ganzoo random network, layer {number}", weight.numel())
-            weight.data = drawn.view_as(weight) * bound
+            assert isinstance(layer, nn.Conv2d)
+            shape = layer.weight.shape
+            bound = math.sqrt(6 / (shape[1] * 9))
+            drawn = hashed_uniform(f"ganzoo random network, layer {number}", shape.numel())
+            layer.weight = nn.Parameter(drawn.view(shape) * bound)
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
@@ -97,7 +97,7 @@ class Stacked(nn.Module):
         self.classifier = classifier
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn ``[N, C, H, W]`` in [0, 1] into ``[N, C · D]`` and log-probabilities ``[N, K^C]``."""
+        """Turn ``[N, C, H, W]`` in [0, 1] into ``[N, C · D]`` and log-probabilities ``[N, Kᶜ]``."""
         count, channels = images.shape[:2]
         features, logits = self.classifier(images.flatten(0, 1).unsqueeze(1))
         single = logits.log_softmax(1).view(count, channels, -1)  # [N, C, K]

@@ -1,4 +1,4 @@
-"""Images of a data set by their numbers, as stored, whether they are in memory or read one by one."""
+"""Images of a data set by their numbers, as stored, whether in memory or read one by one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pick(data: ImageData, indices: Tensor) -> Tensor:
 
 def batches(data: ImageData, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield images and labels of these numbers in order, at most ``size`` at a time."""
-    for chosen in indices.split(size):
+    for chosen in torch.split(indices, size):
         yield pick(data, chosen), None if data.labels is None else data.labels[chosen]
 
 

@@ -25,7 +25,7 @@ BATCH = 128
 RATE = 4e-3
 SHIFT = 2
 MOST_SEEN = 240_000
-LEAST_SEEN = 20_000
+LEAST_SEEN = 12_000
 PASSES = 4
 QUICK = 5_000
 """Training images up to which a classifier is ready in seconds, and so is trained unasked."""
@@ -170,7 +170,7 @@ def read_card(path: Path) -> Card:
 
 
 def _with_test(spec: DatasetSpec, root: DataRoot, train: ImageData) -> tuple[ImageData, ImageData]:
-    """Return images to train on and to test on; a tenth is held out where there is no test split."""
+    """Return images to train on and to test on; without a test split, a tenth is held out."""
     try:
         return train, spec.build(root, "test")
     except DataError:
@@ -219,7 +219,7 @@ def _fit(network: Classifier, data: ImageData, root: DataRoot, what: str) -> Non
 def _right(network: Classifier, test: ImageData) -> int:
     assert test.labels is not None
     count = 0
-    for chosen in torch.arange(len(test)).split(500):
+    for chosen in torch.split(torch.arange(len(test)), 500):
         logits = network(pick(test, chosen).float() / 255)[1]
         count += int((logits.argmax(1) == test.labels[chosen]).sum())
     return count

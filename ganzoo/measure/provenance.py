@@ -7,7 +7,7 @@ from typing import Any
 
 from ganzoo.errors import GanzooError
 from ganzoo.measure.reference import Bench
-from ganzoo.specs import MetricSpec
+from ganzoo.specs import MetricSpec, is_points
 
 FORMAT = 1
 """Version of how scores are taken; raised when the same settings would give other numbers."""
@@ -25,7 +25,7 @@ def provenance(bench: Bench, spec: MetricSpec, *, ema: bool) -> dict[str, Any]:
         "network_sha256": bench.network.sha256,
         "network_accuracy": bench.network.accuracy,
         "resize": bench.network.resize(bench.image),
-        "pixels": "uint8" if bench.network.scaled else "as stored",
+        "pixels": "as stored" if is_points(bench.image) else "uint8",
         "data": bench.train.fingerprint,
         "image": str(bench.image),
         "split": bench.measure.split,
@@ -39,9 +39,7 @@ def provenance(bench: Bench, spec: MetricSpec, *, ema: bool) -> dict[str, Any]:
     }
 
 
-def comparable(
-    a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[str] = ()
-) -> None:
+def comparable(a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[str] = ()) -> None:
     """Do nothing if two scores were taken alike.
 
     Args:

@@ -63,7 +63,7 @@ class Bench:
 
     def real(self) -> Iterator[Seen]:
         """Yield the reference images, batch by batch, in the same order every time."""
-        chosen = self._order[: self.n_real].split(BATCH)
+        chosen = torch.split(self._order[: self.n_real], BATCH)
         if self._kept:
             for indices, (features, probabilities) in zip(chosen, self._kept, strict=True):
                 yield Seen(
@@ -128,7 +128,7 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
     wanted = _unit(images)
     best = torch.full((len(images), k), torch.inf)
     numbers = torch.zeros((len(images), k), dtype=torch.int64)
-    for indices in torch.arange(len(data)).split(2000):
+    for indices in torch.split(torch.arange(len(data)), 2000):
         found = torch.cdist(wanted, _unit(pick(data, indices)))
         # Squares cancel where two are equal: candidates are measured again, exactly, below.
         both = torch.cat([best, found], 1)

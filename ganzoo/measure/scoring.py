@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from ganzoo.measure.provenance import provenance
 from ganzoo.measure.reference import Bench
 from ganzoo.noise import draw, key
 from ganzoo.recipe import Latent
-from ganzoo.specs import ImageShape, MetricSpec
+from ganzoo.specs import ImageShape, MetricSpec, is_points
 
 
 @dataclass
@@ -38,16 +39,14 @@ class Scorer:
         """Show every metric the same images, as stored, and return the scores by name."""
         return self._shown(self.metrics, images)
 
-    def _shown(
-        self, metrics: Sequence[MetricSpec], images: Iterable[Tensor]
-    ) -> dict[str, float]:
+    def _shown(self, metrics: Sequence[MetricSpec], images: Iterable[Tensor]) -> dict[str, float]:
         meters = [
-            attempt(spec, "looking at real images", lambda spec=spec: spec.meter(self.bench))  # type: ignore[misc]
+            attempt(spec, "looking at real images", partial(spec.meter, self.bench))
             for spec in metrics
         ]
         for seen in self.bench.look(images):
             for spec, meter in zip(metrics, meters, strict=True):
-                attempt(spec, "looking at fakes", lambda meter=meter, seen=seen: meter.add(seen))  # type: ignore[misc]
+                attempt(spec, "looking at fakes", partial(meter.add, seen))
         found: dict[str, float] = {}
         for spec, meter in zip(metrics, meters, strict=True):
             scores = attempt(spec, "its scores", meter.result)
@@ -60,7 +59,7 @@ class Scorer:
             able = [spec for spec in self.metrics if spec.has_floor]
             found = self._shown(able, self.bench.held_out()) if able else {}
             for spec in self.metrics:
-                perfect = attempt(spec, "its best scores", lambda spec=spec: spec.perfect(self.bench))  # type: ignore[misc]
+                perfect = attempt(spec, "its best scores", partial(spec.perfect, self.bench))
                 for name in spec.scores:
                     floor: dict[str, Any] = {"value": found.get(named(spec, name))}
                     if spec.has_floor:
@@ -108,7 +107,7 @@ def check_names(metrics: Sequence[MetricSpec]) -> None:
             if full in owner:
                 raise GanzooError(
                     f"metric {spec.use!r}: its score {full!r} is also one of metric "
-                    f"{owner[full].use!r}; give one of them a label, e.g. label = \"second\""
+                    f'{owner[full].use!r}; give one of them a label, e.g. label = "second"'
                 )
             owner[full] = spec
 
@@ -126,7 +125,8 @@ def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec],
         lacking["test"] = "the test images are the reference (measure.split)"
     if bench.discriminate is None:
         lacking["discriminator"] = "there is no discriminator to ask"
-    usable, reasons = [], {}
+    usable: list[MetricSpec] = []
+    reasons: dict[str, str] = {}
     for spec in metrics:
         missing = [lacking[need] for need in sorted(spec.needs) if need in lacking]
         if missing:
@@ -163,8 +163,3 @@ def fakes(
     finally:
         for buffer, before in zip(generator.buffers(), buffers, strict=True):
             buffer.copy_(before)
-
-
-def is_points(image: ImageShape) -> bool:
-    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
-    return image.height == image.width == 1

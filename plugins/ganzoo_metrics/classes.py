@@ -17,7 +17,7 @@ HITS = (1, 5)
 
 
 class ClassHistogram(MetricSpec):
-    """Classes that fakes fall into, by the classifier: their number, and KL(fakes ‖ wanted) in nats.
+    """Classes that fakes fall into: how many, and KL(fakes ‖ wanted) in nats.
 
     Metz et al. 2017, arXiv:1611.02163, section 3.3.1, and Srivastava et al. 2017,
     arXiv:1705.07761, section 4.2, count a class that is hit once. A classifier errs, and with

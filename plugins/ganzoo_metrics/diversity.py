@@ -39,9 +39,10 @@ class _Spread:
         self.pairs = 0
 
     def add(self, features: Tensor) -> None:
+        import torch
         from torch.nn.functional import pdist
 
-        for part in features.double().split(self.batch):
+        for part in torch.split(features.double(), self.batch):
             if len(part) > 1:
                 found = pdist(part)
                 self.sum += float(found.sum())

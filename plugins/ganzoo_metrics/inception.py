@@ -9,7 +9,7 @@ from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
 
 
 class InceptionScore(MetricSpec):
-    """Are fakes clearly of a class each, and of all classes together? From 1 to the classes' number.
+    """Is each fake clearly of a class, and are all classes there? From 1 to their number.
 
     Salimans et al. 2016, arXiv:1606.03498, section 4: exp E KL(p(y|x) ‖ p(y)). Over all fakes at
     once; the habit of ten parts of 5,000 gives a lower value. It knows no real images, and only

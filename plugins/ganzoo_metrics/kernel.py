@@ -54,7 +54,7 @@ class _Meter:
         import torch
 
         real = torch.cat([seen.features.double() for seen in reference.real()])
-        self.blocks = [one for one in real.split(block) if len(one) == block] or [real]
+        self.blocks = [one for one in torch.split(real, block) if len(one) == block] or [real]
         self.size = block
         self.waiting: list[Tensor] = []
         self.sum = 0.0
@@ -66,7 +66,7 @@ class _Meter:
 
         self.waiting.append(seen.features.double())
         if sum(map(len, self.waiting)) >= self.size:
-            *full, rest = torch.cat(self.waiting).split(self.size)
+            *full, rest = torch.split(torch.cat(self.waiting), self.size)
             if len(rest) == self.size:
                 full, rest = [*full, rest], rest[:0]
             for one in full:

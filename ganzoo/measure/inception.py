@@ -1,0 +1,127 @@
+"""Inception-v3 of the 2015 TensorFlow graph, by torch-fidelity; its weights are never fetched.
+
+The library would unpickle weights, or download them unasked. Here they come from a safetensors file
+that the user named together with its SHA-256 (``adopt``), and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
+from torch import Tensor, nn
+
+from ganzoo.disk import publish
+from ganzoo.errors import GanzooError
+from ganzoo.measure.features import FeatureNetwork
+from ganzoo.measure.prepare import FOLDER
+from ganzoo.noise import observing
+from ganzoo.specs import DataRoot
+
+CLASSES = 1008
+INSTALL = "pip install 'ganzoo-torch[inception]'"
+HOW = "ganzoo measure adopt WEIGHTS.safetensors --sha256 DIGITS"
+
+
+class Inception(nn.Module):
+    """torch-fidelity's extractor as a feature network."""
+
+    def __init__(self, extractor: nn.Module) -> None:
+        super().__init__()
+        self.extractor = extractor
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn ``[N, 1 or 3, H, W]`` uint8 into features ``[N, 2048]`` and logits ``[N, 1008]``."""
+        colour = images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+        features, logits = self.extractor(colour)
+        return features, logits
+
+
+def inception(root: DataRoot) -> FeatureNetwork:
+    """Return the network from the weights that were adopted into the data folder.
+
+    Raises:
+        GanzooError: if there are none, they changed since, or torch-fidelity is missing.
+    """
+    path, record = _places(root.path)
+    try:
+        wanted = json.loads(record.read_text())["sha256"]
+        content = path.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError):
+        raise GanzooError(
+            f"measure.network = 'inception': no weights in '{path.parent}'; they are never "
+            f"downloaded; bring them with: {HOW}"
+        ) from None
+    return _network(content, _checked(path, content, wanted))
+
+
+def adopt(weights: Path, sha256: str, root: DataRoot) -> FeatureNetwork:
+    """Copy Inception's weights into the data folder, after their digest was compared.
+
+    Args:
+        weights: the state of torch-fidelity's FeatureExtractorInceptionV3 as safetensors.
+        sha256: of that file, 64 hexadecimal digits.
+
+    Raises:
+        GanzooError: if the file is another, or no such weights.
+    """
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        raise GanzooError(f"'{weights}': {error.strerror or error}") from error
+    network = _network(content, _checked(weights, content, sha256.lower()))
+    path, record = _places(root.path)
+    publish(path, content)
+    publish(record, json.dumps({"sha256": network.sha256}) + "\n")
+    return network
+
+
+def _places(root: Path) -> tuple[Path, Path]:
+    return root / FOLDER / "inception.safetensors", root / FOLDER / "inception.json"
+
+
+def _checked(path: Path, content: bytes, wanted: str) -> str:
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted:
+        raise GanzooError(f"'{path}' has SHA-256 {found}, not {wanted}; it is not used")
+    return found
+
+
+def _network(content: bytes, sha256: str) -> FeatureNetwork:
+    try:
+        from torch_fidelity import feature_extractor_inceptionv3 as library
+    except ImportError:
+        raise GanzooError(
+            f"measure.network = 'inception' needs torch-fidelity: {INSTALL}"
+        ) from None
+    try:
+        state = parse_safetensors(content)
+    except (SafetensorError, ValueError) as error:
+        raise GanzooError(f"Inception's weights are no safetensors file: {error}") from error
+
+    def ours(*_: object, **__: object) -> Mapping[str, Any]:
+        return state
+
+    try:
+        # Where the library would download, it is handed what was checked above.
+        with observing(), patch.object(library, "load_state_dict_from_url", ours):
+            extractor = library.FeatureExtractorInceptionV3("ganzoo", ["2048", "logits_unbiased"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        raise GanzooError(f"the file holds other weights than Inception's: {first}") from error
+    version = metadata.version("torch-fidelity")
+    return FeatureNetwork(
+        "inception-v3-2015",
+        Inception(extractor),
+        CLASSES,
+        scaled=False,
+        resized=f"TensorFlow-1 bilinear to 299×299, torch-fidelity {version}",
+        sha256=sha256,
+    )

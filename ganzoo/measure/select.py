@@ -1,0 +1,46 @@
+"""Which feature network a run is measured by, and where it comes from."""
+
+from __future__ import annotations
+
+from ganzoo.errors import GanzooError
+from ganzoo.measure import prepare
+from ganzoo.measure.features import FeatureNetwork, points, random_network
+from ganzoo.recipe import Measure
+from ganzoo.registry import Registry
+from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, is_points
+
+
+def network_for(
+    measure: Measure,
+    dataset: DatasetSpec,
+    data: ImageData,
+    image: ImageShape,
+    registry: Registry,
+    root: DataRoot,
+) -> FeatureNetwork:
+    """Return the network that ``measure.network`` names for this data.
+
+    Raises:
+        NotPrepared: if it is a classifier that has to be trained first, which takes minutes.
+        GanzooError: if the data has no labels to train one on, or the file is damaged.
+    """
+    if is_points(image):
+        return points()
+    if measure.network == "inception":
+        from ganzoo.measure.inception import inception
+
+        return inception(root)
+    labelled = data.labels is not None and dataset.labelled
+    if measure.network == "random" or (measure.network == "auto" and not labelled):
+        return random_network(image.channels)
+    if not labelled:
+        raise GanzooError(
+            f"measure.network = 'classifier': data set {dataset.use!r} has no labels to train one "
+            "on; use 'random' or 'auto'"
+        )
+    if dataset.judge is not None:
+        judge = registry.find("dataset", dataset.judge)()
+        assert isinstance(judge, DatasetSpec)
+        single = prepare.classifier(judge, judge.build(root, "train"), root)
+        return prepare.stacked(single, image.channels)
+    return prepare.classifier(dataset, data, root)
