@@ -1,4 +1,4 @@
-"""A feature network and its name: stored images go in, features and class probabilities come out."""
+"""A feature network and its name: stored images go in, features and probabilities come out."""
 
 from __future__ import annotations
 

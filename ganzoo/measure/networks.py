@@ -7,6 +7,7 @@ network serves data without labels, and its weights come from a hash, so they ar
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 
 import torch
@@ -32,7 +33,7 @@ class Classifier(nn.Module):
                     nn.ReLU(),
                     nn.MaxPool2d(2),
                 )
-                for before, after in zip(widths[:-1], widths[1:], strict=True)
+                for before, after in itertools.pairwise(widths)
             ),
             nn.AdaptiveAvgPool2d(3),
             nn.Flatten(),
@@ -62,7 +63,7 @@ class RandomNetwork(nn.Module):
         widths = (channels, *RANDOM_WIDTHS)
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1, bias=False, device="meta")
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in itertools.pairwise(widths)
         )
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, nn.Conv2d)
