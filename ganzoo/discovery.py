@@ -24,19 +24,28 @@ GROUP = "ganzoo"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plugin before its code runs. ``load`` runs it and returns the plugin and its module."""
+    """A plugin before its code runs.
+
+    Attributes:
+        name: of its entry point, or the stem of its file.
+        source: 'entry point' or 'file'.
+        origin: where it comes from, for people.
+        target: the module or file that is imported.
+        load: runs its code and returns the object with the hooks, and its module.
+    """
 
     name: str
     distribution: str
     version: str
     source: str
     origin: str
+    target: str
     load: Callable[[], tuple[object, ModuleType]]
 
     @property
     def key(self) -> str:
         """Its name for pluggy: two distributions may use the same entry point's name."""
-        return f"{self.name} of {self.origin}"
+        return f"{self.name} = {self.target} ({self.origin})"
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ def installed() -> tuple[list[Candidate], list[Broken]]:
                 version=version,
                 source="entry point",
                 origin=f"{distribution_name} {version}".strip(),
+                target=entry.value,
                 load=partial(_load_entry_point, entry),
             ),
         )
@@ -129,7 +139,15 @@ def local(path: Path, given: Path) -> Candidate:
             f"{given}: a plugin is imported by its name, and {path.stem!r} is no name in Python; "
             "rename it with letters, digits and '_'"
         )
-    return Candidate(path.stem, "", "", "file", str(given), partial(_load_file, path))
+    return Candidate(
+        name=path.stem,
+        distribution="",
+        version="",
+        source="file",
+        origin=str(given),
+        target=str(path),
+        load=partial(_load_file, path),
+    )
 
 
 def _load_file(path: Path) -> tuple[object, ModuleType]:
@@ -164,8 +182,8 @@ def sha256_of(root: Path | None) -> str:
     if root.is_file():
         return hashlib.sha256(root.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    sources = {file.relative_to(root).as_posix(): file for file in root.rglob("*.py")}
-    for name, file in sorted(sources.items()):
+    files = (file for file in root.rglob("*.py") if file.is_file())
+    for name, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
         content = file.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

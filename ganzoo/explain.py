@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,16 +70,24 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        is_literal = value.isprintable() and "'" not in value
-        return f"'{value}'" if is_literal else json.dumps(value, ensure_ascii=False)
+        if value.isprintable() and "'" not in value:
+            return f"'{value}'"
+        quoted = json.dumps(value, ensure_ascii=False)
+        return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in quoted)
     if isinstance(value, BaseModel):
         return written(value.model_dump())
     if isinstance(value, Mapping):
-        pairs = (f"{key} = {written(each)}" for key, each in value.items() if each is not None)
+        pairs = (
+            f"{_key(key)} = {written(each)}" for key, each in value.items() if each is not None
+        )
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(written, value)) + "]"
     return str(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else written(name)
 
 
 def _default(field: FieldInfo) -> Any:

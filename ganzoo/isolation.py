@@ -104,7 +104,7 @@ def stdout_on_stderr() -> Iterator[None]:
 
 def _flush() -> None:
     for stream in {sys.stdout, sys.__stdout__}:
-        if stream is not None and not stream.closed:
+        if stream is not None and not getattr(stream, "closed", False):
             stream.flush()
 
 

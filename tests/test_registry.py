@@ -145,7 +145,17 @@ def test_a_second_entry_point_to_the_same_module_is_set_aside(shelf: Shelf) -> N
     registry = load(block=OWN)
 
     assert [plugin.name for plugin in registry.plugins] == ["copy"]
-    assert error_of(registry) == "is the same as plugin 'copy of ganzoo-copy 0.3'"
+    assert (
+        error_of(registry) == "is the same as plugin 'copy = ganzoo_test_hinge (ganzoo-copy 0.3)'"
+    )
+
+
+def test_a_distribution_that_lists_a_name_twice_supplies_both(shelf: Shelf) -> None:
+    shelf.register("ganzoo-ab", [("ab", "ganzoo_test_a"), ("ab", "ganzoo_test_b")])
+    shelf.put("ganzoo_test_a.py", good("a"))
+    shelf.put("ganzoo_test_b.py", good("b"))
+
+    assert list(load(block=OWN).specs("loss")) == ["a", "b"]
 
 
 def test_an_entry_point_may_name_an_object_with_hooks_as_methods(shelf: Shelf) -> None:
@@ -233,9 +243,7 @@ def test_blocking_what_is_not_there_is_a_warning_with_the_nearest_name(shelf: Sh
     assert registry.warnings == ("no plugin named 'hinges' to block; did you mean 'hinge'?",)
 
 
-def test_loading_twenty_plugins_takes_less_than_a_tenth_of_a_second_each_and_no_torch(
-    shelf: Shelf,
-) -> None:
+def test_twenty_five_plugins_load_in_less_than_a_second_and_without_torch(shelf: Shelf) -> None:
     for number in range(20):
         shelf.install(f"p{number}", good(f"loss_{number}"))
     script = (
@@ -253,7 +261,7 @@ def test_loading_twenty_plugins_takes_less_than_a_tenth_of_a_second_each_and_no_
 
     seconds, count, has_torch = result.stdout.split()
     assert (count, has_torch) == ("25", "False")
-    assert float(seconds) < 2.5
+    assert float(seconds) < 1
 
 
 # Looking up
