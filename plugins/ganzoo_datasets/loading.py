@@ -74,7 +74,7 @@ class EncodedImages:
             try:
                 pixels, _ = decode(self.store.read(name, BYTES), self.frame)
             except UnreadableError as error:
-                raise DataError(f"'{self.store.path}': '{name}': {error}") from error
+                raise DataError(printable(f"'{self.store.path}': '{name}': {error}")) from error
         frame = self.frame
         shape = (frame.channels, frame.height, frame.width)
         return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(shape)
@@ -93,7 +93,7 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
     faults: list[str] = []
     changes: Counter[str] = Counter()
     example: dict[str, str] = {}
-    for at, seen in enumerate(_look(store, names, frame if resident else None), start=1):
+    for at, seen in enumerate(_look(store, names, frame, resident), start=1):
         if seen.fault:
             faults.append(f"{seen.name} ({seen.fault})")
         else:
@@ -113,10 +113,8 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
         what = f"{len(faults)} of {len(names)} images cannot be read"
         which = printable(", ".join(faults[:NAMED]) + more, limit=2000)
         if not skip or not good:
-            raise DataError(
-                f"'{store.path}': {what}: {which}; remove them, or set "
-                'dataset.on_bad = "skip" to leave them out'
-            )
+            leave = "" if skip else ', or set dataset.on_bad = "skip" to leave them out'
+            raise DataError(f"'{store.path}': {what}: {which}; remove them{leave}")
         notes.append(f"{what} and are left out: {which}")
     images: Tensor | ImageSource = EncodedImages(store, good, frame)
     if resident:
@@ -126,16 +124,13 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
     return Loaded(images, good, content, notes)
 
 
-def _look(store: Store, names: list[str], frame: Frame | None) -> Iterator[Seen]:
-    """Look at all images in order, in threads: decoded to ``frame``, or only checked."""
+def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Iterator[Seen]:
+    """Look at all images in order, in threads; decode them if they are to be ``resident``."""
 
     def look(name: str) -> Seen:
         try:
             data = store.read(name, BYTES)
-            if frame is None:
-                check(data)
-                return Seen(name, sha256(data).digest())
-            pixels, changes = decode(data, frame)
+            pixels, changes = decode(data, frame) if resident else (b"", check(data, frame))
         except UnreadableError as error:
             return Seen(name, fault=str(error))
         return Seen(name, sha256(data).digest(), pixels, changes)

@@ -68,29 +68,33 @@ def decode(data: bytes, frame: Frame) -> tuple[bytes, frozenset[str]]:
     Raises:
         UnreadableError: if it is not an image, is broken or too large.
     """
-    changes: set[str] = set()
     try:
         with _opened(data) as image:
-            upright = _upright(image, changes)
-            flat = _flat(upright, data, frame, changes)
-            fitted = _fitted(flat.convert("L" if frame.channels == 1 else "RGB"), frame, changes)
+            image.load()
+            changes = _changes(image, data, frame)
+            flat = _flat(ImageOps.exif_transpose(image), frame)
+            fitted = _fitted(flat.convert("L" if frame.channels == 1 else "RGB"), frame)
     except BROKEN as error:
         raise UnreadableError(_reason(error)) from error
-    return b"".join(band.tobytes() for band in fitted.split()), frozenset(changes)
+    return b"".join(band.tobytes() for band in fitted.split()), changes
 
 
-def check(data: bytes) -> None:
-    """Check that an image can be read, without decoding one whose end is in its place.
+def check(data: bytes, frame: Frame) -> frozenset[str]:
+    """Return the kinds of changes that ``decode`` will make, as far as the header tells.
+
+    What is after the header is decoded only where the end of the data is not in its place.
 
     Raises:
         UnreadableError: if it is not an image, is broken or too large.
     """
     try:
         with _opened(data) as image:
+            changes = _changes(image, data, frame)
             if not _is_whole(data, image.format):
                 image.load()
     except BROKEN as error:
         raise UnreadableError(_reason(error)) from error
+    return changes
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -105,6 +109,33 @@ def _opened(data: bytes) -> Image.Image:
     return image
 
 
+def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
+    """Return what will be done to the image, from its header alone."""
+    mode, width, height = image.mode, image.width, image.height
+    # Of a PNG without EXIF data before its pixels, getexif() decodes all to look behind them.
+    has_exif = image.format != "PNG" or "exif" in image.info
+    orientation = image.getexif().get(ORIENTATION, 1) if has_exif else 1
+    if orientation in range(5, 9):
+        width, height = height, width
+    applies = {
+        "animated, the first frame is taken": getattr(image, "is_animated", False),
+        "turned upright as EXIF says": orientation in range(2, 9),
+        "16-bit, divided by 257": mode.startswith("I"),
+        "16 bits a channel, the upper 8 are taken": image.format == "PNG"
+        and data[24] == 16
+        and not mode.startswith("I"),
+        "1-bit, made black and white": mode == "1",
+        "CMYK, converted to RGB": mode == "CMYK",
+        "palette, converted to RGB": mode in {"P", "PA"},
+        f"with alpha, composited on {frame.background}": image.has_transparency_data,
+        f"smaller than {frame.width}×{frame.height}, enlarged": width < frame.width
+        or height < frame.height,
+        f"longer than {ASPECT}:1, only the middle is taken": frame.crop == "center"
+        and max(width, height) > ASPECT * min(width, height),
+    }
+    return frozenset(change for change, is_made in applies.items() if is_made)
+
+
 def _is_whole(data: bytes, format_: str | None) -> bool:
     """Tell whether the end is where the format has it; False where one has to look closer."""
     if format_ == "JPEG":
@@ -116,49 +147,23 @@ def _is_whole(data: bytes, format_: str | None) -> bool:
     return False
 
 
-def _upright(image: Image.Image, changes: set[str]) -> Image.Image:
-    if getattr(image, "is_animated", False):
-        changes.add("animated, the first frame is taken")
-    image.load()
-    if image.getexif().get(ORIENTATION, 1) in range(2, 9):
-        changes.add("turned upright as EXIF says")
-        return ImageOps.exif_transpose(image)
-    return image
-
-
-def _flat(image: Image.Image, data: bytes, frame: Frame, changes: set[str]) -> Image.Image:
+def _flat(image: Image.Image, frame: Frame) -> Image.Image:
     """Return the image as L or RGB, opaque."""
     if image.mode.startswith("I"):
-        changes.add("16-bit, divided by 257")
         return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
-    if image.format == "PNG" and data[24] == 16:
-        changes.add("16 bits a channel, the upper 8 are taken")
-    if image.mode == "1":
-        changes.add("1-bit, made black and white")
-    elif image.mode == "CMYK":
-        changes.add("CMYK, converted to RGB")
-    elif image.mode in {"P", "PA"}:
-        changes.add("palette, converted to RGB")
     if image.has_transparency_data:
-        whole = image.convert("RGBA")
-        if whole.getchannel("A").getextrema() != (255, 255):
-            changes.add(f"transparent, composited on {frame.background}")
         ground = Image.new("RGBA", image.size, (*frame.background, 255))
-        return Image.alpha_composite(ground, whole).convert("RGB")
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("L" if image.mode in {"1", "L"} else "RGB")
 
 
-def _fitted(image: Image.Image, frame: Frame, changes: set[str]) -> Image.Image:
+def _fitted(image: Image.Image, frame: Frame) -> Image.Image:
     size = (frame.width, frame.height)
     if image.size == size:
         return image
-    if image.width < frame.width or image.height < frame.height:
-        changes.add(f"smaller than {frame.width}×{frame.height}, enlarged")
     method = Image.Resampling[frame.resample.upper()]
     if frame.crop == "none":
         return image.resize(size, method)
-    if max(image.size) > ASPECT * min(image.size):
-        changes.add(f"longer than {ASPECT}:1, only the middle is taken")
     return ImageOps.fit(image, size, method)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split
+from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint
 from ganzoo_datasets.stores import Listing, Store
 
 Side = Annotated[int, Field(ge=4, le=4096)]
@@ -63,7 +63,7 @@ class PictureDataset(DatasetSpec):
             labels=loaded.labels(label_of),
             classes=classes,
             source=f"{self.use} {split}: '{store.path}'",
-            fingerprint=loaded.fingerprint,
+            fingerprint=fingerprint(loaded.fingerprint, *classes),
             notes=(*notes, *skipped, *loaded.notes),
         )
 

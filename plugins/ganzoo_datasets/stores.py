@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from ganzoo.api import DataError
+from ganzoo.api import DataError, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"})
 TOTAL = 256 << 30
@@ -117,24 +117,23 @@ class FolderStore:
         folders = deque([""])
         while folders:
             below = folders.popleft()
-            if self._is_new(below, visited, listing):
-                for entry in self._entries(below):
-                    name = f"{below}{entry.name}"
-                    try:
-                        status = os.stat(entry.path)
-                    except OSError:
-                        listing.skipped["links that lead nowhere"] += 1
-                        continue
-                    if stat.S_ISDIR(status.st_mode):
-                        # Real folders first, so that no link takes the place of one.
-                        add = folders.append if entry.is_symlink() else folders.appendleft
-                        add(f"{name}/")
-                    elif not stat.S_ISREG(status.st_mode):
-                        listing.skipped["pipes, sockets or devices"] += 1
-                    elif entry.is_symlink():
-                        links.append((name, _identity(status)))
-                    elif listing.sort(name):
-                        files.add(_identity(status))
+            for entry in self._entries(below, visited, listing):
+                name = f"{below}{entry.name}"
+                try:
+                    status = os.stat(entry.path)
+                except OSError:
+                    listing.skipped["links that lead nowhere"] += 1
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    # Real folders first, so that no link takes the place of one.
+                    add = folders.append if entry.is_symlink() else folders.appendleft
+                    add(f"{name}/")
+                elif not stat.S_ISREG(status.st_mode):
+                    listing.skipped["pipes, sockets or devices"] += 1
+                elif entry.is_symlink():
+                    links.append((name, _identity(status)))
+                elif listing.sort(name):
+                    files.add(_identity(status))
         for name, identity in links:
             if identity in files:
                 listing.skipped["links to an image that is here already"] += 1
@@ -156,20 +155,21 @@ class FolderStore:
             raise UnreadableError(f"more than {limit:,} bytes")
         return data
 
-    def _is_new(self, below: str, visited: set[tuple[int, int]], listing: Listing) -> bool:
-        identity = _identity(os.stat(self.path / below))
-        if identity in visited:
-            listing.skipped["links to a folder that is here already"] += 1
-            return False
-        visited.add(identity)
-        return True
-
-    def _entries(self, below: str) -> list[os.DirEntry[str]]:
+    def _entries(
+        self, below: str, visited: set[tuple[int, int]], listing: Listing
+    ) -> list[os.DirEntry[str]]:
+        """Return what is visible in a folder by name, or nothing on a second visit."""
+        folder = self.path / below
         try:
-            with os.scandir(self.path / below) as entries:
+            identity = _identity(os.stat(folder))
+            if identity in visited:
+                listing.skipped["links to a folder that is here already"] += 1
+                return []
+            visited.add(identity)
+            with os.scandir(folder) as entries:
                 visible = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
-            raise DataError(f"'{self.path / below}': {error.strerror}; make it readable") from error
+            raise DataError(printable(f"'{folder}': {error.strerror}; make it readable")) from error
         return sorted(visible, key=lambda entry: entry.name)
 
 
@@ -233,7 +233,7 @@ class ZipStore:
         return self._archive
 
     def _refused(self, reason: str) -> DataError:
-        return DataError(f"'{self.path}': {reason}; use a whole zip archive of images")
+        return DataError(printable(f"'{self.path}': {reason}; use a whole zip archive of images"))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_archive": None}

@@ -230,7 +230,11 @@ def test_when_all_images_are_bad_leaving_out_does_not_help(root: DataRoot, folde
         Folder(path="set", size=8, on_bad="skip").build(root)
 
 
-def test_changes_are_noted_once_for_each_kind(root: DataRoot, folder: Path) -> None:
+@pytest.mark.parametrize("limit", [0, 1 << 30], ids=["read later", "resident"])
+def test_changes_are_noted_once_for_each_kind(
+    root: DataRoot, folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(loading, "RESIDENT", limit)
     lay(folder, NESTED)
     Image.new("P", (8, 8)).save(folder / "cat" / "p.png")
     Image.new("P", (8, 8)).save(folder / "cat" / "q.png")
