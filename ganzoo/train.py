@@ -197,7 +197,7 @@ class Training:
 
 def means(window: list[dict[str, Tensor]]) -> dict[str, float]:
     """Return the mean of every term over the steps in which it occurred, and each side's sum."""
-    names = dict.fromkeys(name for terms in window for name in terms)
+    names = sorted({name for terms in window for name in terms})
     found = {
         name: float(torch.stack([terms[name] for terms in window if name in terms]).double().mean())
         for name in names
