@@ -30,6 +30,7 @@ MUST_DEFINE: dict[str, tuple[str, ...]] = {
     "loss": ("discriminator_terms", "generator_terms"),
     "dataset": ("build",),
     "optimizer": ("build",),
+    "metric": ("meter",),
 }
 """Methods that every component of a kind has."""
 
@@ -137,7 +138,10 @@ def _name_problems(spec: type[Spec], kind: str) -> Iterator[str]:
     use = getattr(spec, "use", None)
     if use is None and "use" not in spec.model_fields:
         yield "it has no name: use: ClassVar[str] = 'its_name'"
-    elif use is not None and not (isinstance(use, str) and _SNAKE_CASE.fullmatch(use)):
+    for name in sorted(spec.__class_vars__ - {"kind", "use"}):
+        if not hasattr(spec, name):
+            yield f"it does not say {name!r}"
+    if use is not None and not (isinstance(use, str) and _SNAKE_CASE.fullmatch(use)):
         yield f"use = {use!r} is not in snake_case"
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,15 +100,12 @@ def test_ganzoos_own_plugins_come_first_and_the_others_by_name(shelf: Shelf) -> 
 
 
 def test_ganzoos_own_plugins_are_found_through_their_entry_points() -> None:
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        entry_points = tomllib.load(file)["project"]["entry-points"]["ganzoo"]
+
     registry = load(block={"*"})
 
-    assert [plugin.name for plugin in registry.plugins] == [
-        "ganzoo-datasets",
-        "ganzoo-dcgan",
-        "ganzoo-losses",
-        "ganzoo-optimizers",
-        "ganzoo-regularizers",
-    ]
+    assert [plugin.name for plugin in registry.plugins] == sorted(entry_points)
     assert registry.broken == ()
     assert registry.warnings == ()
     assert all(registry.specs(kind) for kind in KINDS)
@@ -243,12 +241,13 @@ def test_blocking_what_is_not_there_is_a_warning_with_the_nearest_name(shelf: Sh
     assert registry.warnings == ("no plugin named 'hinges' to block; did you mean 'hinge'?",)
 
 
-def test_twenty_five_plugins_load_in_less_than_a_second_and_without_torch(shelf: Shelf) -> None:
+def test_twenty_plugins_load_in_less_than_a_second_and_without_torch(shelf: Shelf) -> None:
     for number in range(20):
         shelf.install(f"p{number}", good(f"loss_{number}"))
     script = (
         "import sys, time; from ganzoo.registry import load; t = time.process_time(); "
-        "r = load(); print(time.process_time() - t, len(r.plugins), 'torch' in sys.modules)"
+        "r = load(block={'ganzoo-torch'}); "
+        "print(time.process_time() - t, len(r.plugins), 'torch' in sys.modules)"
     )
 
     result = subprocess.run(
@@ -260,8 +259,8 @@ def test_twenty_five_plugins_load_in_less_than_a_second_and_without_torch(shelf:
     )
 
     seconds, count, has_torch = result.stdout.split()
-    assert (count, has_torch) == ("25", "False")
-    assert float(seconds) < 1
+    assert (count, has_torch) == ("20", "False")
+    assert float(seconds) < 0.5
 
 
 # Looking up

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from plugin_shelf import Shelf, good
 
+from ganzoo.contract import MUST_DEFINE, MUST_DEFINE_ONE
 from ganzoo.registry import Broken, Registry, load
+from ganzoo.specs import KINDS
 
 FOLDER = Path(__file__).parent / "bad_plugins"
 EXPECTED = {
@@ -18,6 +20,8 @@ EXPECTED = {
     "exits": r"SystemExit: this plugin would rather stop",
     "future_api": r"wants plugin API 2; this ganzoo has 1",
     "half": r"OSError: no regularizers today",
+    "half_metric": r"HalfMetric: it does not say 'scores'; "
+    r"HalfMetric: it does not define meter\(\)",
     "hook_arguments": r"hook 'ganzoo_losses' has no argument 'config'",
     "hostile_error": r"ValueError: red \[31m and split over lines",
     "lax_inside": r"Outer: Inner accepts unknown keys; set extra='forbid'",
@@ -94,6 +98,10 @@ def test_nothing_of_a_bad_plugin_stays_registered(loaded: Registry) -> None:
     assert len(loaded.manager.get_plugins()) == 3
     assert len(loaded.manager.hook.ganzoo_losses()) == 3
     assert loaded.manager.hook.ganzoo_regularizers() == []
+
+
+def test_every_kind_says_which_methods_its_components_have() -> None:
+    assert {*MUST_DEFINE, *MUST_DEFINE_ONE} == set(KINDS)
 
 
 def test_a_missing_name_names_the_nearest_one_and_the_plugins_that_failed() -> None:
