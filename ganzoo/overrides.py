@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganzoo.errors import GanzooError
@@ -37,12 +37,28 @@ def layer(overrides: Sequence[str]) -> Node:
     tree = Node(Place(OVERRIDE, 0, ""), {})
     # Whole tables before the keys in them: then the order they were given in does not matter.
     for keys, node in sorted(given, key=lambda one: len(one[0])):
+        problems += _contradictions(tree, keys, node.place)
         for key in reversed(keys):
             node = Node(node.place, {key: node})
         tree = over(tree, node, problems)
     if problems:
         raise RecipeError(problems)
     return tree
+
+
+def _contradictions(tree: Node, keys: list[str], place: Place) -> Iterator[Problem]:
+    """Yield a problem where ``tree`` has a plain value for what ``keys`` make a table."""
+    around = tree
+    for key in keys:
+        is_list = isinstance(around.value, list)
+        if not isinstance(around.value, dict) and not (is_list and key.isdecimal()):
+            message = f"contradicts '{around.place.text}'; leave one of them out"
+            yield Problem(OVERRIDE, 0, "", message, place.text)
+            return
+        inner = around.inner(int(key) if is_list else key)
+        if inner is None:
+            return
+        around = inner
 
 
 def _node(value: Any, place: Place) -> Node:

@@ -56,7 +56,7 @@ def parse(path: Path) -> Node:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise wrong(*_explained(str(error), len(text.rstrip().split("\n")))) from None
+        raise wrong(*_explained(str(error), rows)) from None
     except RecursionError:
         raise RecipeError([Problem(file, 0, "", TOO_DEEP)]) from None
     except ValueError as error:  # an integer of thousands of digits
@@ -99,13 +99,17 @@ def _text(path: Path, file: str) -> str:
         raise wrong("not UTF-8; save it as UTF-8 text", line) from None
 
 
-def _explained(message: str, last: int) -> tuple[int, str]:
-    """Return line and wording of tomllib's ``message`` about a text of ``last`` lines."""
+def _explained(message: str, rows: list[str]) -> tuple[int, str]:
+    """Return line and wording of tomllib's ``message`` about a text of ``rows``."""
+    last = max((line for line, row in enumerate(rows, 1) if row.strip()), default=1)
     found = _ERROR_PLACE.search(message)
+    line = min(int(found[1]), last) if found and found[1] else last
     what = _ERROR_PLACE.sub("", message)
     advice = _ADVICE.get(what, "correct this line, or the one before it")
-    line = int(found[1]) if found and found[1] else last
-    return min(line, last), f"not TOML: {what[:1].lower()}{what[1:]}; {advice}"
+    hidden = [each for each in rows[line - 1] if each != "\t" and not each.isprintable()]
+    if hidden:
+        advice = f"the line holds the invisible character U+{ord(hidden[0]):04X}; take it out"
+    return line, f"not TOML: {what[:1].lower()}{what[1:]}; {advice}"
 
 
 def depth(value: object) -> int:

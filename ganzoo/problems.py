@@ -35,7 +35,8 @@ class Problem:
         where = f"{self.file}:{self.line}" if self.line else self.file
         key = f"{self.key}: " if self.key else ""
         shown = printable(f"{where}: {key}".replace("\n", " ") + self.message, 1000)
-        return f"{shown}\n    {printable(self.text, 120)}" if self.text else shown
+        text = printable(self.text.replace("\n", " "), 120).strip()
+        return f"{shown}\n    {text}" if text else shown
 
 
 class RecipeError(GanzooError):

@@ -127,7 +127,7 @@ def _parent(source: Source, path: Path) -> Path:
         problem = f"'{name}' leads out of this folder; {advice}"
     else:
         for near in (path.parent / name, path.parent / f"{name}.toml"):
-            if os.path.lexists(near):
+            if os.path.isfile(near):
                 return near
         stem, known = name.removesuffix(".toml"), shipped()
         if stem in known:

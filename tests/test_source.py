@@ -232,6 +232,11 @@ def _refusal(path: Path, *overrides: str) -> str:
         (b"a = 1\nb = '\xff'", "r.toml:2: not UTF-8"),
         ("a = 1".encode("utf-16"), "r.toml:1: not UTF-8"),
         (b"a = 1\x00", "r.toml:1: not TOML: "),
+        (
+            "a = 1\n\u00a0b = 1".encode(),
+            "r.toml:2: not TOML: invalid statement; the line holds the ",
+        ),
+        ("a\u200b = 1".encode(), "the line holds the invisible character U+200B; take it out"),
         (b'[a]\nb = "x\\u0000"', "r.toml:2: a.b: holds the invisible character U+0000"),
         (b'a = "\\u001b[2J"', "r.toml:1: a: holds the invisible character U+001B; take it out"),
         ("a = ['\u202etxt']".encode(), "r.toml:1: a.0: holds the invisible character U+202E"),
@@ -339,7 +344,7 @@ def test_a_recipe_may_extend_one_that_extends_a_shipped_one(tmp_path: Path) -> N
         ("3", "extends: needs a name in quotes"),
         ('["a"]', "extends: needs a name in quotes"),
         ('""', "extends: needs a name in quotes"),
-        ('"."', "a folder, not a file"),
+        ('"."', "extends: there is no recipe '.'"),
     ],
 )
 def test_a_wrong_extends_is_named_with_its_line(
@@ -510,7 +515,7 @@ def test_an_overridden_key_is_placed_on_the_command_line(tmp_path: Path) -> None
 def test_a_wrong_override_is_quoted_with_what_to_write(
     tmp_path: Path, override: str, expected: str
 ) -> None:
-    message = _refusal(written(tmp_path, BASE), override)
+    message = _refusal(written(tmp_path, BASE), "train.log_every=9", override)
 
     assert message.startswith("--set: ")
     assert expected in message
