@@ -70,7 +70,7 @@ class Cifar10(DatasetSpec):
             images=table[:, 1:].reshape(-1, *SHAPE),
             labels=labels,
             classes=self.classes,
-            source=f"{self.use} {split}: '{path}'",
+            source=str(path),
             fingerprint=fingerprint("cifar10", records),
         )
 

@@ -55,7 +55,7 @@ class Digits(DatasetSpec):
             images=torch.frombuffer(pixels, dtype=torch.uint8).view(-1, 1, self.size, self.size),
             labels=torch.frombuffer(labels, dtype=torch.uint8).long(),
             classes=tuple("0123456789"),
-            source=f"digits {split}: '{path}'",
+            source=str(path),
             fingerprint=fingerprint("digits", str(self.size), pixels, labels),
         )
 

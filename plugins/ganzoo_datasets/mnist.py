@@ -74,7 +74,7 @@ class IdxDataset(DatasetSpec):
             images=tensor_of(images).unsqueeze(1),  # [N, 1, 28, 28]
             labels=tensor_of(labels).long(),
             classes=self.classes,
-            source=f"{self.use} {split}: '{images.path}'",
+            source=str(images.path),
             fingerprint=fingerprint("idx", *map(str, images.shape), images.values, labels.values),
             notes=notes,
         )
@@ -150,7 +150,7 @@ class IdxDataset(DatasetSpec):
         return [
             f"ganzoo data get {self.use}    on a machine with network; then copy '{folder}'",
             f"--data DIR or GANZOO_DATA=DIR    a folder with {self.folder}/raw in it",
-            'dataset.use = "digits"    small digits that come with ganzoo, without a download',
+            "--set dataset.use=digits    small digits that come with ganzoo, without a download",
         ]
 
 

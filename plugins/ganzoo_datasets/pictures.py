@@ -62,7 +62,7 @@ class PictureDataset(DatasetSpec):
             images=loaded.images,
             labels=loaded.labels(label_of),
             classes=classes,
-            source=f"{self.use} {split}: '{store.path}'",
+            source=str(store.path),
             fingerprint=fingerprint(loaded.fingerprint, *classes),
             notes=(*notes, *skipped, *loaded.notes),
         )

@@ -44,7 +44,7 @@ class StackedMnist(DatasetSpec):
             images=digits[chosen],
             labels=classes[chosen] @ torch.tensor([100, 10, 1]),
             classes=tuple(f"{number:03}" for number in range(1000)),
-            source=f"{self.use} {split}: '{images.path}'",
+            source=str(images.path),
             fingerprint=fingerprint(
                 self.use, str(self.count), str(self.seed), split, images.values, labels.values
             ),
