@@ -29,7 +29,9 @@ VERBS = {
 }
 """Each verb, and the module of ganzoo.cli and the name it is found at."""
 ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
-FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help."
+FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help. Version: ganzoo --version"
+PAGE = 24
+"""Lines of a terminal, which every help page fits."""
 
 
 @dataclass
@@ -172,7 +174,9 @@ def hidden_help(option: click.Option | None) -> click.Option | None:
 
 def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
     """Write the examples line by line, and the options that every verb takes."""
-    # No blank lines: every page fits a terminal of 24.
+    written = formatter.getvalue().count("\n") + len(examples) + 2
+    if written < PAGE:
+        formatter.write("\n")
     if examples:
         formatter.write("Examples:\n")
         formatter.write("".join(f"  {example}\n" for example in examples))
@@ -188,6 +192,6 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
         "ganzoo resume last                       go on with the newest run",
     ],
 )
-@click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s", hidden=True)
 def ganzoo() -> None:
     """Train, repeat and compare GANs from recipes; parts are plugins."""

@@ -17,7 +17,7 @@ from rich.text import Text
 from ganzoo.cli.screens import Rows, first_screen, last_screen
 from ganzoo.cli.terminal import console, print_warning
 from ganzoo.cli.transfers import Transfers
-from ganzoo.cli.wording import duration, terms
+from ganzoo.cli.wording import duration, scores, terms
 from ganzoo.errors import printable
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Display:
         self.transfers = Transfers(self.console, drawn=self.is_drawn)
         self._live: Live | None = None
         self._terms = ""
+        self._scores = ""
         self._sheet: Path | None = None
         self._updated = 0.0
         self._has_estimate = False
@@ -106,7 +107,8 @@ class Display:
             return
         if not self._has_estimate and training.seconds >= ESTIMATE_S:
             self._has_estimate = True
-            self._print(f"about {duration(training.seconds_left)} to go")
+            if training.seconds_left > LINE_S:
+                self._print(f"about {duration(training.seconds_left)} to go")
         if now - self._updated >= LINE_S:
             self._line(training)
 
@@ -117,6 +119,10 @@ class Display:
         is_plain = self._live is None and self.verbosity == 0
         if self.verbosity > 0 or (is_plain and is_first):
             self._line(training)
+        if found := scores(entry):
+            self._scores = f"measured at step {entry['step']:,}: {found}"
+            if self._live is None:
+                self.note(self._scores)
 
     def sampled(self, training: Training, path: Path) -> None:  # noqa: ARG002
         """Say where the first sheet is; the bar shows the newest."""
@@ -146,10 +152,9 @@ class Display:
             Text(f"{training.step:,}/{parts.steps:,}"),
             Text(_speed(training)),
         )
-        below = self._terms
-        if self._sheet is not None:
-            below += f"\nnewest pictures: {self._sheet}"
-        return Group(row, Text(printable(below), style="dim"))
+        sheet = "" if self._sheet is None else f"newest pictures: {self._sheet}"
+        below = "\n".join(filter(None, [self._terms, self._scores, sheet]))
+        return Group(row, Text(printable(below, 2000), style="dim"))
 
     def _line(self, training: Training) -> None:
         self._updated = time.monotonic()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.cli import streams
 from ganzoo.cli.options import Place
-from ganzoo.cli.wording import resume_command
+from ganzoo.cli.wording import PLUGINS, resume_command
 
 if TYPE_CHECKING:
     from ganzoo.assembly import Assembly
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ganzoo.recipe import Recipe
     from ganzoo.registry import Registry
     from ganzoo.rundir import RunDir
-
-PLUGINS = "plugins"
-"""Where a run folder keeps copies of the plugin files it was made with."""
 
 
 @dataclass(frozen=True)

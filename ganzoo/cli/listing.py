@@ -44,8 +44,8 @@ class Section(NamedTuple):
 def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
     """List recipes, runs, data or the components of a kind.
 
-    WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers or
-    optimizers.
+    WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
+    optimizers or metrics.
     """
     from ganzoo.errors import GanzooError, suggest
 

@@ -21,7 +21,7 @@ from ganzoo.cli.options import (
     run_names,
     set_option,
 )
-from ganzoo.cli.wording import short_name
+from ganzoo.cli.wording import PLUGINS, resume_command, short_name
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -106,17 +106,14 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
-    from ganzoo.cli.launch import PLUGINS
-
     kept = sorted((run.path / PLUGINS).glob("*.py"))
     here = {file.name: file for file in given}
     missing = [copy for copy in kept if copy.name not in here]
     if missing:
-        options = " ".join(f"--plugin {copy.name}" for copy in missing)
         copies = ", ".join(f"'{copy}'" for copy in missing)
         raise GanzooError(
             f"run {short_name(run)} was made with plugin files, which are code and never loaded "
-            f"by themselves; name them again: ganzoo resume {short_name(run)} {options}\n"
+            f"by themselves; name them again: {resume_command(run)}\n"
             f"copies are kept in {copies}"
         )
     for copy in kept:
@@ -131,13 +128,17 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
 def compare_plugins(run: RunDir, registry: Registry, display: Display) -> None:
     """Warn of installed plugins whose code is not what the run began with."""
     before = recorded_plugins(run)
+    changed = []
     for plugin in registry.plugins:
         was = before.get((plugin.distribution, plugin.name))
-        if plugin.distribution and was and was != (plugin.version, plugin.sha256):
-            display.warn(
-                f"plugin '{plugin.name}' is another than when the run began ({plugin.origin}, was "
-                f"{plugin.distribution} {was[0]}): the result may differ"
-            )
+        if plugin.distribution and was and was[1] != plugin.sha256:
+            older = "" if was[0] == plugin.version else f" (was {was[0]}, is {plugin.version})"
+            changed.append(f"'{plugin.name}'{older}")
+    if changed:
+        display.warn(
+            f"the code of {', '.join(changed)} has changed since the run began: the result may "
+            "differ from an uninterrupted run"
+        )
 
 
 def recorded_plugins(run: RunDir) -> dict[tuple[Any, Any], tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.cli.wording import duration, number, resume_command, terms
@@ -58,8 +59,23 @@ def last_screen(training: Training, outcome: Outcome) -> Rows:
     rows = [("done", f"{made}, {result['images_per_second']:,.0f} images/s")]
     if final := terms(result["final"]):
         rows.append(("final", final))
-    rows += [(name, number(value)) for name, value in sorted(result["best"].items())]
-    return rows + files(run)
+    return rows + measured(result["metrics"]) + files(run)
+
+
+def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Return the last measures, and the best of those that were better before.
+
+    The floor is what real images reach against real images.
+    """
+    last, best = [], []
+    for name, metric in metrics.items():
+        floor = (metric.get("floor") or {}).get("value")
+        beside = "" if floor is None else f" (floor {number(floor)})"
+        last.append(f"{name} {number(metric['last']['value'])}{beside}")
+        if metric["best"]["step"] != metric["last"]["step"]:
+            best.append(f"{name} {number(metric['best']['value'])} at {metric['best']['step']:,}")
+    rows = [("measured", ", ".join(last)), ("best", ", ".join(best))]
+    return [(label, text) for label, text in rows if text]
 
 
 def files(run: RunDir) -> Rows:

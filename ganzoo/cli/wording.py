@@ -11,6 +11,10 @@ from ganzoo.rundir import RunDir
 
 OUT = "runs"
 """Where run folders go unless ``--out`` says otherwise."""
+PLUGINS = "plugins"
+"""Where a run folder keeps copies of the plugin files it was made with."""
+MEASURES = "m/"
+"""Goes before the names of measures in the log."""
 SIDES = {"d": "discriminator", "g": "generator"}
 
 
@@ -63,9 +67,21 @@ def terms(entry: Mapping[str, Any]) -> str:
     return " · ".join(sides)
 
 
+def scores(entry: Mapping[str, Any]) -> str:
+    """Return the measures of a log entry, or nothing where none were taken."""
+    own = {
+        name.removeprefix(MEASURES): value
+        for name, value in entry.items()
+        if name.startswith(MEASURES)
+    }
+    return ", ".join(f"{name} {number(value)}" for name, value in own.items())
+
+
 def resume_command(run: RunDir) -> str:
     """Return what to type to go on with ``run``."""
-    return f"ganzoo resume {short_name(run)}"
+    files = sorted((run.path / PLUGINS).glob("*.py"))
+    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in files)
+    return f"ganzoo resume {short_name(run)}{options}"
 
 
 def short_name(run: RunDir) -> str:
