@@ -61,7 +61,7 @@ def _written_keys(loc: Keys, tables: Any) -> Keys:
     """Return ``loc`` without what pydantic adds to it, such as the member of a union."""
     value = tables
     for depth, key in enumerate(loc):
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (key in value or depth == len(loc) - 1):
             value = value.get(key)
         elif isinstance(value, list) and isinstance(key, int) and key < len(value):
             value = value[key]
@@ -79,6 +79,10 @@ def _message(
 ) -> str:
     if isinstance(mistake, str):
         return mistake
+    if mistake["type"] in {"extra_forbidden", "missing"} and mistake["loc"] != keys:
+        # In a union of tables, where the key belongs to one of its members.
+        what = "has the unknown key" if mistake["type"] == "extra_forbidden" else "needs the key"
+        return f"{what} {quoted(mistake['loc'][-1])}"
     if mistake["type"] == "extra_forbidden":
         return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
     if mistake["type"] == "missing":
@@ -145,7 +149,7 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
     unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
     if unlabelled is not None:
         for keys in _wanting_labels(tables, registry):
-            message = f"needs labels, and the data set '{unlabelled}' has none; use another of them"
+            message = f"needs labels, and the data set '{unlabelled}' has none; change either"
             yield keys, message
 
 

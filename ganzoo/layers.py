@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.places import Keys
-from ganzoo.problems import Problem
+from ganzoo.problems import OVERRIDE, Problem
 
 _POSITION = re.compile(r"[0-9]{1,4}")
 
@@ -90,7 +90,8 @@ def over(below: Node, above: Node, problems: list[Problem], keys: Keys = ()) -> 
     merged = dict(below.value)
     for key, node in above.value.items():
         merged[key] = over(merged[key], node, problems, (*keys, key)) if key in merged else node
-    return Node(above.place, merged)
+    # A key given on the command line says nothing about where its table is.
+    return Node(below.place if above.place.file == OVERRIDE else above.place, merged)
 
 
 def _use(table: Node) -> Any:

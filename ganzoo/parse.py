@@ -25,7 +25,7 @@ MAX_STRING = 800
 TOO_DEEP = f"tables or lists nested more than {MAX_DEPTH} deep; recipes need 4"
 
 # tomllib takes quadratic time for long dotted keys.
-_LONG_KEY = re.compile(rf"""\s*\[*(?:\s*(?:[\w-]+|"[^"]*"|'[^']*')\s*\.){{{MAX_DEPTH}}}""")
+_LONG_KEY = re.compile(rf"""\[*(?:\s*(?:[\w-]+|"[^"]*"|'[^']*')\s*\.){{{MAX_DEPTH}}}""")
 _ERROR_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _ADVICE = {
     "Invalid value": "a value is a number, true, false, a list, or text in quotes",
@@ -51,7 +51,7 @@ def parse(path: Path) -> Node:
     for line, row in enumerate(rows, 1):
         if len(row) > MAX_LINE:
             raise wrong(line, f"a line of {len(row)} characters; {MAX_LINE} are allowed")
-        if _LONG_KEY.match(row):
+        if _LONG_KEY.match(row.lstrip()):
             raise wrong(line, f"a key of more than {MAX_DEPTH} parts; recipes need 4")
     try:
         tables = tomllib.loads(text)

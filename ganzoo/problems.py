@@ -52,6 +52,9 @@ class RecipeError(GanzooError):
         self.count = len(problems) if count is None else count
         super().__init__(self._text())
 
+    def __reduce__(self) -> tuple[type[RecipeError], tuple[tuple[Problem, ...], int]]:
+        return type(self), (self.problems, self.count)
+
     def _text(self) -> str:
         lines = [str(problem) for problem in self.problems]
         more = self.count - len(self.problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import tomllib
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_recipe_can_be_put_together_from_specs(tmp_path: Path) -> None:
 CASES = [
     ("train.batch=3", "--set: train.batch: unknown key; did you mean 'batch_size'?"),
     ("train.lr=3", "--set: train.lr: unknown key; there are 'epochs', 'steps', 'batch_size', 'see"),
-    ("generator.chanels=3", "generator.chanels: unknown key; there are 'use', 'width', 'size',"),
+    ("generator.kernel=3", "generator.kernel: unknown key; there are 'use', 'width', 'size',"),
     ("generator.layers=3", "generator.layers: unknown key; there are 'use', 'width'"),
     ("generator.Width=3", "generator.Width: unknown key; did you mean 'width'?"),
     ("ema.x=1", "ema.x: unknown key; there is only 'half_life'"),
@@ -116,6 +117,8 @@ CASES = [
     ("generator.size=[1, 'a']", "generator.size"),
     ("generator.name=3", "generator.name: needs text in quotes, got 3"),
     ("generator.noise=3", "generator.noise: needs a table, got 3"),
+    ("generator.change={scael = 1}", "generator.change: has the unknown key 'scael', or needs the"),
+    ("generator.change={scael = 1}", ", or needs the key 'radius'"),
     ("latent=3", "latent: needs a table, got 3"),
     ("latent=[]", "latent: needs a table, got an empty list"),
     ("generator.use=smal", "generator.use: no generator named 'smal'; did you mean 'small'?"),
@@ -363,6 +366,23 @@ def test_differences_are_named_with_both_values(tmp_path: Path) -> None:
         "regularizer.0.every": [None, 1],
         "ema.half_life": [None, 10.0],
     }
+
+
+def test_an_override_does_not_move_the_table_it_changes(tmp_path: Path) -> None:
+    text = RECIPE.replace("epochs = 2\n", "")
+
+    message = str(refusal(tmp_path, text, "train.seed=1"))
+
+    assert "r.toml:1: train: says nowhere when to stop" in message
+
+
+def test_an_error_survives_the_way_between_processes(tmp_path: Path) -> None:
+    error = refusal(tmp_path, RECIPE, "train.seed=-1")
+
+    again = pickle.loads(pickle.dumps(error))
+
+    assert str(again) == str(error)
+    assert (again.problems, again.count) == (error.problems, error.count)
 
 
 def test_a_recipe_from_elsewhere_is_checked_without_a_file() -> None:

@@ -29,6 +29,13 @@ class Noise(Table):
     """Standard deviation."""
 
 
+class Blur(Table):
+    """Another table inside a component's."""
+
+    radius: PositiveInt
+    """Pixels."""
+
+
 class Small(GeneratorSpec):
     """A generator."""
 
@@ -41,6 +48,8 @@ class Small(GeneratorSpec):
     """After every layer."""
     noise: Noise | None = None
     """Added to the image."""
+    change: Noise | Blur | None = None
+    """One of two tables."""
     name: str = ""
     """Anything."""
 
