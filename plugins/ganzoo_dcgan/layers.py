@@ -1,0 +1,139 @@
+"""Layers in their cheapest exact form: the same sums as PyTorch's, in fewer or quicker operations.
+
+Weights, names and results are those of the layers they derive from, results up to rounding. The
+other forms are used on a CPU, in float32 and float64, where fewer operations are less time; a GPU,
+automatic mixed precision and the tracing of a network for export see PyTorch's own layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo_dcgan import fourier, patches
+
+STEPS = 1 << 16
+"""What a dropout probability is a multiple of, the reciprocal."""
+
+
+class Convolution(nn.Conv2d):
+    """``Conv2d`` with zero padding and one stride for both axes."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Convolve ``[N, C, H, W]``."""
+        if not _has_choice(input):
+            return super().forward(input)
+        kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
+        height, width = input.shape[2:]
+        if _keeps_size(self) and fourier.pays(
+            self.in_channels, self.out_channels, (height, width), kernel[0]
+        ):
+            maps = fourier.convolve(input, self.weight.transpose(0, 1), flipped=True)
+        elif _is_square(self) and _is_small(self.in_channels, kernel[0]):
+            window = patches.Window(stride, int(padding[0]), (height, width))
+            maps = patches.convolve(input, self.weight, window)
+        else:
+            return super().forward(input)
+        return _add(maps, self.bias)
+
+
+class TransposedConvolution(nn.ConvTranspose2d):
+    """``ConvTranspose2d`` with one stride for both axes."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+        """Convolve ``[N, C, H, W]``, transposed."""
+        if output_size is not None or not _has_choice(input):
+            return super().forward(input, output_size)
+        kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
+        height, width = input.shape[2:]
+        if _keeps_size(self) and fourier.pays(
+            self.in_channels, self.out_channels, (height, width), kernel[0]
+        ):
+            maps = fourier.convolve(input, self.weight, flipped=False)
+        elif _is_square(self) and _is_small(self.out_channels, kernel[0]):
+            grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
+            size = height * stride + grown, width * stride + grown
+            maps = patches.spread(
+                input, self.weight, patches.Window(stride, int(padding[0]), size)
+            )
+        else:
+            return super().forward(input)
+        return _add(maps, self.bias)
+
+
+class UpsampledConvolution(nn.Conv2d):
+    """Each number repeated 2×2, then a convolution with odd K×K kernels that keeps that size.
+
+    Repeating is a transposed convolution of stride 2 with ones, so both are one, with kernels of
+    K + 1: a quarter of the pixels are convolved, and four ninths of the products for K = 3 remain.
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int, *, bias: bool) -> None:
+        super().__init__(inputs, outputs, side, padding=side // 2, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Enlarge and convolve ``[N, C, H, W]``: ``[N, O, 2·H, 2·W]``."""
+        side = self.kernel_size[0]
+        mirrored = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))  # [O, I, K + 2, K + 2]
+        rows = mirrored[:, :, :-1] + mirrored[:, :, 1:]
+        kernels = (rows[..., :-1] + rows[..., 1:]).transpose(0, 1)  # [I, O, K + 1, K + 1]
+        if _has_choice(input) and _is_small(self.out_channels, side + 1):
+            size = 2 * input.shape[2], 2 * input.shape[3]
+            window = patches.Window(2, side // 2, size)
+            return _add(patches.spread(input, kernels, window), self.bias)
+        return F.conv_transpose2d(input, kernels, self.bias, stride=2, padding=side // 2)
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose mask takes 16 random bits a number, where PyTorch's takes 32 or more.
+
+    The probability is rounded to a multiple of 2⁻¹⁶, 0.3 to 0.300003, and what is kept is scaled by
+    the reciprocal of the rounded one: the mean is kept exactly.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Set a share of any tensor's numbers to zero in training."""
+        if not self.training or self.p == 0 or not _has_choice(input):
+            return super().forward(input)
+        dropped = min(round(self.p * STEPS), STEPS - 1)
+        number = input.numel()
+        bits = torch.empty(-(-number // 4), dtype=torch.int64).random_(-(2**63), None)
+        factors = torch.empty_like(input, requires_grad=False)
+        flat = factors.as_strided((number,), (1,))  # the same numbers, in the order of the memory
+        torch.ge(bits.view(torch.int16)[:number], dropped - STEPS // 2, out=flat)
+        flat.mul_(STEPS / (STEPS - dropped))
+        return input * factors
+
+
+def _has_choice(images: Tensor) -> bool:
+    return (
+        images.device.type == "cpu"
+        and images.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()
+    )
+
+
+def _keeps_size(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    half = layer.kernel_size[0] // 2
+    return _is_square(layer) and layer.stride[0] == 1 and layer.padding == (half, half)
+
+
+def _is_square(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    pairs = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding)
+    return (
+        all(pair[0] == pair[1] for pair in pairs)
+        and layer.dilation == (1, 1)
+        and layer.groups == 1
+        and layer.padding_mode == "zeros"
+    )
+
+
+def _is_small(channels: int, side: int) -> bool:
+    return channels * side**2 <= patches.MOST_NUMBERS
+
+
+def _add(maps: Tensor, bias: Tensor | None) -> Tensor:
+    return maps if bias is None else maps + bias[:, None, None]
