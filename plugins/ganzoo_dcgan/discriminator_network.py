@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.layers import Convolution, Dropout
 from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.padding import Padding
 
@@ -64,7 +65,7 @@ def _layer(
     is_even = left == right and top == bottom
     if not is_even:
         parts["pad"] = nn.ZeroPad2d(padding)
-    parts["convolution"] = nn.Conv2d(
+    parts["convolution"] = Convolution(
         inputs,
         outputs,
         spec.kernel_size,
@@ -77,7 +78,7 @@ def _layer(
         parts.update(norm)
     parts["activation"] = nn.LeakyReLU(spec.slope)
     if spec.dropout:
-        parts["dropout"] = nn.Dropout(spec.dropout)
+        parts["dropout"] = Dropout(spec.dropout)
     if spec.order == "activation_norm":
         parts.update(norm)
     if spec.downsample == "average" and scale == 2:

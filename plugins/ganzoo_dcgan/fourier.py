@@ -81,9 +81,7 @@ def _taps_inside(size: int, side: int) -> int:
 
 
 @lru_cache(CACHED)
-def matrices(
-    size: tuple[int, int], side: int, flipped: bool, dtype: torch.dtype
-) -> Points:
+def matrices(size: tuple[int, int], side: int, flipped: bool, dtype: torch.dtype) -> Points:
     """Return the three transforms for H×W maps and K×K kernels.
 
     The cyclic length is H + (K - 1) / 2: what wraps around lands on outputs that are cut off.

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor, nn
 
 from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.layers import (
+    Convolution,
+    Dropout,
+    TransposedConvolution,
+    UpsampledConvolution,
+)
 from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.stems import activation_of, build_stem
 
@@ -70,7 +76,7 @@ def transposed_convolution(
     odd = (kernel - scale) % 2
     padding = (kernel - scale + odd) // 2
     return {
-        "convolution": nn.ConvTranspose2d(
+        "convolution": TransposedConvolution(
             inputs, outputs, kernel, scale, padding, output_padding=odd, bias=bias
         )
     }
@@ -82,7 +88,9 @@ def upsampled_convolution(interpolation: Literal["nearest", "bilinear"]) -> Enla
     def enlarge(
         inputs: int, outputs: int, scale: int, kernel: int, bias: bool
     ) -> dict[str, nn.Module]:
-        convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+        if scale == 2 and interpolation == "nearest":
+            return {"convolution": UpsampledConvolution(inputs, outputs, kernel, bias=bias)}
+        convolution = Convolution(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
         if scale == 1:
             return {"convolution": convolution}
         upsample = nn.Upsample(scale_factor=scale, mode=interpolation)
@@ -104,7 +112,7 @@ def _layer(
             parts.update(_norm(spec, outputs))
         parts["activation"] = activation_of(spec)
         if spec.dropout:
-            parts["dropout"] = nn.Dropout(spec.dropout)
+            parts["dropout"] = Dropout(spec.dropout)
     return nn.Sequential(parts)
 
 

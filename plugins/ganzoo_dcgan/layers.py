@@ -54,9 +54,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
         elif _is_square(self) and _is_small(self.out_channels, kernel[0]):
             grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
             size = height * stride + grown, width * stride + grown
-            maps = patches.spread(
-                input, self.weight, patches.Window(stride, int(padding[0]), size)
-            )
+            maps = patches.spread(input, self.weight, patches.Window(stride, int(padding[0]), size))
         else:
             return super().forward(input)
         return _add(maps, self.bias)
@@ -111,7 +109,7 @@ def _has_choice(images: Tensor) -> bool:
         images.device.type == "cpu"
         and images.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
+        and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
     )
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 MOST_NUMBERS = 25
 """Numbers of a patch, C·K·K, up to which this form is the quicker one."""
@@ -31,16 +32,16 @@ class Window(NamedTuple):
 
 def convolve(images: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, C, H, W]`` images with ``[O, C, K, K]`` kernels: ``[N, O, H', W']``."""
-    return cast(Tensor, _Convolve.apply(images, kernels, window))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Convolve.apply(images, kernels, window))
 
 
 def spread(maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, O, H', W']`` maps, transposed, with ``[O, C, K, K]``: ``[N, C, H, W]``."""
-    return cast(Tensor, _Spread.apply(maps, kernels, window))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Spread.apply(maps, kernels, window))
 
 
 def _gradient_of_kernels(images: Tensor, maps: Tensor, side: int, window: Window) -> Tensor:
-    return cast(Tensor, _Kernels.apply(images, maps, side, window))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Kernels.apply(images, maps, side, window))
 
 
 class _Convolve(torch.autograd.Function):
@@ -51,7 +52,7 @@ class _Convolve(torch.autograd.Function):
         return F.conv2d(images, kernels, stride=window.stride, padding=window.padding)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, kernels = ctx.saved_tensors
         to_images, to_kernels, _ = ctx.needs_input_grad
         return (
@@ -74,7 +75,7 @@ class _Spread(torch.autograd.Function):
         )
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, kernels = ctx.saved_tensors
         to_maps, to_kernels, _ = ctx.needs_input_grad
         return (
@@ -92,12 +93,13 @@ class _Kernels(torch.autograd.Function):
         ctx.save_for_backward(images, maps)
         ctx.window = window
         shape = (maps.shape[1], images.shape[1], side, side)
-        return torch.nn.grad.conv2d_weight(
+        found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
             images, shape, maps, stride=window.stride, padding=window.padding
         )
+        return found
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, maps = ctx.saved_tensors
         to_images, to_maps, *_ = ctx.needs_input_grad
         return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ganzoo_dcgan.layers import Dropout
 from ganzoo_dcgan.normalisation import normalisation
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def build_stem(
         )  # [N, C + Z, H, W]
         channels += latent_size
     if spec.stem_dropout:
-        parts["dropout"] = nn.Dropout(spec.stem_dropout)
+        parts["dropout"] = Dropout(spec.stem_dropout)
     return nn.Sequential(parts), channels
 
 

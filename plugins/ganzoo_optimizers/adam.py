@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
+FUSED = ("cpu", "cuda")
+"""Devices on which torch updates a weight in one pass."""
+
+
 class Adam(OptimizerSpec):
     """Steps of about one learning rate, whatever the gradient's size.
 
@@ -38,12 +42,14 @@ class Adam(OptimizerSpec):
         """Return ``torch.optim.Adam`` over ``parameters``."""
         import torch
 
-        # Neither foreach nor fused: torch's default, which depends on the device alone.
+        moved = list(parameters)
         return torch.optim.Adam(
-            parameters,
+            moved,
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),
             eps=self.eps,
             weight_decay=self.weight_decay,
             amsgrad=self.amsgrad,
+            # One pass over weight, gradient and moments in place of ten, wherever torch has it.
+            fused=all(item.device.type in FUSED for item in moved),
         )
