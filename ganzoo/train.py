@@ -79,7 +79,7 @@ class Training:
         deadline = math.inf if minutes is None else self.started_at + 60 * minutes
         reason = ""
         while self.step < self.parts.steps:
-            self._one_step()
+            self.advance()
             if stop.signal is not None:
                 reason = stop.signal.name
             elif time.monotonic() >= deadline:
@@ -91,7 +91,8 @@ class Training:
             reason = ""
         return self._finish()
 
-    def _one_step(self) -> None:
+    def advance(self) -> None:
+        """Make one step, with everything that is due after it."""
         recipe = self.parts.recipe
         is_last = self.step + 1 == self.parts.steps
         is_measured = self.measures.is_due(self.step + 1)

@@ -48,8 +48,9 @@ LAYERS = {
     "upsampled": lambda: (UpsampledConvolution(6, 5, 3, bias=True), (3, 6, 7, 5)),
     "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 7, 5)),
     "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 6, 6)),
-    "plain_stride": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 10)),
-    "plain_transposed": lambda: (TransposedConvolution(6, 5, 4, 2, 1), (3, 6, 7, 5)),
+    "plain_stride": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 12, 10)),
+    "patches_of_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 10)),
+    "plain_transposed": lambda: (TransposedConvolution(6, 8, 4, 2, 1), (3, 6, 7, 5)),
 }
 
 
@@ -99,6 +100,7 @@ def test_the_forms_are_chosen_where_they_are_said_to_be(monkeypatch: pytest.Monk
         assert wanted is None or used[0].startswith(wanted)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 def test_automatic_mixed_precision_and_tracing_see_pytorchs_own_layer() -> None:
     layer = TransposedConvolution(48, 40, 5, 1, 2, bias=False)
     maps = torch.randn(2, 48, 7, 7)

@@ -1,0 +1,37 @@
+"""A data set of random pixels: what a step costs does not depend on what is in the images."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import PositiveInt
+
+from ganzoo.api import DataRoot, DatasetSpec, ImageData, Split, hookimpl
+
+
+class RandomImages(DatasetSpec):
+    """Random bytes in the shape of a known data set, for measurements of speed."""
+
+    use: ClassVar[str] = "random_images"
+
+    count: PositiveInt = 10_000
+    """Images."""
+    channels: PositiveInt = 1
+    """Channels of an image."""
+    size: PositiveInt = 28
+    """Height and width in pixels."""
+
+    def build(self, root: DataRoot, split: Split = "train") -> ImageData:  # noqa: ARG002
+        """Return ``[count, C, S, S]`` bytes, the same every time."""
+        import torch
+
+        shape = (self.count, self.channels, self.size, self.size)
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        return ImageData(images, None, (), "random pixels", f"random {shape}")
+
+
+@hookimpl
+def ganzoo_datasets() -> list[type[DatasetSpec]]:
+    """Supply 'random_images'."""
+    return [RandomImages]

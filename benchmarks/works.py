@@ -1,0 +1,128 @@
+"""The works that are measured, as recipes and as plain PyTorch networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from torch import nn
+
+from ganzoo import registry, source
+from ganzoo.recipe import Recipe, load
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to train.
+
+    Attributes:
+        recipe: a shipped recipe or a file beside this one.
+        overrides: ``key=value`` over it.
+        networks: the same generator and discriminator as plain modules, as tutorials write them.
+    """
+
+    name: str
+    recipe: str
+    overrides: tuple[str, ...]
+    networks: Callable[[], tuple[nn.Module, nn.Module]]
+    channels: int
+    size: int
+
+    def load(self, *more: str) -> tuple[Recipe, registry.Registry]:
+        """Return the recipe on random images, and the plugins it is made of."""
+        found = registry.load([HERE / "random_images.py"])
+        own = HERE / f"{self.recipe}.toml"
+        path = own if own.is_file() else source.find_recipe(self.recipe)
+        images = f'{{use="random_images",channels={self.channels},size={self.size}}}'
+        fixed = (f"dataset={images}", "train.steps=1000000", "samples.every=0")
+        return load(path, found, (*fixed, "checkpoint.every=0", *self.overrides, *more)), found
+
+
+def flux(base: int) -> tuple[nn.Module, nn.Module]:
+    """Return the networks of Flux's MNIST tutorial with ``base`` in place of 64 channels."""
+    generator = nn.Sequential(
+        nn.Linear(100, 4 * base * 49, bias=False),
+        nn.BatchNorm1d(4 * base * 49),
+        nn.ReLU(),
+        nn.Unflatten(1, (4 * base, 7, 7)),
+        nn.ConvTranspose2d(4 * base, 2 * base, 5, 1, 2, bias=False),
+        nn.BatchNorm2d(2 * base),
+        nn.ReLU(),
+        nn.ConvTranspose2d(2 * base, base, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(base),
+        nn.ReLU(),
+        nn.ConvTranspose2d(base, 1, 4, 2, 1, bias=False),
+        nn.Tanh(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(1, base, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Conv2d(base, 2 * base, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Flatten(),
+        nn.Linear(2 * base * 49, 1),
+    )
+    return generator.apply(first_weights), discriminator.apply(first_weights)
+
+
+def dcgan64(base: int = 64) -> tuple[nn.Module, nn.Module]:
+    """Return the 64×64 RGB networks of pytorch/examples (Radford et al. 2016)."""
+    widths = [8 * base, 4 * base, 2 * base, base]
+    up: list[nn.Module] = [
+        nn.Unflatten(1, (100, 1, 1)),
+        nn.ConvTranspose2d(100, widths[0], 4, 1, 0, bias=False),
+        nn.BatchNorm2d(widths[0]),
+        nn.ReLU(True),
+    ]
+    for inputs, outputs in pairwise(widths):
+        up += [
+            nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(True),
+        ]
+    up += [nn.ConvTranspose2d(base, 3, 4, 2, 1, bias=False), nn.Tanh()]
+    down: list[nn.Module] = [nn.Conv2d(3, base, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
+    for outputs, inputs in zip(widths[-2::-1], widths[:0:-1], strict=True):
+        down += [
+            nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.LeakyReLU(0.2, True),
+        ]
+    down.append(nn.Conv2d(widths[0], 1, 4, 1, 0, bias=False))
+    return (
+        nn.Sequential(*up).apply(first_weights),
+        nn.Sequential(*down).apply(first_weights),
+    )
+
+
+def first_weights(module: nn.Module) -> None:
+    """Draw N(0, 0.02²), as DCGAN does."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+
+
+WORKS = {
+    work.name: work
+    for work in (
+        Work("w1", "dcgan_mnist", (), lambda: flux(64), 1, 28),
+        Work("w2", "dcgan64", ("train.batch_size=32",), dcgan64, 3, 64),
+        Work(
+            "small",
+            "dcgan_mnist",
+            (
+                "train.batch_size=64",
+                "generator.base_channels=8",
+                "discriminator.base_channels=8",
+            ),
+            lambda: flux(8),
+            1,
+            28,
+        ),
+    )
+}
