@@ -24,6 +24,7 @@ from ganzoo.specs import (
     Seen,
     Split,
     Terms,
+    ViewSpec,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Seen",
     "Split",
     "Terms",
+    "ViewSpec",
     "fetch",
     "fingerprint",
     "hookimpl",

@@ -19,6 +19,7 @@ from ganzoo.recipe import Recipe
 from ganzoo.registry import Registry
 from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, OptimizerSpec
 from ganzoo.step import AdversarialStep, Side
+from ganzoo.views import seen_shape
 
 
 @dataclass
@@ -104,8 +105,9 @@ def assemble(
     generator = _network(
         seed, "generator", lambda: recipe.generator.build(recipe.latent.size, shape), recipe, device
     )
+    seen = seen_shape(recipe.view, shape)
     discriminator = _network(
-        seed, "discriminator", lambda: recipe.discriminator.build(shape), recipe, device
+        seed, "discriminator", lambda: recipe.discriminator.build(seen), recipe, device
     )
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
     steps = total_steps(recipe, feed)

@@ -147,6 +147,18 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
         datasets[name] for name in (use, fallback) if isinstance(name, str) and name in datasets
     ]
     unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
+    views = tables.get("view")
+    packing = [
+        one["use"]
+        for one in (views if isinstance(views, list) else [])
+        if isinstance(one, dict)
+        and isinstance(one.get("use"), str)
+        and not getattr(registry.specs("view").get(one["use"]), "keeps_labels", True)
+    ]
+    if packing:
+        for keys in _wanting_labels(tables, registry):
+            if keys[0] not in {"generator", "metric"}:
+                yield keys, f"needs a label for each image, and view '{packing[0]}' keeps none"
     if unlabelled is not None:
         for keys in _wanting_labels(tables, registry):
             message = f"needs labels, and the data set '{unlabelled}' has none; change either"

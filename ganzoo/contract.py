@@ -31,6 +31,7 @@ MUST_DEFINE: dict[str, tuple[str, ...]] = {
     "dataset": ("build",),
     "optimizer": ("build",),
     "metric": ("meter",),
+    "view": ("apply",),
 }
 """Methods that every component of a kind has."""
 

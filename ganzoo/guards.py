@@ -17,6 +17,7 @@ from ganzoo.noise import observing
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape, Role, Spec
 from ganzoo.step import Batch, half_step, terms_of
+from ganzoo.views import seen_shape, viewed, viewed_labels
 
 T = TypeVar("T")
 
@@ -43,9 +44,13 @@ def probe(
         problems = wrong_images(recipe.generator, fake, len(latent), shape)
         if problems:
             return problems
-        scored = (fake, batch.labels) if recipe.discriminator.uses_labels else (fake,)
+        seen, wanted = viewed(recipe.view, fake, "fake"), seen_shape(recipe.view, shape)
+        if recipe.view and (problems := wrong_images(recipe.view[-1], seen, len(seen), wanted)):
+            return problems
+        labels = viewed_labels(recipe.view, batch.labels)
+        scored = (seen, labels) if recipe.discriminator.uses_labels else (seen,)
         logits = attempt(recipe.discriminator, "scoring images", lambda: discriminator(*scored))
-        problems = wrong_logits(recipe.discriminator, logits, len(latent))
+        problems = wrong_logits(recipe.discriminator, logits, len(seen))
         if problems:
             return problems
         for role, network in (("discriminator", discriminator), ("generator", generator)):

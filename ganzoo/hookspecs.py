@@ -12,6 +12,7 @@ from ganzoo.specs import (
     MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
+    ViewSpec,
 )
 
 API_VERSION = 1
@@ -56,6 +57,11 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:  # type: ignore[empty-body]
     """Supply metrics."""
 
 
+@hookspec
+def ganzoo_views() -> list[type[ViewSpec]]:  # type: ignore[empty-body]
+    """Supply views: what is done to real images and fakes before the discriminator sees them."""
+
+
 HOOK_OF_KIND = {
     "generator": "ganzoo_generators",
     "discriminator": "ganzoo_discriminators",
@@ -64,5 +70,6 @@ HOOK_OF_KIND = {
     "dataset": "ganzoo_datasets",
     "optimizer": "ganzoo_optimizers",
     "metric": "ganzoo_metrics",
+    "view": "ganzoo_views",
 }
 """The hook that supplies the specs of each kind."""

@@ -25,6 +25,7 @@ from ganzoo.specs import (
     OptimizerSpec,
     RegularizerSpec,
     Table,
+    ViewSpec,
 )
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ class Recipe(Table):
         list[Annotated[MetricSpec, ByUse()]], Field(default_factory=list, max_length=32)
     ]
     """Measures of the generator's images."""
+    view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
+    """What the discriminator is shown of real images and fakes, applied in this order."""
 
 
 def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:

@@ -44,6 +44,7 @@ def schema(registry: Registry) -> Json:
         "properties": {
             **{kind: {"required": ["use"]} for kind in KINDS if kind in required},
             "regularizer": {"items": {"required": ["use"]}},
+            "view": {"items": {"required": ["use"]}},
             "optimizer": {
                 "required": optimizers.pop("required"),
                 "properties": {role: {"required": ["use"]} for role in optimizers["properties"]},

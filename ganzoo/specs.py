@@ -388,6 +388,30 @@ class MetricSpec(Spec):
         return {}
 
 
+class ViewSpec(Spec):
+    """What the discriminator is shown in place of the plain images: flipped, augmented, packed."""
+
+    kind: ClassVar[str] = "view"
+    keeps_labels: ClassVar[bool] = True
+    """Whether there is still one image, and so one label, for each image of the batch."""
+
+    def shape(self, image: ImageShape) -> ImageShape:
+        """Return the shape and range of what ``apply`` makes; the discriminator is built for it.
+
+        Raises:
+            GanzooError: if it cannot be done to images of that shape.
+        """
+        return image
+
+    def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
+        """Return what is seen of ``[N, C, H, W]``, differentiable: generators learn through it.
+
+        It is called for real images and fakes alike in both halves of every step. Random numbers
+        come from torch's global generator on the images' device, which every step seeds anew.
+        """
+        raise NotImplementedError
+
+
 KINDS: dict[str, type[Spec]] = {
     spec.kind: spec
     for spec in (
@@ -398,6 +422,7 @@ KINDS: dict[str, type[Spec]] = {
         DatasetSpec,
         OptimizerSpec,
         MetricSpec,
+        ViewSpec,
     )
 }
 """Every kind of component and the class its specs derive from."""

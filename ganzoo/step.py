@@ -17,6 +17,7 @@ from ganzoo.noise import Noise
 from ganzoo.recipe import Recipe
 from ganzoo.schedule import rate
 from ganzoo.specs import OptimizerSpec, RegularizerSpec, Role
+from ganzoo.views import viewed, viewed_labels
 
 
 class Batch(NamedTuple):
@@ -242,7 +243,11 @@ def half_step(
     latent: Tensor,
     active: list[RegularizerSpec],
 ) -> HalfStep:
-    """Return one side's context with what the active regularizers need in that half."""
+    """Return one side's context, views applied, with what the active regularizers need in it."""
+    if recipe.view:
+        images = viewed(recipe.view, batch.images, "real")
+        batch = Batch(images, viewed_labels(recipe.view, batch.labels))
+        fake = viewed(recipe.view, fake, "fake")
     needs = frozenset[str]().union(*(item.needs for item in active))
     return HalfStep(
         role,

@@ -27,6 +27,7 @@ from ganzoo.reporter import Outcome, Reporter, Silent
 from ganzoo.rundir import RunDir
 from ganzoo.signals import Stop, stopping
 from ganzoo.step import Batch
+from ganzoo.views import viewed
 
 __all__ = ["Outcome", "Reporter", "Silent", "Training", "new_run", "start", "try_out"]
 
@@ -234,7 +235,8 @@ def try_out(parts: Assembly, reporter: Reporter) -> None:
         )
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
-        if penalised and guards.couples(parts.discriminator.network, batch.images, labels):
+        seen = viewed(parts.recipe.view, batch.images, "real")
+        if penalised and guards.couples(parts.discriminator.network, seen, labels):
             reporter.warn(
                 f"the discriminator's logit of an image depends on the rest of its batch (batch "
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "

@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"registry", "loading", "source", "checking"},
     {"recipe", "schema", "rundir", "reporter", "schedule", "signals"},
     {"noise", "ema", "health", "machine", "grids", "checkpoint"},
-    {"step", "feed", "guards"},
+    {"step", "feed", "guards", "views"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},
     {"ablate", "statistics", "report", "testing"},

@@ -45,7 +45,7 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
     """List recipes, runs, data or the components of a kind.
 
     WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
-    optimizers or metrics.
+    optimizers, metrics or views.
     """
     from ganzoo.errors import GanzooError, suggest
 

@@ -12,12 +12,13 @@ from ganzoo.cli import streams
 from ganzoo.cli.screens import count, data_line
 from ganzoo.cli.terminal import show_table
 from ganzoo.noise import observing
+from ganzoo.views import viewed
 
 if TYPE_CHECKING:
     from ganzoo.assembly import Assembly
 
-COUNT = 2
-"""Images that are sent through; batch norm wants more than one."""
+COUNT = 16
+"""Images that are sent through; batch norm and packs want more than one."""
 
 
 def show_networks(parts: Assembly, *, as_json: bool) -> None:
@@ -52,6 +53,8 @@ def layers_of(parts: Assembly) -> dict[str, list[dict[str, Any]]]:
     images = batch.images[:COUNT]
     labels = None if batch.labels is None else batch.labels[:COUNT]
     latent = parts.noise.latents(recipe.latent, len(images), "probe")
+    with observing():
+        images = viewed(recipe.view, images, "real")
     return {
         role: layers(network, (first, labels) if spec.uses_labels else (first,))
         for role, network, spec, first in (

@@ -18,6 +18,7 @@ from ganzoo.measure.select import network_for
 from ganzoo.noise import observing
 from ganzoo.registry import Registry
 from ganzoo.specs import DatasetSpec, ImageData
+from ganzoo.views import seen_shape
 
 if TYPE_CHECKING:
     from ganzoo.assembly import Assembly
@@ -132,6 +133,7 @@ def bench_of(parts: Assembly, registry: Registry) -> Bench:
         recipe.measure, parts.dataset, parts.data, parts.shape, registry, parts.root
     )
     discriminator = parts.discriminator.network
+    seen = seen_shape(recipe.view, parts.shape)
 
     @torch.no_grad()
     def discriminate(images: Tensor) -> Tensor:
@@ -145,7 +147,7 @@ def bench_of(parts: Assembly, registry: Registry) -> Bench:
         parts.data,
         test_images(parts.dataset, parts),
         network.to(device),
-        None if recipe.discriminator.uses_labels else discriminate,
+        None if recipe.discriminator.uses_labels or seen != parts.shape else discriminate,
     )
 
 
