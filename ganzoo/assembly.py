@@ -54,6 +54,10 @@ class Assembly:
         """Return how many passes over the data ``steps`` steps are."""
         return self.feed.order.epochs_done(steps * self.recipe.step.discriminator_updates)
 
+    def ends_epoch(self, steps: int) -> bool:
+        """Return whether a pass over the data was completed in step number ``steps`` (from 1)."""
+        return int(self.epoch(steps)) > int(self.epoch(steps - 1))
+
     def images_per_step(self) -> int:
         """Return how many real images one step sees."""
         return self.recipe.train.batch_size * self.recipe.step.discriminator_updates

@@ -73,7 +73,10 @@ def predict_disk_use(training: Training) -> None:
         for network in (parts.generator.network, parts.discriminator.network)
         for value in network.state_dict().values()
     )
-    sheets = parts.steps // parts.recipe.samples.every if parts.recipe.samples.every else 1
+    samples = parts.recipe.samples
+    sheets = parts.steps // samples.every if samples.every else 1
+    if samples.each_epoch:
+        sheets += int(parts.epoch(parts.steps))
     pixels = parts.shape.channels * parts.shape.height * parts.shape.width * len(training.fixed)
     # Two moments per weight, one more checkpoint than is kept while the newest is written.
     needed = 3 * weights * (parts.recipe.checkpoint.keep + 1) + sheets * pixels

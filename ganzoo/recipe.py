@@ -56,6 +56,8 @@ class Train(Table):
     """What becomes of the last, smaller batch of an epoch."""
     log_every: Count = 50
     """Steps between lines of the log."""
+    log_each_epoch: bool = False
+    """A line at the end of each epoch as well, so that no line mixes two of them."""
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -85,12 +87,24 @@ class Step(Table):
 redrawn, or cut from the generator's graph (it then learns nothing)."""
     fakes_for_discriminator: Literal["train", "eval"] = "train"
     """Mode of the generator while it makes the discriminator's fakes."""
+    fakes: Literal["matched", "full"] = "matched"
+    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
+has fewer real ones."""
     batching: Literal["separate", "joint"] = "separate"
     """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
     generator_step_trains: Literal["generator", "both"] = "generator"
     """Whose weights the generator's optimizer moves."""
     guards: Literal["error", "warn"] = "error"
     """What happens when the first step shows a term that trains nothing, or wrong images."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
+            raise ValueError(
+                "fakes_for_discriminator = 'eval' cannot be had with generator_noise = 'shared', "
+                "whose one batch the generator is trained on; use 'same' or 'fresh'"
+            )
+        return self
 
 
 class Samples(Table):
@@ -102,6 +116,10 @@ class Samples(Table):
     """Columns of a sheet."""
     every: CountOrNone = 250
     """Steps between sheets; 0 for one at the end only."""
+    each_epoch: bool = False
+    """A sheet at the end of each epoch as well."""
+    at_start: bool = False
+    """A sheet of the untrained generator as well, numbered 0."""
     noise: Literal["fixed", "fresh"] = "fixed"
     """The same latents on every sheet, or new ones."""
     mode: Literal["eval", "train"] = "eval"
@@ -189,6 +207,16 @@ class Recipe(Table):
     """Measures of the generator's images."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
     """What the discriminator is shown of real images and fakes, applied in this order."""
+
+    @model_validator(mode="after")
+    def _labels_match(self) -> Self:
+        uses_labels = self.generator.uses_labels or self.discriminator.uses_labels
+        if self.step.fakes == "full" and (uses_labels or "labels" in self.loss.needs):
+            raise ValueError(
+                "step.fakes = 'full' makes fakes without a label of their own, and the networks "
+                "or the loss use labels; set it to 'matched'"
+            )
+        return self
 
 
 def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:

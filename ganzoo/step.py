@@ -156,7 +156,7 @@ class AdversarialStep:
         for k in range(recipe.discriminator_updates):
             number = step * recipe.discriminator_updates + k
             batch = next_batch(number)
-            latent = self._latents(len(batch.images), "latent", number)
+            latent = self._latents(self._fakes_in(batch), "latent", number)
             is_last = k == recipe.discriminator_updates - 1
             keep_graph = recipe.generator_noise == "shared" and is_last
             fake = self._fakes(latent, batch.labels, graph=keep_graph)
@@ -166,7 +166,7 @@ class AdversarialStep:
         for j in range(recipe.generator_updates):
             number = step * recipe.generator_updates + j
             if recipe.generator_noise == "fresh":
-                latent = self._latents(len(batch.images), "generator latent", number)
+                latent = self._latents(self._fakes_in(batch), "generator latent", number)
             if j > 0 or recipe.generator_noise in {"same", "fresh"}:
                 fake = self.generate(latent, batch.labels)
             terms |= self._generator_half(step, number, batch, latent, fake)
@@ -177,6 +177,10 @@ class AdversarialStep:
         inputs = (latent, labels) if self.recipe.generator.uses_labels else (latent,)
         images: Tensor = self.generator.network(*inputs)
         return images
+
+    def _fakes_in(self, batch: Batch) -> int:
+        is_full = self.recipe.step.fakes == "full"
+        return self.recipe.train.batch_size if is_full else len(batch.images)
 
     def _latents(self, count: int, stream: str, number: int) -> Tensor:
         return self.noise.latents(self.recipe.latent, count, stream, number)

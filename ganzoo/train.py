@@ -79,6 +79,8 @@ class Training:
         """Train to the end, or until asked to stop."""
         deadline = math.inf if minutes is None else self.started_at + 60 * minutes
         reason = ""
+        if self.step == 0 and self.parts.recipe.samples.at_start:
+            self._sample()
         while self.step < self.parts.steps:
             self.advance()
             if stop.signal is not None:
@@ -97,7 +99,13 @@ class Training:
         recipe = self.parts.recipe
         is_last = self.step + 1 == self.parts.steps
         is_measured = self.measures.is_due(self.step + 1)
-        is_logged = is_last or is_measured or (self.step + 1) % recipe.train.log_every == 0
+        ends_epoch = self.parts.ends_epoch(self.step + 1)
+        is_logged = (
+            is_last
+            or is_measured
+            or (self.step + 1) % recipe.train.log_every == 0
+            or (recipe.train.log_each_epoch and ends_epoch)
+        )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
         if self.parts.average is not None:
             self.parts.average.follow(self.parts.generator.network)
@@ -108,7 +116,8 @@ class Training:
             self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
         if is_logged:
             self._log(self.measures.take(self.step) if is_measured else {})
-        if is_last or (recipe.samples.every and self.step % recipe.samples.every == 0):
+        is_due = bool(recipe.samples.every) and self.step % recipe.samples.every == 0
+        if is_last or is_due or (recipe.samples.each_epoch and ends_epoch):
             self._sample()
         if is_last or (recipe.checkpoint.every and self.step % recipe.checkpoint.every == 0):
             self.save()

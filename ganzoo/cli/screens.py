@@ -9,6 +9,7 @@ from ganzoo.cli.wording import duration, number, resume_command, terms
 from ganzoo.rundir import RunDir
 
 if TYPE_CHECKING:
+    from ganzoo.recipe import Samples
     from ganzoo.reporter import Outcome
     from ganzoo.train import Training
 
@@ -36,7 +37,7 @@ def first_screen(training: Training) -> Rows:
             f"{parts.images_per_step():,} images a step",
         ),
         ("run", f"{run.path}"),
-        ("pictures", f"{run.samples} {rhythm(recipe.samples.every)}"),
+        ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),
         ("stop", f"Ctrl-C saves first; go on any time with: {resume_command(run)}"),
     ]
     if training.step:
@@ -108,9 +109,11 @@ def count(many: int, what: str, more: str = "") -> str:
     return f"{many:,} {what if many == 1 else more or what + 's'}"
 
 
-def rhythm(every: int) -> str:
+def rhythm(samples: Samples) -> str:
     """Return when pictures are drawn."""
-    return f"every {every:,} steps" if every else "at the end"
+    times = [f"every {samples.every:,} steps"] if samples.every else []
+    times += ["after each epoch"] if samples.each_epoch else []
+    return " and ".join(times) or "at the end"
 
 
 def checkpoint_name(run: RunDir) -> str:
