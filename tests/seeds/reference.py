@@ -1,17 +1,23 @@
 """The seeds' networks, losses and optimizers written out again from their texts, in plain torch.
 
 Nothing here comes from ganzoo: weights are taken one by one in the order the layers use them,
-batch norm, dropout, padding and both optimizers are spelt out, gradients come from autograd.
+batch norm, padding and both optimizers are spelt out, gradients come from autograd. Only which
+numbers a dropout keeps is taken over, since it is chance.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class Unlike(Exception):  # noqa: N818
+    """A recipe does what the source cannot have done."""
 
 
 @dataclass
@@ -21,10 +27,12 @@ class Pass:
     Attributes:
         seen: mean and unbiased variance of every batch norm's input, one after the other.
         running: the same, as earlier passes have left them.
+        kept: 0 and 1 for every dropout to come, in any numbers: whose chance is not the source's.
     """
 
     weights: Iterator[Tensor]
     running: Iterator[Tensor]
+    kept: Iterator[Tensor]
     training: bool = True
     seen: list[Tensor] = field(default_factory=list)
 
@@ -50,10 +58,22 @@ class Pass:
         return x * scale.view(shape) + shift.view(shape)
 
     def dropout(self, x: Tensor, share: float) -> Tensor:
-        """Set single numbers to zero, from the global generator."""
+        """Set single numbers to zero and scale the others up.
+
+        ganzoo rounds the share to 16 bits, 0.3 to 0.300003: the one departure it allows itself.
+        """
         if not self.training:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - share)
+        share = round(share * 2**16) / 2**16
+        kept = next(self.kept, None)
+        if kept is None or kept.shape != x.shape:
+            raise Unlike("other numbers are dropped, or dropped at another time")
+        if abs(kept.mean().item() - (1 - share)) > 5 * math.sqrt(share / x.numel()):
+            # Numbers that were zero before count as dropped.
+            dropped = (x != 0) & (kept == 0)
+            rate = float(dropped.sum() / (x != 0).sum())
+            if abs(rate - share) > 5 * math.sqrt(share / x.numel()):
+                raise Unlike(f"{rate:.3f} of the numbers are dropped in place of {share:.3f}")
         return x * kept / (1 - share)
 
 
@@ -249,18 +269,22 @@ class Reference:
     rules: Rules
     generator: list[Tensor]
     discriminator: list[Tensor]
+    generator_kept: list[Tensor]
+    discriminator_kept: list[Tensor]
+    """What dropouts keep in the next update, in the order of the passes."""
     generator_statistics: list[Tensor] = field(default_factory=list)
     discriminator_statistics: list[Tensor] = field(default_factory=list)
 
     def make(self, z: Tensor, training: bool = True) -> Tensor:
-        p = Pass(iter(self.generator), iter(self.generator_statistics), training)
+        running = iter(self.generator_statistics)
+        p = Pass(iter(self.generator), running, iter_out(self.generator_kept), training)
         images = self.rules.generator(z, p)
         assert next(p.weights, None) is None
         self.generator_statistics = follow(self.generator_statistics, p.seen)
         return images
 
     def score(self, images: Tensor) -> Tensor:
-        p = Pass(iter(self.discriminator), iter(()))
+        p = Pass(iter(self.discriminator), iter(()), iter_out(self.discriminator_kept))
         logits = self.rules.discriminator(images, p)
         assert next(p.weights, None) is None
         self.discriminator_statistics = follow(self.discriminator_statistics, p.seen)
@@ -299,6 +323,12 @@ class Reference:
                 (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
                 loss = loss + rules.penalty / 2 * slope.square().sum((1, 2, 3)).mean()
         return loss
+
+
+def iter_out(items: list[Tensor]) -> Iterator[Tensor]:
+    """Take one item after the other out of the list."""
+    while items:
+        yield items.pop(0)
 
 
 def follow(running: list[Tensor], seen: list[Tensor]) -> list[Tensor]:

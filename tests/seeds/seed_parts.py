@@ -95,6 +95,20 @@ def listen(network: nn.Module) -> Heard:
     return heard
 
 
+def listen_to_dropout(network: nn.Module) -> list[Tensor]:
+    """Return a list that will fill with what each dropout in training kept, as 0 and 1."""
+    kept: list[Tensor] = []
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if module.training:
+            kept.append((output.detach() != 0).to(inputs[0].dtype))
+
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.register_forward_hook(hook)
+    return kept
+
+
 def double_batch(parts: Assembly, number: int) -> Batch:
     """Return batch ``number`` in double precision."""
     batch = parts.feed(number)

@@ -17,6 +17,7 @@ from reference import (
     Reference,
     RMSprop,
     Rules,
+    Unlike,
     averaging_discriminator,
     biased_flux_generator,
     bilinear_generator,
@@ -33,11 +34,10 @@ from reference import (
     relativistic_generator,
     saturating,
 )
-from seed_parts import assembled, double_batch, listen
+from seed_parts import assembled, double_batch, listen, listen_to_dropout
 from torch import Tensor, nn
 
 from ganzoo.assembly import Assembly
-from ganzoo.noise import key
 
 UPDATES = 2
 """The second one shows what an optimizer remembers of the first."""
@@ -183,6 +183,8 @@ def gaps(name: str, rules: Rules, overrides: list[str], wrong: list[str]) -> dic
         rules,
         [weight.requires_grad_() for weight in weights(source.generator.network)],
         [weight.requires_grad_() for weight in weights(source.discriminator.network)],
+        listen_to_dropout(parts.generator.network),
+        listen_to_dropout(parts.discriminator.network),
     )
     heard = listen(parts.generator.network)
     found = {"losses": 0.0}
@@ -192,8 +194,12 @@ def gaps(name: str, rules: Rules, overrides: list[str], wrong: list[str]) -> dic
         wanted = rules.noise if rules.noise in {"same", "fresh"} else "once"
         found["noise"] = 0.0 if noise_of(heard.inputs) == wanted else math.inf
         real = double_batch(parts, step).images
-        torch.manual_seed(key(0, "global", step))
-        losses = reference.update(real, heard.inputs[0], heard.inputs[-1])
+        try:
+            losses = reference.update(real, heard.inputs[0], heard.inputs[-1])
+        except Unlike:
+            return {"dropout": math.inf}
+        assert not reference.generator_kept
+        assert not reference.discriminator_kept
         for side, loss in zip("dg", losses, strict=True):
             own = sum(float(value) for term, value in terms.items() if term[0] == side)
             found["losses"] = max(found["losses"], abs(own - float(loss)))
