@@ -202,11 +202,25 @@ def interaction(cells: Sequence[Sequence[Scores]], *, log: bool = False) -> Diff
     return paired(together, apart, log=log)
 
 
-def marginal(cells: Iterable[Scores]) -> dict[int, float]:
-    """Return each seed's mean over ``cells``, for the seeds that all of them have."""
+def marginal(cells: Iterable[Scores], *, log: bool = False) -> dict[int, float]:
+    """Return each seed's mean over ``cells``, for the seeds that all of them have.
+
+    With ``log`` the mean is geometric, as that of the ratios it is compared by.
+    """
     tables = list(cells)
-    seeds = set.intersection(*(set(table) for table in tables)) if tables else set()
+    seeds = sorted(set.intersection(*(set(table) for table in tables))) if tables else []
+    log = log and all(table[seed] > 0 for table in tables for seed in seeds)
+    if log:
+        return {
+            seed: math.exp(math.fsum(math.log(table[seed]) for table in tables) / len(tables))
+            for seed in seeds
+        }
     return {seed: math.fsum(table[seed] for table in tables) / len(tables) for seed in seeds}
+
+
+def seeds_needed(comparisons: int, level: float = 0.05) -> int:
+    """Return the least pairs with which the exact test can reach ``level`` after correction."""
+    return 1 + math.ceil(math.log2(max(1, comparisons) / level))
 
 
 def _back(value: float | None, log: bool) -> float | None:

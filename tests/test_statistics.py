@@ -63,9 +63,7 @@ def test_false_alarms_over_three_equal_variants_stay_at_the_level_after_correcti
     corrected = uncorrected = 0
     for _ in range(SIMULATIONS):
         baseline = random.normal(0, 1, 6)
-        p_values = [
-            statistics.sign_flip(random.normal(0, 1, 6) - baseline) for _ in range(3)
-        ]
+        p_values = [statistics.sign_flip(random.normal(0, 1, 6) - baseline) for _ in range(3)]
         uncorrected += min(p_values) <= 0.05
         corrected += min(statistics.holm(p_values)) <= 0.05
 
@@ -75,9 +73,7 @@ def test_false_alarms_over_three_equal_variants_stay_at_the_level_after_correcti
 
 def test_one_comparison_of_equal_variants_alarms_at_the_stated_rate() -> None:
     random = np.random.default_rng(3)
-    alarms = sum(
-        statistics.sign_flip(random.normal(0, 1, 8)) <= 0.05 for _ in range(SIMULATIONS)
-    )
+    alarms = sum(statistics.sign_flip(random.normal(0, 1, 8)) <= 0.05 for _ in range(SIMULATIONS))
 
     # 12 of 256 assignments are at most .05: the exact test's true level is .0469.
     assert abs(alarms / SIMULATIONS - 12 / 256) < 0.015
@@ -187,3 +183,10 @@ def test_an_interaction_is_the_difference_of_differences() -> None:
 
 def test_a_marginal_mean_averages_within_each_seed() -> None:
     assert statistics.marginal([{0: 1.0, 1: 2.0}, {0: 3.0, 1: 4.0, 2: 9.0}]) == {0: 2.0, 1: 3.0}
+    assert statistics.marginal([{0: 1.0}, {0: 4.0}], log=True) == {0: pytest.approx(2.0)}
+
+
+def test_more_comparisons_need_more_seeds() -> None:
+    assert [statistics.seeds_needed(number) for number in (1, 2, 4)] == [6, 7, 8]
+    assert min(statistics.holm([statistics.smallest_p(8)] * 4)) < 0.05
+    assert min(statistics.holm([statistics.smallest_p(7)] * 4)) > 0.05

@@ -1,0 +1,180 @@
+"""Conducting an experiment: try every variant, run what is missing, compare what is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ganzoo.ablate import table
+from ganzoo.ablate.cells import Grid
+from ganzoo.ablate.experiment import DIED, Experiment, State, missing, record_death
+from ganzoo.ablate.scores import At, observations, surroundings
+from ganzoo.ablate.worker import Answer, Setup, Task
+from ganzoo.ablate.writing import Result, as_csv, as_json, as_markdown
+from ganzoo.disk import publish
+from ganzoo.errors import GanzooError
+from ganzoo.signals import Stop
+
+
+class Engine(Protocol):
+    """Has tasks performed somewhere."""
+
+    jobs: int
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        finished: Callable[[Task, Answer], None],
+        vanished: Callable[[Task, str], None],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Do all tasks, or once stopped, save those in work and begin no other."""
+
+    def close(self) -> None:
+        """Let the workers go."""
+
+
+class Watcher(Protocol):
+    """Is told how an experiment gets on."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing happened."""
+
+    def tick(self) -> None:
+        """Time passes; called several times a second while cells run."""
+
+    def cell_ended(self, cell: str, state: State, error: str) -> None:
+        """A cell's worker is free again."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What trying the variants told.
+
+    Attributes:
+        seconds: of training per cell, by variant; without measuring and drawing.
+    """
+
+    seconds: dict[str, float]
+
+    def total(self, cells: Iterable[str], jobs: int) -> float:
+        """Return the expected seconds for cells of these variants on so many workers."""
+        return math.fsum(self.seconds.get(variant, 0.0) for variant in cells) / max(1, jobs)
+
+
+def try_variants(
+    grid: Grid,
+    setup: Setup,
+    engine: Engine,
+    is_stopped: Callable[[], bool],
+    only: Iterable[str] | None = None,
+) -> Estimate:
+    """Build each variant once, run the first-step guards and time a few steps.
+
+    Raises:
+        GanzooError: with everything that is wrong with any of them; nothing was trained.
+    """
+    wanted = [variant.name for variant in grid.variants]
+    if only is not None:
+        chosen = set(only)
+        wanted = [name for name in wanted if name in chosen]
+    first = {cell.variant: cell.frozen for cell in reversed(grid.cells)}
+    variant_of = {first[name]: name for name in wanted}
+    found: dict[str, Answer] = {}
+
+    def finished(task: Task, answer: Answer) -> None:
+        found[variant_of[task.frozen]] = answer
+
+    def vanished(task: Task, how: str) -> None:
+        """Leave it to the cells: each will be a row that says so, and the others go on."""
+
+    engine.run([Task(setup, frozen=text) for text in variant_of], finished, vanished, is_stopped)
+    errors = {answer.error: name for name, answer in reversed(found.items()) if answer.error}
+    if errors and not is_stopped():
+        lines = [f"variant '{name}': {error}" for error, name in reversed(errors.items())]
+        raise GanzooError("\n".join([*lines, "nothing was trained"]))
+    budget = grid.plan.budget
+    return Estimate(
+        {
+            name: answer.seconds_to_build
+            + min(answer.steps * answer.seconds_per_step, (budget.minutes or math.inf) * 60)
+            for name, answer in found.items()
+        }
+    )
+
+
+def conduct(
+    experiment: Experiment,
+    setup: Setup,
+    engine: Engine,
+    watcher: Watcher,
+    stop: Stop,
+    *,
+    retry_failed: bool = False,
+) -> None:
+    """Run or resume every cell that is missing; one that dies does not stop the others."""
+    cells = missing(experiment, retry_failed=retry_failed)
+    folders = {str(experiment.run(cell.id).path.absolute()): cell.id for cell in cells}
+
+    def finished(task: Task, answer: Answer) -> None:
+        cell = folders[task.folder]
+        watcher.cell_ended(cell, experiment.state(cell), answer.error)
+
+    def vanished(task: Task, how: str) -> None:
+        cell = folders[task.folder]
+        record_death(experiment.run(cell), how)
+        watcher.cell_ended(cell, experiment.state(cell), f"{DIED}{how}")
+
+    def is_stopped() -> bool:
+        watcher.tick()
+        return stop.signal is not None
+
+    engine.run([Task(setup, folder) for folder in folders], finished, vanished, is_stopped)
+
+
+def compared(experiment: Experiment) -> Result:
+    """Compare what an experiment's folder holds.
+
+    Raises:
+        GanzooError: if scores were measured differently.
+    """
+    plan = experiment.plan
+    runs = observations(experiment)
+    variants = [variant["name"] for variant in plan["variants"]]
+    levels = {variant["name"]: variant["levels"] for variant in plan["variants"]}
+    points: tuple[At, ...] = ("last", "best")
+    is_any_done = any(run.state.status == "done" for run in runs)
+    comparisons = tuple(
+        table.compare(runs, variants, metric, at, axes=plan["axes"], levels=levels)
+        for metric in plan["metrics"]
+        for at in points
+        if at == "last" or table.has(runs, metric, at)
+    )
+    return Result(
+        plan["name"],
+        plan["question"],
+        plan["baseline"],
+        tuple(plan["seeds"]),
+        plan["metrics"][0],
+        comparisons,
+        tuple(runs),
+        {variant["name"]: variant["changes"] for variant in plan["variants"]},
+        surroundings(runs),
+        tuple(
+            metric
+            for metric in plan["metrics"]
+            if is_any_done and not table.has(runs, metric, "last")
+        ),
+    )
+
+
+def write_tables(experiment: Experiment, result: Result) -> None:
+    """Write table.json, table.csv and table.md into the experiment's folder."""
+    for name, text in (
+        ("table.json", as_json(result)),
+        ("table.csv", as_csv(result)),
+        ("table.md", as_markdown(result)),
+    ):
+        publish(experiment.path / name, text)

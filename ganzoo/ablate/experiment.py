@@ -1,0 +1,191 @@
+"""The folder of an experiment: its plan, one run folder per cell, and where each of them stands."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo.ablate.cells import Cell, Grid
+from ganzoo.disk import cannot_write, publish
+from ganzoo.errors import GanzooError, MachineError
+from ganzoo.rundir import RunDir
+
+PLAN = "experiment.json"
+FORMAT = 1
+DIED = "the process died: "
+"""How the reason begins where a worker vanished, which says nothing about the recipe."""
+OUT_OF_TIME = "--minutes are over"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a cell stands: waiting, running, interrupted, done or failed."""
+
+    status: str
+    step: int = 0
+    reason: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has trained as far as its budget goes, or cannot."""
+        return self.status in {"done", "failed"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment on disk; ``plan`` is what experiment.json holds."""
+
+    path: Path
+    plan: dict[str, Any]
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """The cells as recorded: id, folder, variant, seed."""
+        return list(self.plan["cells"])
+
+    def run(self, cell: str) -> RunDir:
+        """Return the run folder of the cell with this id."""
+        return RunDir(self.path / folder_of(cell))
+
+    def state(self, cell: str) -> State:
+        """Return where a cell stands, from its status.json alone."""
+        return state_of(self.run(cell), self.plan["budget"].get("minutes"))
+
+    def stale(self) -> list[str]:
+        """Return the folders of cells that the plan no longer has."""
+        known = {folder_of(cell["id"]) for cell in self.cells}
+        return sorted(
+            path.parent.name
+            for path in self.path.glob("cell-*/recipe.toml")
+            if path.parent.name not in known
+        )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second driver out."""
+        with RunDir(self.path).locked():
+            yield
+
+
+def folder_of(cell: str) -> str:
+    """Return the folder's name of the cell with this id."""
+    return f"cell-{cell}"
+
+
+def state_of(run: RunDir, minutes: float | None = None) -> State:
+    """Return where a run stands; one that used up an experiment's minutes is done."""
+    found = run.read_json("status.json")
+    status, reason = str(found.get("status", "waiting")), str(found.get("reason", ""))
+    step = found.get("step", 0)
+    if status == "interrupted" and minutes is not None and reason.endswith(OUT_OF_TIME):
+        status = "done"
+    return State(status, step if isinstance(step, int) else 0, reason)
+
+
+def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experiment:
+    """Make or update the experiment's folder, with the frozen recipe of every cell in place.
+
+    Raises:
+        MachineError: if it cannot be written, or lies where something else does.
+    """
+    path = out / grid.name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error, 0) from error
+    if not (path / PLAN).exists() and any(path.iterdir()):
+        raise MachineError(
+            f"'{path}' holds something else than an experiment; choose another folder with --out, "
+            "or another name with --name"
+        )
+    for cell in grid.cells:
+        run = RunDir(path / folder_of(cell.id))
+        if not run.recipe.exists():
+            run.samples.mkdir(parents=True, exist_ok=True)
+            run.checkpoints.mkdir(exist_ok=True)
+            publish(run.recipe, cell.frozen)
+    plan = described(grid, command, asked)
+    experiment = Experiment(path, plan)
+    RunDir(path).write_json(PLAN, plan)
+    return experiment
+
+
+def open_experiment(path: Path) -> Experiment:
+    """Read an experiment's folder.
+
+    Raises:
+        GanzooError: if it is none.
+    """
+    plan = RunDir(path).read_json(PLAN)
+    if plan.get("format") != FORMAT:
+        raise GanzooError(f"'{path}' is no experiment: it has no readable {PLAN}")
+    return Experiment(path, plan)
+
+
+def is_experiment(path: Path) -> bool:
+    """Return whether ``path`` is an experiment's folder."""
+    return (path / PLAN).is_file()
+
+
+def described(grid: Grid, command: Sequence[str], asked: str) -> dict[str, Any]:
+    """Return what experiment.json says; ``asked`` is the file's text."""
+    plan = grid.plan
+    return {
+        "format": FORMAT,
+        "name": grid.name,
+        "question": plan.question,
+        "metrics": plan.metrics,
+        "seeds": plan.seeds,
+        "baseline": grid.baseline,
+        "mode": plan.mode,
+        "budget": plan.budget.model_dump(exclude_none=True),
+        "axes": grid.axes,
+        "variants": [
+            {"name": variant.name, "levels": variant.levels, "changes": variant.changes}
+            for variant in grid.variants
+        ],
+        "cells": [
+            {"id": cell.id, "variant": cell.variant, "seed": cell.seed} for cell in grid.cells
+        ],
+        "command": list(command),
+        "file": asked,
+    }
+
+
+def record_death(run: RunDir, how: str) -> None:
+    """Write into a cell's status that its worker vanished."""
+    found = run.read_json("status.json")
+    run.write_json(
+        "status.json",
+        {
+            **found,
+            "status": "failed",
+            "step": found.get("step", 0),
+            "reason": f"{DIED}{how}",
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+        },
+    )
+
+
+def needs_work(state: State, *, retry_failed: bool) -> bool:
+    """Return whether a cell is to be run: a training that failed is a result, a death is not."""
+    if state.status == "done":
+        return False
+    if state.status == "failed":
+        return retry_failed or state.reason.startswith(DIED)
+    return True
+
+
+def missing(experiment: Experiment, *, retry_failed: bool = False) -> list[Cell]:
+    """Return the cells that are still to be run, in order."""
+    return [
+        Cell(cell["id"], cell["variant"], cell["seed"], "")
+        for cell in experiment.cells
+        if needs_work(experiment.state(cell["id"]), retry_failed=retry_failed)
+    ]

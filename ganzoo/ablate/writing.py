@@ -1,0 +1,231 @@
+"""A comparison as JSON, CSV, Markdown and plain columns; to the byte the same for the same scores.
+
+No time, date, host or folder is in any of them: those are in the page and in the run folders.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ganzoo.ablate import words
+from ganzoo.ablate.scores import Observation
+from ganzoo.ablate.table import Comparison, Effect, Row
+from ganzoo.errors import printable
+from ganzoo.rundir import to_json
+
+COLUMNS = ("variant", "Δ", "95 % interval", "p", "Holm", "d_z", "wins", "finished")
+FORMULA = "=+-@\t\r"
+"""What a cell of a CSV must not begin with, or a spreadsheet computes it."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All comparisons of an experiment, or of any runs.
+
+    Attributes:
+        comparisons: the primary metric first, each at 'last' and then, where known, at 'best'.
+        changes: per variant what its recipe has that the baseline's has not.
+        surroundings: what differs between the runs beside their recipes.
+    """
+
+    name: str
+    question: str
+    baseline: str
+    seeds: tuple[int, ...]
+    primary: str
+    comparisons: tuple[Comparison, ...]
+    runs: tuple[Observation, ...]
+    changes: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+    surroundings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    """Metrics that no run has."""
+
+
+def title(result: Result, comparison: Comparison) -> str:
+    """Return the line above a table."""
+    network = comparison.provenance.get("network")
+    parts = [
+        f"{comparison.metric}{f' ({network} features)' if network else ''}, {comparison.at}",
+        f"{len(result.seeds)} seed{'s' * (len(result.seeds) != 1)}",
+        f"baseline {result.baseline}",
+        words.direction(comparison),
+    ]
+    return " · ".join(parts)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row as text: variant, mean, and what COLUMNS names."""
+    difference = row.difference
+    effect = None if difference is None else difference.effect
+    return (
+        row.variant,
+        words.mean(row),
+        words.change(difference),
+        words.interval(difference),
+        words.probability(difference.p if difference else None),
+        words.probability(difference.holm if difference else None),
+        f"{effect:+.2f}" if effect is not None else "–",
+        words.wins(difference),
+        words.fate(row),
+    )
+
+
+def columns(comparison: Comparison) -> tuple[str, ...]:
+    """Return the header of ``cells``."""
+    return (COLUMNS[0], comparison.metric, *COLUMNS[1:])
+
+
+def effects(comparison: Comparison) -> list[str]:
+    """Return marginal means and interactions as lines."""
+    return [
+        f"{kind} {effect.name}: {words.change(effect.difference)} "
+        f"{words.interval(effect.difference)}, p = {words.probability(effect.difference.p)}"
+        for kind, found in (
+            ("margin", comparison.margins),
+            ("interaction", comparison.interactions),
+        )
+        for effect in found
+    ]
+
+
+def notes(result: Result, comparison: Comparison) -> list[str]:
+    """Return the sentences under a table."""
+    return [
+        *(words.verdicts(comparison) if comparison.at == "last" else []),
+        *words.limits(comparison, result.primary),
+    ]
+
+
+def as_json(result: Result) -> str:
+    """Return everything as one strict JSON object."""
+    return to_json(content(result), indent=2) + "\n"
+
+
+def content(result: Result) -> dict[str, Any]:
+    """Return everything as tables and lists."""
+    return {
+        "name": result.name,
+        "question": result.question,
+        "baseline": result.baseline,
+        "seeds": list(result.seeds),
+        "comparisons": [
+            {
+                "metric": comparison.metric,
+                "at": comparison.at,
+                "lower_is_better": comparison.lower_is_better,
+                "ratio": comparison.ratio,
+                "floor": comparison.floor,
+                "provenance": dict(comparison.provenance),
+                "rows": [_row(row) for row in comparison.rows],
+                "margins": [_effect(effect) for effect in comparison.margins],
+                "interactions": [_effect(effect) for effect in comparison.interactions],
+                "notes": notes(result, comparison),
+            }
+            for comparison in result.comparisons
+        ],
+        "changes": {name: [list(each) for each in found] for name, found in result.changes.items()},
+        "cells": [_cell(run) for run in result.runs],
+        "troubles": words.troubles(result.runs),
+        "missing": list(result.missing),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    summary = row.summary
+    whole = not row.is_partial
+    return {
+        "variant": row.variant,
+        "cells": row.cells,
+        "failed": row.failed,
+        "unfinished": row.waiting,
+        "collapsed": row.collapsed,
+        "mean": summary.mean if whole else None,
+        "sd": summary.sd if whole else None,
+        "of_finished": asdict(summary),
+        "scores": {str(seed): value for seed, value in row.scores.items()},
+        "difference": asdict(row.difference) if row.difference else None,
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "name": effect.name,
+        "means": list(effect.means),
+        "difference": asdict(effect.difference),
+    }
+
+
+def _cell(run: Observation) -> dict[str, Any]:
+    return {
+        "variant": run.variant,
+        "seed": run.seed,
+        "status": run.state.status,
+        "step": run.state.step,
+        "reason": run.state.reason if run.state.status == "failed" else "",
+        "collapsed_at": run.collapsed_at,
+        "scores": {
+            name: {"last": score.last, "best": score.best, "best_step": score.best_step}
+            for name, score in sorted(run.scores.items())
+        },
+    }
+
+
+def as_csv(result: Result) -> str:
+    """Return one line per cell: what other tools want for their own plots and tests."""
+    metrics = list(dict.fromkeys(comparison.metric for comparison in result.comparisons))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    scored = [f"{metric} {at}" for metric in metrics for at in ("last", "best")]
+    writer.writerow(["variant", "seed", "status", "step", "collapsed at", *map(_inert, scored)])
+    for run in result.runs:
+        values = [run.value(metric, at) for metric in metrics for at in ("last", "best")]
+        writer.writerow(
+            [
+                _inert(run.variant),
+                run.seed,
+                run.state.status,
+                run.state.step,
+                "" if run.collapsed_at is None else run.collapsed_at,
+                *("" if value is None else repr(value) for value in values),
+            ]
+        )
+    return file.getvalue()
+
+
+def _inert(text: str) -> str:
+    clean = printable(text, 300).replace("\n", " ")
+    return f"'{clean}" if clean[:1] in FORMULA else clean
+
+
+def as_markdown(result: Result) -> str:
+    """Return all tables with their sentences, for an issue or a report."""
+    parts = [f"# {_plain(result.name)}", ""]
+    if result.question:
+        parts += [_plain(result.question), ""]
+    for comparison in result.comparisons:
+        header = columns(comparison)
+        parts += [f"**{_plain(title(result, comparison))}**", ""]
+        parts += [_line(header), "|" + " --- |" * len(header)]
+        parts += [_line(cells(row)) for row in comparison.rows]
+        below = [*effects(comparison), *notes(result, comparison)]
+        parts += ["", *(f"- {_plain(text)}" for text in below), ""]
+    found = words.troubles(result.runs)
+    if found:
+        parts += ["Runs with trouble:", "", *(f"- {_plain(text)}" for text in found), ""]
+    return "\n".join(parts)
+
+
+def _line(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(_plain(text) for text in texts) + " |"
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is."""
+    clean = printable(text, 500).replace("\n", " ")
+    for character in "\\`*_[]<>|":
+        clean = clean.replace(character, f"\\{character}")
+    return clean
