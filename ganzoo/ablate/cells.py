@@ -96,6 +96,7 @@ def expand(written: Written, registry: Registry) -> Grid:
         except RecipeError as error:
             problems |= dict.fromkeys(error.problems)
         else:
+            problems |= dict.fromkeys(_unscored(recipe, plan, source))
             variants.append(Variant(name, {level.axis: level.name for level in levels}, recipe))
     if problems:
         raise RecipeError(list(problems))
@@ -206,6 +207,26 @@ def _resolved(written: Written, levels: Sequence[_Level]) -> Source:
     inner["seed"] = seeds.value[0]
     table["train"] = Node(budget.place, inner)
     return Source(source.file, Node(root.place, table))
+
+
+def _unscored(recipe: Recipe, plan: Plan, source: Source) -> Iterator[Problem]:
+    """Yield the metrics that a recipe does not take; terms of the log have a '/' in their names."""
+    scores = {f"{spec.label}_{name}" if spec.label else name: spec
+              for spec in recipe.metric for name in spec.scores}  # fmt: skip
+    terms = False
+    for at, metric in enumerate(plan.metrics):
+        if "/" in metric:
+            terms = True
+        elif metric not in scores:
+            known = f"; it takes {', '.join(map(repr, scores))}" if scores else ""
+            message = (
+                f"the recipe takes no such score{suggest(metric, scores) or known}; add a metric "
+                "that gives it: [[recipe.metric]] with use = ..."
+            )
+            yield source.problem(("metrics", at), message)
+    if plan.budget.minutes is not None and not terms and not recipe.measure.every:
+        message = "cells that end by the clock are scored on the way; add recipe.measure.every"
+        yield source.problem(("budget", "minutes"), message)
 
 
 def _compared(variants: Sequence[Variant], source: Source) -> Iterator[Variant]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from ganzoo.ablate.worker import Answer, Task, perform
 
@@ -172,3 +173,13 @@ def _follow_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(ASK_SECONDS)
     os._exit(1)
+
+
+def visible_gpus() -> list[str]:
+    """Return a device name for each GPU that this process may use, without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        count = len([part for part in visible.split(",") if part.strip() and part.strip() != "-1"])
+    else:
+        count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return [f"cuda:{number}" for number in range(count)]

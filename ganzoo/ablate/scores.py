@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ganzoo.ablate.experiment import Experiment, State, state_of
 from ganzoo.errors import GanzooError
+from ganzoo.measure.provenance import comparable
 from ganzoo.rundir import RunDir
 
 At = Literal["last", "best"]
@@ -115,18 +116,13 @@ def refuse_unlike(runs: Sequence[Observation], metric: str) -> None:
     """
     measured = [run for run in runs if metric in run.scores]
     for other in measured[1:]:
-        first, second = measured[0].scores[metric].provenance, other.scores[metric].provenance
-        unlike = [
-            f"'{name}' is {first.get(name)!r} and {second.get(name)!r}"
-            for name in dict.fromkeys([*first, *second])
-            if name != "ema" and first.get(name) != second.get(name)
-        ]
-        if unlike:
+        first, second = measured[0].scores[metric], other.scores[metric]
+        try:
+            comparable(first.provenance, second.provenance, apart={"ema"})
+        except GanzooError as error:
             raise GanzooError(
-                f"'{metric}' was measured differently in '{measured[0].run.path}' and "
-                f"'{other.run.path}' and cannot be compared: {'; '.join(unlike)}; measure both "
-                "in the same way: ganzoo measure RUN"
-            )
+                f"'{metric}' of '{measured[0].run.path}' and '{other.run.path}': {error}"
+            ) from None
 
 
 def surroundings(runs: Iterable[Observation]) -> dict[str, list[Any]]:

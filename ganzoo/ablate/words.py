@@ -12,13 +12,13 @@ from ganzoo.statistics import Difference, seeds_needed
 LEVEL = 0.05
 
 
-def number(value: float | None) -> str:
-    """Return four significant digits, or a dash."""
+def number(value: float | None, digits: int = 4) -> str:
+    """Return that many significant digits, or a dash."""
     if value is None:
         return "–"
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}"
-    text = f"{value:.4g}"
+        return f"{value:.{digits - 1}g}"
+    text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e" in text else text
 
 
@@ -36,22 +36,22 @@ def change(difference: Difference | None) -> str:
     if difference is None or difference.value is None:
         return "–"
     if difference.ratio:
-        return f"×{number(difference.value)}"
-    return f"{'+' if difference.value > 0 else ''}{number(difference.value)}"
+        return f"×{number(difference.value, 3)}"
+    return f"{'+' if difference.value > 0 else ''}{number(difference.value, 3)}"
 
 
 def interval(difference: Difference | None) -> str:
     """Return '[0.70, 0.87]'."""
     if difference is None or difference.low is None:
         return "–"
-    return f"[{number(difference.low)}, {number(difference.high)}]"
+    return f"[{number(difference.low, 3)}, {number(difference.high, 3)}]"
 
 
 def mean(row: Row) -> str:
     """Return '12.8 ± 0.8'; in brackets, with the count, where runs have no score."""
     text = number(row.summary.mean)
     if row.summary.sd is not None:
-        text += f" ± {number(row.summary.sd)}"
+        text += f" ± {number(row.summary.sd, 2)}"
     return f"({text} of {row.summary.n}/{row.cells})" if row.is_partial else text
 
 
@@ -122,7 +122,7 @@ def _verdict(row: Row, baseline: Row, comparison: Comparison) -> str:
         return (
             f"points to {against}, not settled; {where} (p = {probability(difference.holm)}, and "
             f"{difference.n} seeds cannot give less than "
-            f"{probability(min(1.0, (difference.smallest_p or 0) * comparison.comparisons))})"
+            f"{probability(min(1.0, (difference.smallest_p or 1) * comparison.comparisons))})"
         )
     if is_apart:
         return f"points to {against}, not settled; {where} (p = {probability(difference.holm)})"
@@ -150,11 +150,10 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
     elif pairs:
         n, needed = min(pairs), seeds_needed(comparison.comparisons)
         if n < needed:
-            least = min(1.0, 2.0 ** (1 - n) * comparison.comparisons)
             count = comparison.comparisons
             over = f" corrected for {count} comparisons" if count > 1 else ""
             yield (
-                f"n = {n}: the exact test{over} cannot go below p = {probability(least)}; "
+                f"n = {n}: the exact test{over} cannot go below p = {probability(_least(tested))}; "
                 f"{needed} seeds are needed for p < .05."
             )
     if any(not difference.paired for difference in tested):
@@ -168,11 +167,6 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
             f"Real images against real ones score {number(comparison.floor)} here: scores near it "
             "cannot be told apart."
         )
-    if comparison.at == "best":
-        yield (
-            "Best picks the step of each run by this very score, which flatters every variant and "
-            "an unsteady one most; last is what one would have got."
-        )
     if comparison.metric != primary:
         yield f"The question is decided by {primary}; this metric is exploratory."
     if any(row.failed for row in comparison.rows):
@@ -180,6 +174,18 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
             "Brackets: runs that failed have no score and are in no mean; figures in brackets "
             "cover only those that finished, which flatters, and are not tested."
         )
+
+
+FLATTERY = (
+    "Differences and tests are of last, what one would have got. Best picks the step of each run "
+    "by this very score, which flatters every variant, and an unsteady one most."
+)
+
+
+def _least(tested: Sequence[Difference]) -> float:
+    """Return the least corrected p that the exact test can give."""
+    smallest = max((each.smallest_p for each in tested if each.smallest_p), default=1.0)
+    return min(1.0, smallest * len(tested))
 
 
 def differing(surroundings: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.ablate.experiment import state_of
+from ganzoo.ablate.experiment import OUT_OF_TIME, state_of
 from ganzoo.errors import GanzooError
 from ganzoo.rundir import RunDir
 
@@ -38,6 +38,8 @@ class Setup:
     device: str = "cpu"
     threads: int = 1
     minutes: float | None = None
+    metrics: tuple[str, ...] = ()
+    """Scores that every cell must be able to take."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _run(task: Task) -> Answer:
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
+    if outcome.status != "done" and outcome.reason.endswith(OUT_OF_TIME):
+        run.write_json("result.json", outcome.result)
     return Answer(exit_code=outcome.exit_code)
 
 
@@ -119,6 +123,7 @@ def _probe(task: Task) -> Answer:
     begun = time.monotonic()
     parts = _assembled(recipe, task, registry, machine)
     try_out(parts, Silent())
+    _check_scores(parts, task, registry)
     built = time.monotonic() - begun
     parts.step(0, parts.feed, observe=False)
     begun = time.monotonic()
@@ -128,6 +133,18 @@ def _probe(task: Task) -> Answer:
         step += 1
     seconds = (time.monotonic() - begun) / (step - 1)
     return Answer(seconds_per_step=seconds, seconds_to_build=built, steps=parts.steps)
+
+
+def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
+    """Raise GanzooError where a score that will be compared cannot be taken."""
+    from ganzoo.measure.watch import watch
+    from ganzoo.reporter import Silent
+
+    unmeasured = watch(parts, registry, Silent().warn).unmeasured
+    missing = {unmeasured[name]: name for name in task.setup.metrics if name in unmeasured}
+    if missing:
+        lines = [f"'{name}' cannot be measured: {reason}" for reason, name in missing.items()]
+        raise GanzooError("\n".join(lines))
 
 
 def _assembled(recipe: Recipe, task: Task, registry: Registry, machine: Machine) -> Assembly:

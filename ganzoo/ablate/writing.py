@@ -17,7 +17,18 @@ from ganzoo.ablate.table import Comparison, Effect, Row
 from ganzoo.errors import printable
 from ganzoo.rundir import to_json
 
-COLUMNS = ("variant", "Δ", "95 % interval", "p", "Holm", "d_z", "wins", "finished")
+COLUMNS = (
+    "variant",
+    "last",
+    "best",
+    "Δ last",
+    "95 % interval",
+    "p",
+    "Holm",
+    "d_z",
+    "wins",
+    "finished",
+)
 FORMULA = "=+-@\t\r"
 """What a cell of a CSV must not begin with, or a spreadsheet computes it."""
 
@@ -45,11 +56,17 @@ class Result:
     """Metrics that no run has."""
 
 
+def by_metric(result: Result) -> list[tuple[Comparison, Comparison | None]]:
+    """Return for each metric the comparison of the last scores, and of the best where known."""
+    best = {each.metric: each for each in result.comparisons if each.at == "best"}
+    return [(each, best.get(each.metric)) for each in result.comparisons if each.at == "last"]
+
+
 def title(result: Result, comparison: Comparison) -> str:
     """Return the line above a table."""
     network = comparison.provenance.get("network")
     parts = [
-        f"{comparison.metric}{f' ({network} features)' if network else ''}, {comparison.at}",
+        f"{comparison.metric}{f' in {network} features' if network else ''}",
         f"{len(result.seeds)} seed{'s' * (len(result.seeds) != 1)}",
         f"baseline {result.baseline}",
         words.direction(comparison),
@@ -57,26 +74,27 @@ def title(result: Result, comparison: Comparison) -> str:
     return " · ".join(parts)
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """Return a row as text: variant, mean, and what COLUMNS names."""
-    difference = row.difference
-    effect = None if difference is None else difference.effect
-    return (
-        row.variant,
-        words.mean(row),
-        words.change(difference),
-        words.interval(difference),
-        words.probability(difference.p if difference else None),
-        words.probability(difference.holm if difference else None),
-        f"{effect:+.2f}" if effect is not None else "–",
-        words.wins(difference),
-        words.fate(row),
-    )
-
-
-def columns(comparison: Comparison) -> tuple[str, ...]:
-    """Return the header of ``cells``."""
-    return (COLUMNS[0], comparison.metric, *COLUMNS[1:])
+def rows(comparison: Comparison, best: Comparison | None) -> list[tuple[str, ...]]:
+    """Return a table's rows as text, with what COLUMNS names."""
+    found: list[tuple[str, ...]] = []
+    for index, row in enumerate(comparison.rows):
+        difference = row.difference
+        effect = None if difference is None else difference.effect
+        found.append(
+            (
+                row.variant,
+                words.mean(row),
+                words.mean(best.rows[index]) if best else "–",
+                words.change(difference),
+                words.interval(difference),
+                words.probability(difference.p if difference else None),
+                words.probability(difference.holm if difference else None),
+                f"{effect:+.2f}" if effect is not None else "–",
+                words.wins(difference),
+                words.fate(row),
+            )
+        )
+    return found
 
 
 def effects(comparison: Comparison) -> list[str]:
@@ -92,11 +110,12 @@ def effects(comparison: Comparison) -> list[str]:
     ]
 
 
-def notes(result: Result, comparison: Comparison) -> list[str]:
+def notes(result: Result, comparison: Comparison, best: Comparison | None = None) -> list[str]:
     """Return the sentences under a table."""
     return [
-        *(words.verdicts(comparison) if comparison.at == "last" else []),
+        *words.verdicts(comparison),
         *words.limits(comparison, result.primary),
+        *([words.FLATTERY] if best is not None else []),
     ]
 
 
@@ -206,12 +225,11 @@ def as_markdown(result: Result) -> str:
     parts = [f"# {_plain(result.name)}", ""]
     if result.question:
         parts += [_plain(result.question), ""]
-    for comparison in result.comparisons:
-        header = columns(comparison)
+    for comparison, best in by_metric(result):
         parts += [f"**{_plain(title(result, comparison))}**", ""]
-        parts += [_line(header), "|" + " --- |" * len(header)]
-        parts += [_line(cells(row)) for row in comparison.rows]
-        below = [*effects(comparison), *notes(result, comparison)]
+        parts += [_line(COLUMNS), "|" + " --- |" * len(COLUMNS)]
+        parts += [_line(row) for row in rows(comparison, best)]
+        below = [*effects(comparison), *notes(result, comparison, best)]
         parts += ["", *(f"- {_plain(text)}" for text in below), ""]
     found = words.troubles(result.runs)
     if found:

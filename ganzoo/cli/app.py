@@ -18,6 +18,8 @@ from ganzoo.errors import suggest
 VERBS = {
     "run": "run:run",
     "resume": "resume:resume",
+    "ablate": "ablate:ablate",
+    "compare": "compare:compare",
     "check": "check:check",
     "list": "listing:list_things",
     "show": "show:show",

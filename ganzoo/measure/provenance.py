@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError
-from ganzoo.measure.reference import Bench
 from ganzoo.specs import MetricSpec, is_points
+
+if TYPE_CHECKING:
+    from ganzoo.measure.reference import Bench
 
 FORMAT = 1
 """Version of how scores are taken; raised when the same settings would give other numbers."""
