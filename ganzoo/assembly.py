@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.ema import Average
-from ganzoo.errors import DataError, GanzooError
+from ganzoo.errors import GanzooError, MachineError
 from ganzoo.feed import Feed, to_range
+from ganzoo.fetch import FetchError
 from ganzoo.guards import attempt
 from ganzoo.machine import Machine
 from ganzoo.noise import Noise, key
@@ -201,7 +202,7 @@ def _data(
     spec = recipe.dataset
     try:
         return attempt(spec, "reading", lambda: spec.build(root)), spec, ""
-    except DataError as error:
+    except (FetchError, MachineError) as error:
         if spec.fallback is None or not allow_fallback:
             raise
         other = registry.find("dataset", spec.fallback)

@@ -174,6 +174,15 @@ class OneByOne:
         return self.images[index]
 
 
+def empty_state(step: int) -> Any:
+    """Return the state of a checkpoint that says nothing but its step."""
+    from ganzoo.checkpoint import State
+
+    return State(
+        step=step, log_lines=0, recipe="", optimizers={}, health={}, measures={}, machine={}
+    )
+
+
 TIMES = {"seconds", "images_per_second"}
 
 
