@@ -1,0 +1,116 @@
+"""Fréchet and kernel distance against closed forms, scipy and plain sums."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from bench import Given, score
+
+from ganzoo_metrics.frechet import Frechet, Moments, frechet
+from ganzoo_metrics.kernel import Kernel, squared_discrepancy
+
+RNG = np.random.default_rng(0)
+
+
+def random_covariance(size: int) -> np.ndarray:
+    root = RNG.normal(size=(size, size))
+    return root @ root.T / size
+
+
+def test_two_gaussians_with_diagonal_covariances_have_the_closed_form_distance() -> None:
+    mean, other = np.array([0.0, 1.0, -2.0]), np.array([3.0, 1.0, 2.0])
+    variances, others = np.array([1.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0])
+
+    found = frechet(mean, np.diag(variances), other, np.diag(others))
+
+    # |μ - μ'|² + Σ (σ - σ')²
+    assert found == pytest.approx(25 + (1 - 2) ** 2 + 0 + (3 - 1) ** 2, abs=1e-9)
+
+
+def test_any_two_gaussians_have_the_distance_that_scipys_matrix_root_gives() -> None:
+    a, b = random_covariance(12), random_covariance(12)
+    mean, other = RNG.normal(size=12), RNG.normal(size=12)
+
+    root = scipy.linalg.sqrtm(a @ b)
+    expected = np.sum((mean - other) ** 2) + np.trace(a + b - 2 * root.real)
+
+    assert frechet(mean, a, other, b) == pytest.approx(expected, rel=1e-8)
+
+
+def test_singular_covariances_have_a_distance() -> None:
+    direction = np.array([[1.0], [2.0], [0.0]])
+    flat = direction @ direction.T
+
+    assert frechet(np.zeros(3), flat, np.zeros(3), flat) == pytest.approx(0, abs=1e-6)
+    assert frechet(np.zeros(3), flat, np.zeros(3), 0 * flat) == pytest.approx(5)
+
+
+def test_moments_that_come_in_batches_are_numpys() -> None:
+    points = RNG.normal(3, 2, size=(1001, 7))
+    moments = Moments()
+    for at in range(0, 1001, 64):
+        moments.add(points[at : at + 64])
+
+    np.testing.assert_allclose(moments.mean, points.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(moments.covariance, np.cov(points.T), rtol=1e-10)
+
+
+def test_samples_of_two_known_gaussians_are_as_far_apart_as_these() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(20_000, 4, generator=generator)
+    fake = 3 * torch.randn(20_000, 4, generator=generator) + 1
+
+    found = score(Frechet(), Given(real), fake)["frechet"]
+
+    assert found == pytest.approx(4 * 1 + 4 * (3 - 1) ** 2, rel=0.02)
+
+
+def test_the_kernel_distance_is_the_plain_double_sum() -> None:
+    x, y = torch.from_numpy(RNG.normal(size=(9, 5))), torch.from_numpy(RNG.normal(1, 1, (7, 5)))
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float((a @ b / 5 + 1) ** 3)
+
+    within = sum(kernel(x[i], x[j]) for i in range(9) for j in range(9) if i != j) / (9 * 8)
+    others = sum(kernel(y[i], y[j]) for i in range(7) for j in range(7) if i != j) / (7 * 6)
+    across = sum(kernel(one, two) for one in x for two in y) / (9 * 7)
+    expected = within + others - 2 * across
+
+    assert squared_discrepancy(x, y) == pytest.approx(expected, rel=1e-12)
+    assert score(Kernel(), Given(y.float()), x.float())["kernel"] == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_the_kernel_distance_of_equal_distributions_is_zero_on_average() -> None:
+    generator = torch.Generator().manual_seed(1)
+    found = [
+        squared_discrepancy(*torch.randn(2, 100, 8, generator=generator, dtype=torch.float64))
+        for _ in range(200)
+    ]
+
+    assert min(found) < 0
+    assert abs(np.mean(found)) < 3 * np.std(found) / 200**0.5
+
+
+def test_blocks_do_not_depend_on_how_fakes_were_batched() -> None:
+    generator = torch.Generator().manual_seed(2)
+    real, fake = torch.randn(2, 450, 6, generator=generator)
+    spec = Kernel(block=100)
+
+    once = score(spec, Given(real), fake, batch=450)["kernel"]
+
+    for batch in (1, 30, 100, 130):
+        assert score(spec, Given(real), fake, batch)["kernel"] == pytest.approx(once, rel=1e-12)
+
+
+@pytest.mark.parametrize("spec", [Frechet(), Kernel()])
+def test_the_order_of_samples_does_not_matter(spec: Frechet | Kernel) -> None:
+    generator = torch.Generator().manual_seed(3)
+    real, fake = torch.randn(2, 300, 6, generator=generator)
+    order = torch.randperm(300, generator=generator)
+
+    (first,) = score(spec, Given(real), fake).values()
+    (second,) = score(spec, Given(real[order.flip(0)]), fake[order]).values()
+
+    assert second == pytest.approx(first, rel=1e-9)
