@@ -225,10 +225,13 @@ def concluded(made: Experiment, board: Board, exit_code: int, *, as_json: bool) 
     """Write and print the tables; return the exit code."""
     from ganzoo.ablate import driver
     from ganzoo.cli.compare import show
+    from ganzoo.report.ablation import write_page
 
     result = driver.compared(made)
     driver.write_tables(made, result)
+    page = write_page(made, result)
     show(result, as_json=as_json)
+    board.note(f"page: {page}")
     failed = sum(run.state.status == "failed" for run in result.runs)
     unfinished = sum(not run.state.is_final for run in result.runs)
     for folder in made.stale():

@@ -1,0 +1,75 @@
+"""Filling a template: everything escaped, pictures inside, one script known by its hash."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ganzoo import __version__
+from ganzoo.errors import printable
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **content: Any) -> str:
+    """Return the page ``template`` filled with ``content``.
+
+    Every value is escaped and stripped of control characters; only the style sheet and the script,
+    which are files of ganzoo, go in as they are. The page may load nothing: its policy allows
+    pictures inside the file, its own style, and the script with exactly this hash.
+    """
+    script = _own("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **content,
+            policy=policy,
+            style=Markup(_own("style.css")),
+            script=Markup(script),
+            version=__version__,
+        )
+    )
+
+
+def data_uri(path: Path, kind: str = "image/png") -> str:
+    """Return a picture as an address that holds it; empty where there is no such file."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return ""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _own(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+
+
+def _visible(value: Any) -> Any:
+    """Take invisible characters out of text that came from elsewhere."""
+    if isinstance(value, str) and not isinstance(value, Markup) and not value.startswith("data:"):
+        return printable(value, 20_000)
+    return "" if value is None else value
