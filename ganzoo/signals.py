@@ -27,7 +27,8 @@ class Stop:
 def stopping(told: Callable[[], None]) -> Iterator[Stop]:
     """Catch the three signals. The first sets the flag and calls ``told``; a second Ctrl-C raises.
 
-    Outside the main thread, where Python allows no handlers, the flag stays down.
+    A hangup that the caller ignores stays ignored: that is what ``nohup`` asks for. Outside the
+    main thread, where Python allows no handlers, the flag stays down.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -40,7 +41,9 @@ def stopping(told: Callable[[], None]) -> Iterator[Stop]:
         stop.signal = signal.Signals(number)
         told()
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    caught = [number for number in SIGNALS if not (is_detached and number == signal.SIGHUP)]
+    before = {number: signal.signal(number, handle) for number in caught}
     try:
         yield stop
     finally:

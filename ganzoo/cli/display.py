@@ -39,7 +39,7 @@ class Display:
         self.verbosity = verbosity
         self.console = console("stderr", steady=True)
         self.is_drawn = verbosity >= 0 and sys.stderr.isatty() and not self.console.is_dumb_terminal
-        self.transfers = Transfers(self.console, drawn=self.is_drawn)
+        self.transfers = Transfers(self.console, drawn=self.is_drawn, quiet=verbosity < 0)
         self._live: Live | None = None
         self._terms = ""
         self._scores = ""

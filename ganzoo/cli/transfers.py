@@ -17,9 +17,10 @@ SECONDS_BETWEEN_LINES = 10.0
 class Transfers:
     """A ``Progress`` as data sets call it: a bar on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, console: Console, *, drawn: bool) -> None:
+    def __init__(self, console: Console, *, drawn: bool, quiet: bool = False) -> None:
         self._console = console
         self._drawn = drawn
+        self._quiet = quiet
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._told = -SECONDS_BETWEEN_LINES
@@ -28,7 +29,7 @@ class Transfers:
         """Show that ``done`` of ``total`` (0 where unknown) is done."""
         if self._drawn:
             self._draw(what, done, total)
-        elif time.monotonic() - self._told >= SECONDS_BETWEEN_LINES:
+        elif not self._quiet and time.monotonic() - self._told >= SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
             of = f"{done / total:.0%}" if total else f"{done:,}"
             self._console.print(f"{printable(what)}: {of}", soft_wrap=True)

@@ -1,0 +1,98 @@
+"""Help pages: short, with examples, and without knowing torch."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+from conftest import Call
+
+from ganzoo.cli.app import ALIASES, VERBS, ganzoo
+
+PAGES = [(), *((verb,) for verb in VERBS), ("data", "get"), ("data", "path")]
+
+
+@pytest.mark.parametrize("words", PAGES, ids=" ".join)
+def test_every_help_page_fits_a_terminal_and_ends_with_examples(
+    call: Call, words: tuple[str, ...]
+) -> None:
+    result = call(*words, "-h")
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 90
+    assert "Examples:" in lines
+    assert lines[-1].startswith("Everywhere: -q")
+
+
+@pytest.mark.parametrize("words", PAGES, ids=" ".join)
+def test_every_example_is_a_line_that_the_command_line_understands(words: tuple[str, ...]) -> None:
+    command: click.Command = ganzoo
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+
+    for example in command.examples:  # type: ignore[attr-defined]
+        said = re.sub(r"\s{3,}.*| > .*|^\w+:\s+|[$]\(.*", "", example).replace('eval "', "")
+        parts = [part for part in said.split() if part != "cd"]
+        if not parts:
+            continue
+        assert parts[0] == "ganzoo"
+        assert parts[1] in VERBS
+        options = {part for part in parts if part.startswith("--")}
+        known = {option for each in all_commands() for option in each.opts}
+        assert options <= known
+
+
+def all_commands() -> list[click.Parameter]:
+    """Return the parameters of all verbs."""
+    context = click.Context(ganzoo)
+    return [
+        parameter
+        for verb in VERBS
+        if (found := ganzoo.get_command(context, verb))
+        for parameter in found.params
+    ]
+
+
+@pytest.mark.parametrize(("alias", "verb"), ALIASES.items())
+def test_names_from_other_tools_work(call: Call, alias: str, verb: str) -> None:
+    page = call(alias, "-h").stdout
+
+    assert page.splitlines()[2:] == call(verb, "-h").stdout.splitlines()[2:]
+
+
+def test_a_misspelt_verb_brings_a_suggestion_and_exit_code_2(call: Call) -> None:
+    result = call("rnu")
+
+    assert result.exit_code == 2
+    assert "no command 'rnu'; did you mean 'run'?" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_the_shells_script(call: Call, shell: str) -> None:
+    result = call("completion", shell)
+
+    assert result.exit_code == 0
+    assert "_GANZOO_COMPLETE" in result.stdout
+
+
+def test_a_shell_that_asks_gets_recipes(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GANZOO_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "ganzoo run dcgan_d")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    result = call()
+
+    assert result.stdout == "plain,dcgan_digits\n"
+
+
+def test_version_is_one_line(call: Call) -> None:
+    from ganzoo import __version__
+
+    assert call("--version").stdout == f"ganzoo {__version__}\n"

@@ -1,0 +1,172 @@
+"""list, show, plugins, check, schema, data, doctor: what they say, and that their JSON is JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Call, parsed
+
+from ganzoo.specs import KINDS
+
+PLURALS = [
+    "generators", "discriminators", "losses", "regularizers", "optimizers", "metrics", "data",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_every_kind_can_be_listed(call: Call, kind: str) -> None:
+    rows = parsed(call("list", kind, "--json"))
+
+    assert rows
+    for row in rows:
+        assert row["use"] in call("list", kind).stdout
+        assert row["from"].startswith("ganzoo-torch ")
+        assert row["about"]
+
+
+def test_list_alone_lists_everything(call: Call) -> None:
+    found = parsed(call("list", "--json"))
+
+    assert set(found) == {"recipes", "runs", *KINDS}
+    assert "dcgan_mnist" in [row["name"] for row in found["recipes"]]
+    assert all(row["about"] for row in found["recipes"])
+    assert found["runs"] == []
+
+
+def test_a_component_is_shown_with_types_defaults_and_help(call: Call) -> None:
+    (facts,) = parsed(call("show", "adam", "--json"))
+    text = call("show", "optimizer/adam").stdout
+
+    fields = {field["name"]: field for field in facts["fields"]}
+    assert facts["kind"] == "optimizer"
+    assert fields["lr"]["type"] == "number > 0"
+    assert fields["lr"]["default"] == "0.0002"
+    assert fields["lr"]["help"] in text
+    assert text.startswith("optimizer 'adam' from ganzoo-torch ")
+
+
+def test_a_recipe_is_shown_with_the_origin_of_every_key(call: Call, tiny: Path) -> None:
+    shown = parsed(call("show", tiny, "--set", "train.seed=7", "--json"))
+    text = call("show", tiny).stdout
+
+    keys = {row["key"]: (row["value"], row["from"]) for row in shown["keys"]}
+    assert keys["train.steps"] == (3, "tiny.toml:4")
+    assert keys["train.seed"] == (7, "--set")
+    assert keys["train.order"] == ("shuffle", "default")
+    assert keys["dataset.use"][1].startswith("dcgan_digits.toml:")
+    assert "left out" in text
+
+
+def test_plugins_are_listed_with_what_they_supply(call: Call, my_loss: Path) -> None:
+    rows = parsed(call("plugins", "--plugin", my_loss, "--json"))
+
+    own = {row["name"]: row for row in rows}
+    assert own["ganzoo-losses"]["status"] == "loaded"
+    assert "loss bce" in own["ganzoo-losses"]["supplies"]
+    assert own["my_own_loss"]["source"] == "file"
+    assert own["my_own_loss"]["supplies"] == ["loss mine"]
+    assert len(own["my_own_loss"]["sha256"]) == 64
+
+
+def test_a_broken_plugin_is_named_with_its_reason(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from ganzoo import registry
+
+    real = registry.load
+    broken = registry.Broken("hinge2", "ganzoo-hinge 0.2", "ImportError: no\x1b[2J module", "x")
+    monkeypatch.setattr(
+        registry, "load", lambda files, block: replace(real(files, block), broken=(broken,))
+    )
+
+    text = call("plugins").stdout
+    rows = parsed(call("plugins", "--json"))
+    listed = call("list", "losses")
+    health = call("doctor")
+
+    assert "broken: ImportError: no[2J module" in text
+    assert rows[-1]["status"] == "broken"
+    assert rows[-1]["error"].startswith("ImportError")
+    assert "failed to load: hinge2" in listed.stderr
+    assert "bce" in listed.stdout
+    assert health.exit_code == 2
+    assert "1 broken" in health.stdout
+
+
+def test_blocked_plugins_are_listed_as_such(call: Call) -> None:
+    rows = parsed(call("plugins", "--block", "ganzoo-dcgan", "--json"))
+
+    assert {row["name"]: row["status"] for row in rows}["ganzoo-dcgan"] == "blocked"
+
+
+def test_check_says_ok_for_each_good_recipe(call: Call, tiny: Path) -> None:
+    result = call("check", tiny, "dcgan_mnist", "--set", "train.epochs=2")
+
+    assert result.exit_code == 0
+    assert [line.rpartition(": ")[2] for line in result.stdout.splitlines()] == ["ok", "ok"]
+    assert result.stderr == ""
+
+
+def test_check_goes_on_after_a_bad_recipe_and_tells_json_apart(call: Call, tiny: Path) -> None:
+    bad = tiny.with_name("bad.toml")
+    bad.write_text('extends = "tiny"\n[train]\nepochz = 3\n')
+
+    result = call("check", bad, "nope", tiny, "--json")
+
+    first, second, third = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert (first["ok"], second["ok"], third["ok"]) == (False, False, True)
+    assert first["problems"][0]["line"] == 3
+    assert first["problems"][0]["key"] == "train.epochz"
+    assert second["problems"][0]["message"].startswith("no recipe named 'nope'")
+
+
+def test_schema_describes_the_plugins_that_are_loaded(call: Call, my_loss: Path) -> None:
+    assert '"mine"' not in call("schema").stdout
+
+    assert '"mine"' in json.dumps(parsed(call("schema", "--plugin", my_loss)))
+
+
+def test_the_data_folder_is_the_option_else_the_variable(call: Call, tmp_path: Path) -> None:
+    assert call("data", "path").stdout == f"{tmp_path / 'data'}\n"
+    assert call("data", "path", "--data", "/x").stdout == "/x\n"
+
+
+def test_data_that_is_not_there_is_told_with_what_helps(call: Call) -> None:
+    result = call("data", "get", "mnist", "--offline")
+
+    assert result.exit_code == 2
+    assert "downloading is switched off" in result.stderr
+    assert "Any one of these helps" in result.stderr
+
+
+def test_data_is_described_once_it_is_there(call: Call) -> None:
+    found = parsed(call("data", "get", "digits", "--set", "size=16", "--json"))
+
+    assert found["train"]["shape"] == "1×16×16"
+    assert found["train"]["images"] + found["test"]["images"] == 1797
+    assert found["train"]["classes"] == 10
+    assert "digits train: 1," in call("data", "get", "digits").stdout
+
+
+def test_doctor_finds_nothing_broken_where_nothing_is(call: Call) -> None:
+    found = {item["what"]: item for item in parsed(call("doctor", "--json"))}
+
+    assert found["torch"]["state"] == "ok"
+    assert found["data"]["state"] == "ok"
+    assert "ganzoo-losses" in found["plugins"]["text"]
+    assert call("doctor").stdout.endswith("nothing is broken\n")
+
+
+def test_doctor_names_a_folder_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = call("doctor", "--out", tmp_path / "file" / "runs")
+
+    assert result.exit_code == 2
+    assert "is no folder" in result.stdout
+    assert "-> name another with --out" in result.stdout
