@@ -42,7 +42,7 @@ class State(Table):
     """Lines of the log at that step."""
     recipe: str
     """Digest of the recipe."""
-    optimizers: dict[str, Any]
+    optimizers: dict[str, dict[str, bool | int | float]]
     """Numbers of each optimizer: everything in its state that is no tensor."""
     health: dict[str, Any]
     """What the health watch remembers."""
@@ -156,6 +156,11 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
         for name in wanted.keys() & found.keys()
         if found[name].shape != wanted[name].shape
     ]
+    problems += [
+        f"'{name}': the checkpoint has {found[name].dtype}, here {wanted[name].dtype}"
+        for name in wanted.keys() & found.keys()
+        if found[name].dtype != wanted[name].dtype
+    ]
     if problems:
         raise CheckpointError(
             f"{prefix} does not fit the checkpoint: {'; '.join(sorted(problems)[:5])}"
@@ -197,12 +202,15 @@ def unpack_optimizer(
             )
         for key, value in values.items():
             parameter = parameters[index]
-            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+            if not isinstance(value, Tensor):
+                continue
+            fits = value.shape == parameter.shape and value.dtype == parameter.dtype
+            if not fits and (value.ndim or value.is_complex()):
                 raise CheckpointError(f"{prefix} does not fit the checkpoint: '{index}/{key}'")
-            if isinstance(value, Tensor) and value.ndim:
+            if value.ndim:
                 # Same strides as the parameter: other strides would change speed and rounding.
                 values[key] = torch.empty_like(parameter).copy_(value)
-            elif isinstance(value, Tensor):
+            else:
                 values[key] = value.clone()
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

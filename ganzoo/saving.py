@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def save(training: Training) -> None:
-    """Write a checkpoint and drop the oldest beyond the number kept.
+    """Write a checkpoint; of the others, keep the newest K and the best by the first metric.
 
     Raises:
         TrainingError: if a weight is not finite; nothing is written then.
@@ -53,11 +54,19 @@ def save(training: Training) -> None:
         measures=training.measures.state(),
         machine=parts.machine.state(),
     )
-    path = training.run.checkpoints / f"step-{training.step:06d}.safetensors"
+    path = path_of(training, training.step)
     checkpoint.write(path, tensors, state)
+    best = training.measures.best_step
+    kept = None if best is None else path_of(training, best)
     for old in checkpoint.newest(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
-        old.unlink(missing_ok=True)
+        if old != kept:
+            old.unlink(missing_ok=True)
     training.reporter.saved(training, path)
+
+
+def path_of(training: Training, step: int) -> Path:
+    """Return where the checkpoint after ``step`` steps lies."""
+    return training.run.checkpoints / f"step-{step:06d}.safetensors"
 
 
 def restore(training: Training) -> None:
@@ -76,7 +85,11 @@ def restore(training: Training) -> None:
             training.reporter.warn(f"{error}; it is set aside")
             path.rename(path.with_name(path.name + ".corrupt"))
             continue
-        _adopt(training, tensors, state)
+        try:
+            _adopt(training, tensors, state)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+            # The digest is no signature: a forged file may say anything.
+            raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
         return
     if reasons:
         raise CheckpointError("no checkpoint of the run can be read:\n" + "\n".join(reasons))
@@ -85,6 +98,8 @@ def restore(training: Training) -> None:
 
 def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None:
     parts = training.parts
+    if state.step > parts.steps:
+        raise CheckpointError(f"the checkpoint is of step {state.step}, the run has {parts.steps}")
     for name, value in parts.machine.state().items():
         if state.machine.get(name) != value:
             training.reporter.warn(

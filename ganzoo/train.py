@@ -119,7 +119,9 @@ class Training:
         is_due = bool(recipe.samples.every) and self.step % recipe.samples.every == 0
         if is_last or is_due or (recipe.samples.each_epoch and ends_epoch):
             self._sample()
-        if is_last or (recipe.checkpoint.every and self.step % recipe.checkpoint.every == 0):
+        is_best = is_measured and self.measures.best_step == self.step
+        every = recipe.checkpoint.every
+        if is_last or is_best or (every and self.step % every == 0):
             self.save()
         self.reporter.stepped(self)
 

@@ -78,6 +78,12 @@ class Watch:
         if value < best if lower else value > best:
             self.best[name] = entry
 
+    @property
+    def best_step(self) -> int | None:
+        """The step at which the first score was best; None before anything was measured."""
+        first = next(iter(self.best.values()), None)
+        return None if first is None else int(first["step"])
+
     def result(self) -> dict[str, Any]:
         """Return what a result says of the measures."""
         metrics: dict[str, Any] = {}
