@@ -63,11 +63,9 @@ def ablate(
     name: str | None,
     as_json: bool,
 ) -> int:
-    """Train what an ablation FILE describes, for every variant and seed, and compare.
-
-    Every cell is a run in its own folder, named by the hash of its recipe: the same command goes
-    on with what is missing, and a further seed or variant adds cells.
-    """
+    """Train what is missing of an ablation FILE, and compare."""
+    # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
+    # goes on with what is missing, and a further seed or variant adds cells.
     from dataclasses import replace
 
     from ganzoo.ablate import driver, experiment

@@ -74,6 +74,13 @@ class Group(click.Group):
         self.examples = tuple(examples)
         self.params.extend(shared_options())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Answer a group without a verb with its help, which is no mistake."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs first, then the options."""
         self.format_commands(ctx, formatter)

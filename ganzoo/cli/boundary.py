@@ -70,12 +70,10 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
         return INPUT
     except GanzooError as error:
         return _told(str(error), error.exit_code, is_debugging())
-    except Stopped as stop:
-        streams.tell(f"stopped by {stop}")
-        return stop.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        streams.tell("stopped")
-        return 128 + signal.SIGINT
+    except (KeyboardInterrupt, click.Abort) as stop:
+        by = f" by {stop}" if isinstance(stop, Stopped) else ""
+        streams.tell("\n".join([f"stopped{by}", *getattr(stop, "__notes__", ())]))
+        return stop.exit_code if isinstance(stop, Stopped) else 128 + signal.SIGINT
     except BrokenPipeError:
         return PIPE
     except OSError as error:

@@ -57,9 +57,8 @@ class Launch:
             outcome = start(
                 parts, self.registry, run, self.display, resume=resume, minutes=self.minutes
             )
-        except KeyboardInterrupt:
-            self.display.close()
-            streams.tell(f"go on from the last checkpoint: {resume_command(run)}")
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"go on from the last checkpoint: {resume_command(run)}")
             raise
         finally:
             self.display.close()

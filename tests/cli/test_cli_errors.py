@@ -129,6 +129,19 @@ def test_each_kind_of_end_has_its_exit_code(
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_the_last_line_after_an_abort_says_how_to_go_on(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def body() -> int:
+        stop = KeyboardInterrupt()
+        stop.add_note("go on: ganzoo resume abcd")
+        raise stop
+
+    boundary.ending(body, lambda: False)
+
+    assert capfd.readouterr().err == "stopped\ngo on: ganzoo resume abcd\n"
+
+
 def test_a_bug_is_one_line_and_a_file_with_the_whole_story(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -66,6 +66,14 @@ def test_names_from_other_tools_work(call: Call, alias: str, verb: str) -> None:
     assert page.splitlines()[2:] == call(verb, "-h").stdout.splitlines()[2:]
 
 
+@pytest.mark.parametrize("words", [(), ("data",)], ids=" ".join)
+def test_a_group_without_a_verb_prints_its_help(call: Call, words: tuple[str, ...]) -> None:
+    result = call(*words)
+
+    assert result.exit_code == 0
+    assert result.stdout == call(*words, "-h").stdout
+
+
 def test_a_misspelt_verb_brings_a_suggestion_and_exit_code_2(call: Call) -> None:
     result = call("rnu")
 
