@@ -141,14 +141,17 @@ def compare_plugins(run: RunDir, registry: Registry, display: Display) -> None:
         )
 
 
-def recorded_plugins(run: RunDir) -> dict[tuple[Any, Any], tuple[Any, Any]]:
+def recorded_plugins(run: RunDir) -> dict[tuple[str, str], tuple[str, str]]:
     """Return version and SHA-256 of the plugins in a run's record, by distribution and name."""
     entries = run.read_json("environment.json").get("plugins")
-    return {
-        (entry.get("distribution"), entry.get("name")): (entry.get("version"), entry.get("sha256"))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    }
+    found = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            distribution, name, version, digest = (
+                str(entry.get(key, "")) for key in ("distribution", "name", "version", "sha256")
+            )
+            found[distribution, name] = (version, digest)
+    return found
 
 
 def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:

@@ -73,6 +73,6 @@ def last_entry(run: RunDir) -> dict[str, Any]:
             file.seek(max(0, size - LAST_BYTES))
             lines = file.read().split(b"\n")[:-1]
         entry = json.loads(lines[-1]) if lines else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return entry if isinstance(entry, dict) else {}

@@ -61,7 +61,7 @@ def terms(entry: Mapping[str, Any]) -> str:
         named = own or ({"loss": total} if total is not None else {})
         words = [f"{name} {number(value)}" for name, value in named.items()]
         if accuracy is not None:
-            words.append(f"accuracy {accuracy:.2f}")
+            words.append(f"accuracy {number(accuracy)}")
         if words:
             sides.append(f"{side} {', '.join(words)}")
     return " · ".join(sides)

@@ -120,7 +120,7 @@ def test_a_terminal_gets_a_bar_with_terms_speed_time_left_and_pictures(
         "━",
         "50/400",
         "1,280 images/s · 35 s left",
-        "discriminator real 0.500, fake 0.250, accuracy 0.88 · generator adversarial 2.000",
+        "discriminator real 0.500, fake 0.250, accuracy 0.875 · generator adversarial 2.000",
         "measured at step 50: frechet 12.500",
         "newest pictures:",
     ):
