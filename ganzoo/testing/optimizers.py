@@ -1,0 +1,124 @@
+"""What an optimizer promises: tried on a quadratic valley."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganzoo.checkpoint import pack_optimizer, unpack_optimizer
+from ganzoo.specs import OptimizerSpec
+from ganzoo.testing.report import Case, Report
+from ganzoo.testing.running import Claim, cases_of
+
+STEPS = 30
+
+
+class Trial:
+    """An optimizer's spec, and a valley to go down."""
+
+    def __init__(self, spec: OptimizerSpec) -> None:
+        self.spec = spec
+
+    def start(self) -> tuple[nn.ParameterDict, Optimizer]:
+        """Return two parameters, one of which never gets a gradient, and their optimizer."""
+        weights = nn.ParameterDict({"a": torch.tensor([1.0, -2.0]), "idle": torch.ones(3)})
+        return weights, self.spec.build(list(weights.parameters()))
+
+
+def check(spec: OptimizerSpec) -> Report:
+    """Try all that an optimizer promises."""
+    return Report.of(cases(spec))
+
+
+def cases(spec: OptimizerSpec) -> list[Case]:
+    """Return the checks one by one."""
+    return cases_of(spec, CLAIMS, lambda: Trial(spec))
+
+
+def height(weights: nn.ParameterDict) -> Tensor:
+    """Return a² + 10 b²."""
+    found: Tensor = (torch.tensor([1.0, 10.0]) * weights["a"].square()).sum()
+    return found
+
+
+def go(weights: nn.ParameterDict, optimizer: Optimizer, steps: int) -> None:
+    """Make ``steps`` updates."""
+    for _ in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        height(weights).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def builds_a_torch_optimizer_with_the_given_rate(trial: Trial) -> Iterator[str]:
+    _, optimizer = trial.start()
+    if not isinstance(optimizer, Optimizer):
+        yield f"build() returned {type(optimizer).__name__}, not a torch optimizer"
+        return
+    for group in optimizer.param_groups:
+        if group.get("lr") != trial.spec.lr:
+            yield f"lr is {trial.spec.lr:g}, and its parameter group has {group.get('lr')}"
+
+
+def goes_down(trial: Trial) -> Iterator[str]:
+    weights, optimizer = trial.start()
+    before = float(height(weights).detach())
+    go(weights, optimizer, STEPS)
+    after = float(height(weights).detach())
+    if not after < before:
+        yield f"after {STEPS} steps on a² + 10 b² it is at {after:g}, and began at {before:g}"
+
+
+def a_rate_of_0_stands_still(trial: Trial) -> Iterator[str]:
+    weights, optimizer = trial.start()
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    before = weights["a"].detach().clone()
+    go(weights, optimizer, 2)
+    if not torch.equal(weights["a"], before):
+        yield "it moves at lr = 0: a schedule's rate, written into its groups, is not used"
+
+
+def leaves_weights_without_gradient_alone(trial: Trial) -> Iterator[str]:
+    weights, optimizer = trial.start()
+    go(weights, optimizer, 3)
+    if not torch.equal(weights["idle"], torch.ones(3)):
+        yield "it moves a parameter that has no gradient"
+
+
+def goes_on_exactly_from_a_checkpoint(trial: Trial) -> Iterator[str]:
+    weights, optimizer = trial.start()
+    go(weights, optimizer, 3)
+    tensors, numbers = pack_optimizer("o", optimizer)
+    kept = copy.deepcopy(weights)
+    tensors = {name: value.clone() for name, value in tensors.items()}
+    go(weights, optimizer, 3)
+    again = self_built = trial.spec.build(list(kept.parameters()))
+    unpack_optimizer("o", self_built, tensors, numbers)
+    go(kept, again, 3)
+    if not torch.equal(kept["a"], weights["a"]):
+        yield "three steps after a checkpoint end elsewhere than without one: state is missing"
+
+
+def same_start_same_end(trial: Trial) -> Iterator[str]:
+    ends = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        weights, optimizer = trial.start()
+        go(weights, optimizer, 5)
+        ends.append(weights["a"].detach())
+    if not torch.equal(*ends):
+        yield "two walks from one start end in different places"
+
+
+CLAIMS: tuple[Claim[Trial], ...] = (
+    builds_a_torch_optimizer_with_the_given_rate,
+    goes_down,
+    a_rate_of_0_stands_still,
+    leaves_weights_without_gradient_alone,
+    goes_on_exactly_from_a_checkpoint,
+    same_start_same_end,
+)
