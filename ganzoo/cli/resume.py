@@ -198,8 +198,11 @@ def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Displa
         raise GanzooError(
             f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
         )
+    record = run.read_json("environment.json")
     with run.locked():
         publish(run.recipe, freeze(parts.recipe))
+        if record:
+            run.write_json("environment.json", {**record, "steps": parts.steps})
     display.note(f"the run now ends at step {parts.steps:,}")
     optimizers = parts.recipe.optimizer
     if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_DRAWINGS = 0.1
 
 
 class Transfers:
@@ -43,16 +44,30 @@ class Transfers:
 
     def _draw(self, what: str, done: int, total: int) -> None:
         if self._bars is None:
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
 
+            # Without a drawing thread, as in a run: data sets may fork.
             self._bars = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                DownloadColumn(),
+                TaskProgressColumn(),
+                TimeRemainingColumn(),
                 console=self._console,
+                auto_refresh=False,
                 transient=True,
+                redirect_stdout=False,
             )
             self._bars.start()
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(printable(what))
-        self._bars.update(self._tasks[what], completed=done, total=total or None)
+        is_due = time.monotonic() - self._told >= SECONDS_BETWEEN_DRAWINGS
+        if is_due or done == total:
+            self._told = time.monotonic()
+            bar = self._tasks[what]
+            self._bars.update(bar, completed=done, total=total or None, refresh=True)

@@ -238,6 +238,25 @@ def test_drawing_takes_less_than_a_twentieth_of_the_time(screen: Screen, tmp_pat
     assert spent < 0.05 * REDRAW_S
 
 
+def test_a_download_is_a_bar_on_a_terminal(screen: Screen) -> None:
+    with redirect_stderr(screen.stream), Display() as display:
+        for done in range(0, 101, 10):
+            display.transfers("downloading [x]", done, 100)
+
+    text = screen.text()
+    assert "downloading [x]" in text
+    assert "100%" in text
+    assert text.endswith("\x1b[2K")
+
+
+def test_a_download_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        for done in range(100):
+            display.transfers("downloading x", done, 0)
+
+    assert capsys.readouterr().err == "downloading x: 0\n"
+
+
 def test_a_stream_whose_reader_left_swallows_the_rest() -> None:
     reader, writer = os.pipe()
     os.close(reader)

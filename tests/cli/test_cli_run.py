@@ -154,6 +154,7 @@ def test_a_finished_run_can_be_made_longer_and_equals_one_that_was_long(
     assert result.exit_code == 0, result.stderr
     assert "the run now ends at step 5" in result.stderr
     assert "steps = 5" in (the_run() / "recipe.toml").read_text()
+    assert " 5/5 " in call("list", "runs").stdout
     assert weights(the_run()) == weights(the_run(Path("long")))
 
 
