@@ -48,6 +48,15 @@ class RunDir:
         """The sheets."""
         return self.path / "samples"
 
+    def sheets(self) -> list[Path]:
+        """Return the sheets by their steps; their names differ in the number alone."""
+        return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
+
+    @property
+    def curves(self) -> Path:
+        """Losses over time, as a picture."""
+        return self.path / "curves.png"
+
     @property
     def checkpoints(self) -> Path:
         """What a resume needs."""

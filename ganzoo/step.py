@@ -82,6 +82,11 @@ class HalfStep:
         """Whether both kinds of images have been scored; looking must not score them anew."""
         return {"real_logits", "fake_logits"} <= self.__dict__.keys()
 
+    @property
+    def has_fake_logits(self) -> bool:
+        """Whether the fakes have been scored."""
+        return "fake_logits" in self.__dict__
+
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Score ``[N, C, H, W]`` images: ``[N]``."""
         inputs = (images, labels) if self._uses_labels else (images,)
@@ -148,7 +153,8 @@ class AdversarialStep:
 
         Args:
             next_batch: returns real batch number n of the run.
-            observe: whether to add the discriminator's accuracy.
+            observe: whether to add 'd/accuracy', the share of images that the discriminator told
+                right, and 'g/accuracy', the share of the generator's that it took for real.
         """
         recipe = self.recipe.step
         self.noise.seed_globals(step)
@@ -167,9 +173,11 @@ class AdversarialStep:
             number = step * recipe.generator_updates + j
             if recipe.generator_noise == "fresh":
                 latent = self._latents(self._fakes_in(batch), "generator latent", number)
-            if j > 0 or recipe.generator_noise in {"same", "fresh"}:
+            is_used_up = j > 0 and recipe.generator_noise == "shared"
+            if is_used_up or recipe.generator_noise in {"same", "fresh"}:
                 fake = self.generate(latent, batch.labels)
-            terms |= self._generator_half(step, number, batch, latent, fake)
+            is_last = j == recipe.generator_updates - 1
+            terms |= self._generator_half(step, number, batch, latent, fake, observe and is_last)
         return terms
 
     def generate(self, latent: Tensor, labels: Tensor | None) -> Tensor:
@@ -216,7 +224,7 @@ class AdversarialStep:
         return named
 
     def _generator_half(
-        self, step: int, number: int, batch: Batch, latent: Tensor, fake: Tensor
+        self, step: int, number: int, batch: Batch, latent: Tensor, fake: Tensor, observe: bool
     ) -> dict[str, Tensor]:
         active = [item for item in self.recipe.regularizer if number % item.every == 0]
         if not self._trains_both:
@@ -230,7 +238,10 @@ class AdversarialStep:
             self.generator.move(loss, number)
         if not self._trains_both:
             self._freeze_discriminator(False)
-        return {f"g/{name}": value.detach() for name, value in terms.items()}
+        named = {f"g/{name}": value.detach() for name, value in terms.items()}
+        if observe and context.has_fake_logits:
+            named["g/accuracy"] = (context.fake_logits > 0).float().mean()
+        return named
 
     def _freeze_discriminator(self, frozen: bool) -> None:
         for parameter in self.discriminator.moved:

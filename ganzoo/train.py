@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo import checkpoint, guards, rundir, saving
+from ganzoo import checkpoint, curves, guards, rundir, saving
 from ganzoo.assembly import Assembly, real_images
 from ganzoo.disk import publish
 from ganzoo.errors import GanzooError
@@ -90,6 +90,7 @@ class Training:
             if reason and self.step < self.parts.steps:
                 self.save()
                 self.run.set_status("interrupted", self.step, reason)
+                curves.draw(self.run)
                 return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
             reason = ""
         return self._finish()
@@ -182,7 +183,8 @@ class Training:
         network = self.parts.best_generator
         metadata = {"ganzoo": "generator", "recipe": freeze(self.parts.recipe)}
         checkpoint.write_weights(self.run.generator, network, metadata)
-        save_gif(sorted(self.run.samples.glob("*.png")), self.run.path / "samples.gif")
+        save_gif(self.run.sheets(), self.run.path / "samples.gif")
+        curves.draw(self.run)
         result = self._result("done")
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)

@@ -19,7 +19,7 @@ FLOORS: list[set[str]] = [
     {"fetch", "api", "parse", "overrides", "contract", "discovery", "choice"},
     {"registry", "loading", "source", "checking"},
     {"recipe", "schema", "rundir", "reporter", "schedule", "signals"},
-    {"noise", "ema", "health", "machine", "grids", "checkpoint"},
+    {"noise", "ema", "health", "machine", "grids", "checkpoint", "curves"},
     {"step", "feed", "guards", "views"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},

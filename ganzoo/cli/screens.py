@@ -81,10 +81,11 @@ def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
 
 def files(run: RunDir) -> Rows:
     """Return the files of a run that people open, as far as they are there."""
-    sheets = sorted(run.samples.glob("*.png"))
+    sheets = run.sheets()
     found = [
         ("pictures", sheets[-1] if sheets else None),
         ("film", run.path / "samples.gif"),
+        ("curves", run.curves),
         ("report", run.path / "report.html"),
         ("weights", run.generator),
     ]
