@@ -13,22 +13,35 @@ from ganzoo.errors import TrainingError
 
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
-ALIKE_SHEETS = 3
+FLAT = 0.05
+"""Share of the real images' contrast below which the samples count as flat."""
+BAD_SHEETS = 3
 WARM_UP_STEPS = 500
-"""Steps in which samples may be alike: an untrained generator's always are."""
+"""Steps in which samples may be alike or flat: an untrained generator's always are."""
 CERTAIN = 0.995
-"""Discriminator accuracy from which it counts as having won."""
+"""Accuracy from which a side counts as having won."""
+NEAR_ZERO = 0.01
+"""Discriminator loss below which it counts as near zero, where its accuracy is not known."""
 CERTAIN_LOGS = 10
+
+COUNTS = ("alike", "flat", "certain", "told_apart")
+"""How often in a row each trouble was seen."""
+ADVICE = "docs/troubleshooting.md says more"
 
 
 class Health:
     """Remembers what was seen and tells each trouble once."""
 
-    def __init__(self, real_diversity: float, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, real_diversity: float, told: Callable[[str], None], real_contrast: float = 0.0
+    ) -> None:
         self.real_diversity = real_diversity
+        self.real_contrast = real_contrast
         self.told = told
         self.alike = 0
+        self.flat = 0
         self.certain = 0
+        self.told_apart = 0
         self.events: list[dict[str, Any]] = []
 
     def watch_terms(self, step: int, terms: Mapping[str, float]) -> None:
@@ -59,54 +72,87 @@ class Health:
                     )
 
     def watch_samples(self, step: int, images: Tensor) -> float:
-        """Return how much ``[N, C, H, W]`` samples differ, and tell of a collapse.
+        """Return how much ``[N, C, H, W]`` samples differ; tell of a collapse and of flat images.
 
-        Diversity is the standard deviation over samples, averaged over pixels.
+        Diversity is the standard deviation over samples, averaged over pixels; contrast that over
+        pixels, averaged over samples. Flat samples are alike as well and are told as flat alone.
         """
         found = diversity(images)
-        if step > WARM_UP_STEPS and found < ALIKE * self.real_diversity:
-            self.alike += 1
-        else:
-            self.alike = 0
-        if self.alike == ALIKE_SHEETS:
+        is_warm = step > WARM_UP_STEPS
+        is_flat = is_warm and contrast(images) < FLAT * self.real_contrast
+        is_alike = is_warm and not is_flat and found < ALIKE * self.real_diversity
+        self.flat = self.flat + 1 if is_flat else 0
+        self.alike = self.alike + 1 if is_alike else 0
+        if self.flat == BAD_SHEETS:
+            self._tell(
+                "flat",
+                step,
+                f"samples have been of one grey for {BAD_SHEETS} sheets (contrast "
+                f"{contrast(images):.4f}, real images {self.real_contrast:.4f}): the generator "
+                "has learned nothing or has died; see that step.generator_noise is not "
+                "'detached', that generator.order puts norm and activation where you mean them, "
+                "and try another optimizer.generator.lr",
+            )
+        if self.alike == BAD_SHEETS:
             self._tell(
                 "collapsed",
                 step,
-                f"samples have been nearly identical for {ALIKE_SHEETS} sheets (diversity "
+                f"samples have been nearly identical for {BAD_SHEETS} sheets (diversity "
                 f"{found:.4f}, real images {self.real_diversity:.4f}): the generator has "
-                "collapsed; try a lower optimizer.generator.lr, dropout in both networks, or "
-                "loss.use = 'wasserstein' with a gradient_penalty",
+                "collapsed; try loss.use = 'wasserstein' with a gradient_penalty, a lower "
+                "optimizer.generator.lr, or dropout in both networks",
             )
         return found
 
     def watch_accuracy(self, step: int, terms: Mapping[str, float]) -> None:
         """Tell of a discriminator that is always right: the generator learns nothing from it."""
-        self.certain = self.certain + 1 if terms.get("d/accuracy", 0.0) >= CERTAIN else 0
+        if "d/accuracy" in terms:
+            is_certain = terms["d/accuracy"] >= CERTAIN
+        else:
+            is_certain = 0 <= terms.get("d/loss", 1.0) < NEAR_ZERO
+        is_fooled = terms.get("g/accuracy", 0.0) >= CERTAIN
+        self.told_apart = self.told_apart + 1 if is_certain and is_fooled else 0
+        self.certain = self.certain + 1 if is_certain and not is_fooled else 0
         if self.certain == CERTAIN_LOGS:
             self._tell(
                 "discriminator_won",
                 step,
-                f"the discriminator has been right about every image for {CERTAIN_LOGS} log "
-                "lines, so its loss is near zero and the generator learns little; try another "
-                "optimizer.discriminator.lr, step.generator_noise = 'fresh', or dropout in the "
-                "discriminator",
+                "the discriminator's loss has been near zero, and it right about every image, for "
+                f"{CERTAIN_LOGS} log lines, so the generator learns little; do not train it "
+                "beforehand, try an optimizer.discriminator.lr above or below the generator's, "
+                "step.generator_noise = 'fresh', or discriminator.dropout of 0.3 to 0.6",
+            )
+        if self.told_apart == CERTAIN_LOGS:
+            self._tell(
+                "told_by_the_batch",
+                step,
+                "the discriminator has been right about every image in its own half and has "
+                f"called every fake real in the generator's, for {CERTAIN_LOGS} log lines: its "
+                "batch norm tells fakes by the images around them, and the generator learns "
+                "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )
 
     def _tell(self, event: str, step: int, text: str) -> None:
         self.events.append({"event": event, "step": step, "text": text})
-        self.told(f"step {step}: {text}")
+        self.told(f"step {step}: {text} ({ADVICE})")
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run must remember."""
-        return {"alike": self.alike, "certain": self.certain, "events": list(self.events)}
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return {**counts, "events": list(self.events)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Remember what ``state()`` returned."""
-        self.alike = int(state.get("alike", 0))
-        self.certain = int(state.get("certain", 0))
+        for name in COUNTS:
+            setattr(self, name, int(state.get(name, 0)))
         self.events = list(state.get("events", []))
 
 
 def diversity(images: Tensor) -> float:
     """Return the standard deviation over ``[N, C, H, W]`` images, averaged over pixels."""
     return float(images.detach().float().flatten(1).std(0).mean())
+
+
+def contrast(images: Tensor) -> float:
+    """Return the standard deviation over the pixels of ``[N, C, H, W]``, averaged over images."""
+    return float(images.detach().float().flatten(1).std(1).mean())

@@ -17,7 +17,7 @@ from ganzoo.disk import publish
 from ganzoo.errors import GanzooError
 from ganzoo.faults import failures, predict_disk_use
 from ganzoo.grids import save_gif, save_png, sheet
-from ganzoo.health import Health, diversity
+from ganzoo.health import Health, contrast, diversity
 from ganzoo.machine import environment
 from ganzoo.measure.watch import PREFIX, Watch, watch
 from ganzoo.noise import observing
@@ -289,7 +289,7 @@ def start(
             registry,
             run,
             reporter,
-            Health(diversity(real), reporter.warn),
+            Health(diversity(real), reporter.warn, contrast(real)),
             parts.noise.fixed_latents(parts.recipe.latent, count),
             watch(parts, registry, reporter.warn),
         )

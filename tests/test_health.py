@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ganzoo.errors import TrainingError
-from ganzoo.health import Health, diversity
+from ganzoo.health import Health, contrast, diversity
 
 
 def health(told: list[str]) -> Health:
@@ -39,6 +39,38 @@ def test_a_collapse_is_told_once_after_three_sheets() -> None:
     assert [event["event"] for event in watch.events] == ["collapsed"]
 
 
+def test_flat_samples_are_told_as_flat_and_not_as_a_collapse_too() -> None:
+    told: list[str] = []
+    watch = Health(0.5, told.append, real_contrast=0.6)
+    grey = 0.001 * torch.randn(9, 1, 4, 4)
+
+    for step in range(0, 2000, 200):
+        watch.watch_samples(step, grey)
+
+    assert [event["event"] for event in watch.events] == ["flat"]
+    assert len(told) == 1
+    assert "step.generator_noise" in told[0]
+    assert "generator.order" in told[0]
+
+
+def test_a_crisp_image_repeated_is_a_collapse_and_not_flat() -> None:
+    told: list[str] = []
+    watch = Health(0.5, told.append, real_contrast=0.6)
+    repeated = torch.randn(1, 1, 4, 4).expand(9, 1, 4, 4)
+
+    for step in range(0, 2000, 200):
+        watch.watch_samples(step, repeated)
+
+    assert [event["event"] for event in watch.events] == ["collapsed"]
+    assert "loss.use = 'wasserstein'" in told[0]
+
+
+def test_contrast_is_the_spread_over_pixels() -> None:
+    images = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).expand(3, 1, 1, 2)
+
+    assert contrast(images) == pytest.approx(2**0.5)
+
+
 def test_varied_samples_are_no_collapse() -> None:
     told: list[str] = []
     watch = health(told)
@@ -62,6 +94,38 @@ def test_a_discriminator_that_is_always_right_is_told_with_the_remedy() -> None:
 
     assert len(told) == 1
     assert "optimizer.discriminator.lr" in told[0]
+    assert "step.generator_noise = 'fresh'" in told[0]
+    assert "discriminator.dropout" in told[0]
+
+
+def test_a_loss_near_zero_is_enough_where_accuracy_is_not_known() -> None:
+    watch = health([])
+    for step in range(9):
+        watch.watch_accuracy(step, {"d/loss": 0.001})
+    assert watch.events == []
+
+    watch.watch_accuracy(10, {"d/loss": 0.001})
+
+    assert [event["event"] for event in watch.events] == ["discriminator_won"]
+
+
+@pytest.mark.parametrize("terms", [{"d/loss": -0.5}, {"d/loss": 0.0, "d/accuracy": 0.6}, {}])
+def test_a_critic_that_is_not_sure_has_not_won(terms: dict[str, float]) -> None:
+    watch = health([])
+    for step in range(20):
+        watch.watch_accuracy(step, terms)
+
+    assert watch.events == []
+
+
+def test_a_batch_norm_that_tells_fakes_by_their_batch_has_its_own_name() -> None:
+    told: list[str] = []
+    watch = health(told)
+    for step in range(20):
+        watch.watch_accuracy(step, {"d/accuracy": 1.0, "g/accuracy": 1.0})
+
+    assert [event["event"] for event in watch.events] == ["told_by_the_batch"]
+    assert "step.batching = 'separate'" in told[0]
 
 
 def test_a_resumed_watch_remembers() -> None:

@@ -203,6 +203,12 @@ def test_a_detached_batch_moves_no_generator_weight() -> None:
     assert moved(step, lambda: step(0, batches)) == (False, True)
 
 
+def test_a_detached_batch_stays_detached_in_later_generator_updates() -> None:
+    step = build(recipe(generator_noise="detached", generator_updates=3))
+
+    assert moved(step, lambda: step(0, batches)) == (False, True)
+
+
 def test_fakes_made_in_eval_mode_leave_the_running_statistics_alone() -> None:
     step = build(recipe(generator_noise="fresh", fakes_for_discriminator="eval"))
     step(0, batches)
@@ -284,6 +290,7 @@ def test_watching_the_accuracy_changes_nothing() -> None:
     terms = watched(0, batches, observe=True)
 
     assert 0 <= float(terms["d/accuracy"]) <= 1
+    assert 0 <= float(terms["g/accuracy"]) <= 1
     assert torch.equal(weights(quiet.discriminator.network), weights(watched.discriminator.network))
 
 
