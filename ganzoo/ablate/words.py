@@ -109,12 +109,12 @@ def _verdict(row: Row, baseline: Row, comparison: Comparison) -> str:
     against = _leaning(difference, comparison.lower_is_better)
     if difference.paired and difference.wins is not None:
         where += f", better with {difference.wins} of {difference.n} seeds"
-    if difference.holm is not None and difference.holm <= LEVEL:
-        return f"{against}; {where} (p = {probability(difference.holm)})"
     one = 1.0 if difference.ratio else 0.0
-    is_apart = difference.low is not None and not (
-        difference.low <= one <= (difference.high or difference.low)
-    )
+    low, high = difference.low, difference.high
+    is_apart = low is not None and high is not None and not low <= one <= high
+    if difference.holm is not None and difference.holm <= LEVEL:
+        doubt = "" if is_apart else " by the exact test, though the interval holds no difference"
+        return f"{against}{doubt}; {where} (p = {probability(difference.holm)})"
     too_few = (
         difference.smallest_p is not None and difference.smallest_p * comparison.comparisons > LEVEL
     )

@@ -1,0 +1,115 @@
+"""Experiments that really run, through the real command: interrupted, killed, dying, extended."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from small import FATAL, ablate, lines_of, plan, start, statuses, stop_when, tables
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which one experiment was run without interruption, as 'whole'."""
+    path = tmp_path_factory.mktemp("ablate")
+    code, told = ablate(path, plan(path, steps=24), "whole")
+    assert code == 0, told
+    return path
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(folder: Path) -> None:
+    whole = folder / "whole/small"
+    before = tables(whole), lines_of(whole, ["result.json", "status.json"])
+
+    code, told = ablate(folder, folder / "small.toml", "whole")
+
+    assert code == 0, told
+    assert (tables(whole), lines_of(whole, ["result.json", "status.json"])) == before
+    assert (whole / "report.html").stat().st_size > 10_000
+
+
+def test_interrupted_and_killed_it_goes_on_to_the_same_bytes(folder: Path) -> None:
+    file, stopped = folder / "small.toml", folder / "stopped/small"
+
+    first = stop_when(start(folder, file, "stopped"), stopped, 1, signal.SIGINT)
+    interrupted = statuses(stopped)
+    second = stop_when(start(folder, file, "stopped", "--jobs", "2"), stopped, 2, signal.SIGKILL)
+    killed = statuses(stopped)
+    code, told = ablate(folder, file, "stopped", "--jobs", "2")
+
+    assert (first, second) == (130, -signal.SIGKILL)
+    assert 1 <= interrupted.count("done") < 4
+    assert 2 <= killed.count("done") < 4
+    assert code == 0, told
+    assert tables(stopped) == tables(folder / "whole/small")
+
+
+def test_a_further_seed_adds_cells_and_leaves_the_others_alone(folder: Path) -> None:
+    whole = folder / "whole/small"
+    before = lines_of(whole, ["result.json"])
+    extended = folder / "more.toml"
+    extended.write_text((folder / "small.toml").read_text().replace("[0, 1]", "[0, 1, 2]"))
+
+    code, told = ablate(folder, extended, "whole", "--name", "small")
+
+    assert code == 0, told
+    after = lines_of(whole, ["result.json"])
+    assert len(after) == 6
+    assert before.items() <= after.items()
+    assert json.loads((whole / "table.json").read_text())["seeds"] == [0, 1, 2]
+
+
+def test_cells_that_die_are_rows_that_say_so_and_the_others_finish(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(FATAL)
+    more = '[variants.fatal.loss]\nuse = "fatal"\n[variants.diverging.loss]\nuse = "diverging"'
+    file = plan(tmp_path, more=more)
+
+    code, told = ablate(tmp_path, file, "out", "--plugin", "deadly.py")
+
+    table = json.loads((tmp_path / "out/small/table.json").read_text())
+    by_status = {(cell["variant"], cell["seed"]): cell for cell in table["cells"]}
+    assert code == 3, told
+    assert [cell["status"] for cell in table["cells"]].count("done") == 4
+    assert by_status["fatal", 0]["reason"] == "the process died: it left with exit code 9"
+    assert "step 4" in by_status["diverging", 1]["reason"]
+    assert table["comparisons"][0]["rows"][2]["failed"] == 2
+    assert "undecided; 2 of its 2 runs failed" in told
+
+
+def test_what_cannot_be_built_is_told_for_all_variants_before_anything_trains(
+    tmp_path: Path,
+) -> None:
+    more = "[variants.odd.generator]\nuse = 'upsample'\nscales = [2, 2, 2, 2, 2, 2]"
+    file = plan(tmp_path, more=f"{more}\n[variants.other.generator]\nscales = [2, 2, 2, 2, 2]")
+
+    code, told = ablate(tmp_path, file, "out")
+
+    assert code == 2, told
+    assert "variant 'odd'" in told
+    assert "variant 'other'" in told
+    assert "nothing was trained" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fallback_data_set_is_refused(tmp_path: Path) -> None:
+    file = plan(tmp_path)
+    file.write_text(file.read_text().replace("dcgan_digits", "dcgan_mnist"))
+
+    code, told = ablate(tmp_path, file, "out", "--offline")
+
+    assert code == 2, told
+    assert "mnist" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_shows_the_cells_and_the_time_and_writes_nothing(tmp_path: Path) -> None:
+    code, told = ablate(tmp_path, plan(tmp_path), "out", "--dry-run")
+
+    assert code == 0, told
+    assert "2 variants × 2 seeds = 4 cells of 6 steps; 4 to run, about" in told
+    assert "optimizer.generator.lr: 0.0002 → 1e-05" in told
+    assert not (tmp_path / "out").exists()
