@@ -124,7 +124,7 @@ def read_plan(name: str, registry: Registry) -> Written:
 
 def _base(source: Source, plan: Plan, path: Path) -> Source:
     for near in (path.parent / plan.base, path.parent / f"{plan.base}.toml"):
-        if near.is_file():
+        if near.is_file() and not near.samefile(path):
             return read(near)
     try:
         return read(find_recipe(plan.base))

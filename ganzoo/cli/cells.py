@@ -126,9 +126,12 @@ def _scores(entry: dict[str, Any]) -> str:
     )
 
 
-def changes_of(changes: Sequence[Sequence[Any]]) -> str:
-    """Return 'generator.use: transpose → upsample, …'."""
-    return ", ".join(f"{key}: {_value(was)} → {_value(now)}" for key, was, now in changes) or "–"
+def changes_of(changes: Sequence[Sequence[Any]], most: int = 100) -> str:
+    """Return 'generator.use: transpose → upsample, …'; of more than ``most`` the first."""
+    told = [f"{key}: {_value(was)} → {_value(now)}" for key, was, now in changes[:most]]
+    if len(changes) > most:
+        told.append(f"and {len(changes) - most} keys more")
+    return ", ".join(told) or "–"
 
 
 def _value(value: Any) -> str:

@@ -77,7 +77,7 @@ def show(result: Result, *, as_json: bool = False) -> None:
     streams.say()
     for name, changes in result.changes.items():
         if name != result.baseline:
-            streams.say(f"{name} differs in {changes_of(changes)}")
+            streams.say(f"{name} differs in {changes_of(changes, most=8)}")
     for metric in result.missing:
         streams.say(f"no run has a score '{metric}'")
     for line in [*words.differing(result.surroundings), *words.troubles(result.runs)]:
