@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo.cli import streams
-from ganzoo.cli.app import Group
-from ganzoo.cli.options import Parts, json_option, plugin_options
+from ganzoo.cli.app import Command, Group
+from ganzoo.cli.options import Parts, data_option, json_option, plugin_options
 from ganzoo.cli.terminal import show_table
 
 if TYPE_CHECKING:
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
 @click.group(
     cls=Group,
     invoke_without_command=True,
-    examples=["ganzoo plugins", "ganzoo plugins --plugin my_loss.py --json"],
+    examples=[
+        "ganzoo plugins",
+        "ganzoo plugins --plugin my_loss.py --json",
+        "ganzoo plugins check my_loss.py",
+    ],
 )
 @plugin_options
 @json_option
 @click.pass_context
 def plugins(context: click.Context, *, parts: Parts, as_json: bool) -> None:
-    """List plugins: installed, named, blocked and broken."""
+    """List plugins: installed, named, blocked and broken; check one."""
     if context.invoked_subcommand is not None:
         return
     registry = parts.load()
@@ -39,6 +45,47 @@ def plugins(context: click.Context, *, parts: Parts, as_json: bool) -> None:
         )
     for text in registry.warnings:
         streams.warn(text)
+
+
+@plugins.command(
+    cls=Command,
+    examples=[
+        "ganzoo plugins check my_loss.py",
+        "ganzoo plugins check ganzoo-losses",
+        "ganzoo plugins check loss.hinge --json",
+    ],
+)
+@click.argument("target", metavar="NAME|FILE")
+@plugin_options
+@data_option
+@json_option
+def check(*, target: str, parts: Parts, data: str | None, as_json: bool) -> int:
+    """Try whether a plugin, a component or a file keeps all it promises.
+
+    Nothing is downloaded: data sets are tried where their files are.
+    """
+    from ganzoo.dataroot import data_root
+    from ganzoo.specs import DataRoot
+    from ganzoo.testing.report import Report
+    from ganzoo.testing.select import of_names
+
+    if target.endswith(".py"):
+        parts = replace(parts, plugin=(*parts.plugin, Path(target)))
+    registry = parts.load()
+    root = DataRoot(data_root(data), download=False)
+    report = Report.of(of_names(registry, target, {"root": root}))
+    if as_json:
+        streams.result([asdict(finding) for finding in report.findings])
+    else:
+        for finding in (*report.notes, *report.problems):
+            streams.say(f"{'note' if finding in report.notes else 'WRONG'}  {finding}")
+        components = len({finding.component for finding in report.findings})
+        verdict = f"{len(report.problems)} wrong" if report.problems else "all is well"
+        streams.say(
+            f"{len(report.findings)} checks of {components} things: {verdict}, "
+            f"{len(report.notes)} notes"
+        )
+    return 2 if report.problems else 0
 
 
 def plugin_rows(registry: Registry) -> list[dict[str, Any]]:

@@ -13,17 +13,12 @@ Importing this module imports neither torch nor pytest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ganzoo.specs import Spec
-from ganzoo.testing.report import Case, Finding, Note, Report
+from ganzoo.testing.report import KINDS, Case, Finding, Note, Report, Target
 
-__all__ = ["Case", "Finding", "Note", "Report", "Target", "cases", "check", "suite"]
-
-Target = str | Path | Spec | type[Spec]
-"""A spec class, a spec with values, a .py file, or the name of a plugin or of a component."""
+__all__ = ["KINDS", "Case", "Finding", "Note", "Report", "Target", "cases", "check", "suite"]
 
 
 def check(target: Target, **options: Any) -> Report:
@@ -60,16 +55,3 @@ def suite(target: Target, **options: Any) -> Callable[..., None]:
         Report(tuple(case())).raise_for_problems()
 
     return test_conforms
-
-
-KINDS: Mapping[str, str] = {
-    "generator": "generators",
-    "discriminator": "discriminators",
-    "loss": "losses",
-    "regularizer": "regularizers",
-    "dataset": "datasets",
-    "optimizer": "optimizers",
-    "metric": "metrics",
-    "view": "views",
-}
-"""The module of this package that checks each kind."""

@@ -28,13 +28,13 @@ def cases_of(spec: Spec, claims: Sequence[Claim[S]], subject: Callable[[], S]) -
     """Return a case for every claim, all about one subject that is made on first use."""
     made: list[S] = []
 
-    def body(claim: Claim[S]) -> Callable[[], Iterator[str]]:
+    def body(claim: Claim[S]) -> Callable[[], list[str]]:
         def run() -> Iterator[str]:
             if not made:
                 made.append(subject())
             return claim(made[0])
 
-        return run
+        return lambda: guarded(run)
 
     return [
         Case(named(spec), claim.__name__.strip("_").replace("_", " "), body(claim))

@@ -15,8 +15,8 @@ from ganzoo.errors import GanzooError, suggest
 from ganzoo.hookspecs import API_VERSION
 from ganzoo.loading import Plugin
 from ganzoo.specs import Spec
-from ganzoo.testing import KINDS, Target, tables
-from ganzoo.testing.report import Case, Note
+from ganzoo.testing import tables
+from ganzoo.testing.report import KINDS, Case, Note, Target
 from ganzoo.testing.running import named
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
 
     who = f"plugin '{plugin.name}'"
     return [
-        Case(who, "imports nothing heavy when it is loaded", light),
-        Case(who, "says which plugin API it was made for", version),
+        Case(who, "imports nothing heavy when it is loaded", lambda: list(light())),
+        Case(who, "says which plugin API it was made for", lambda: list(version())),
     ]
 
 
@@ -106,7 +106,7 @@ def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list
         assert isinstance(target, type)
         keys = ", ".join(f"'{one['loc'][0]}'" for one in error.errors() if one["loc"])
         text = f"not tried: it needs {keys}; give values: check({target.__name__}(...))"
-        return [Case(named(target), "can be tried", lambda: iter([Note(text)]))]
+        return [Case(named(target), "can be tried", lambda: [Note(text)])]
     module = import_module(f"ganzoo.testing.{KINDS[spec.kind]}")
     accepted = {"dataset": {"root"}, "regularizer": {"expected"}}.get(spec.kind, set())
     own = {name: value for name, value in options.items() if name in accepted}

@@ -10,6 +10,8 @@ from ganzoo_datasets.mnist import FashionMnist, Mnist
 from ganzoo_datasets.sprites import Sprites
 from ganzoo_datasets.stacked_mnist import StackedMnist
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:

@@ -6,6 +6,8 @@ from ganzoo.api import DiscriminatorSpec, GeneratorSpec, hookimpl
 from ganzoo_dcgan.discriminators import Conv
 from ganzoo_dcgan.generators import Transpose, Upsample
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_generators() -> list[type[GeneratorSpec]]:

@@ -9,6 +9,8 @@ from ganzoo_losses.least_squares import LeastSquares
 from ganzoo_losses.relativistic import Relativistic
 from ganzoo_losses.wasserstein import Wasserstein
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_losses() -> list[type[LossSpec]]:

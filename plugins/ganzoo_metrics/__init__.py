@@ -12,6 +12,8 @@ from ganzoo_metrics.kernel import Kernel
 from ganzoo_metrics.memorisation import Memorisation
 from ganzoo_metrics.neighbourhoods import Neighbourhoods
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_metrics() -> list[type[MetricSpec]]:

@@ -7,6 +7,8 @@ from ganzoo_optimizers.adam import Adam
 from ganzoo_optimizers.rmsprop import Rmsprop
 from ganzoo_optimizers.sgd import Sgd
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_optimizers() -> list[type[OptimizerSpec]]:

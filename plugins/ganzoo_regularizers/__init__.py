@@ -8,6 +8,8 @@ from ganzoo_regularizers.gradient_penalty import GradientPenalty
 from ganzoo_regularizers.weight_clip import WeightClip
 from ganzoo_regularizers.zero_centered import R1, R2
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_regularizers() -> list[type[RegularizerSpec]]:

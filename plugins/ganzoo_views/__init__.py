@@ -7,6 +7,8 @@ from ganzoo_views.diffaugment import DiffAugment
 from ganzoo_views.flip import Flip
 from ganzoo_views.pack import Pack
 
+GANZOO_API = 1
+
 
 @hookimpl
 def ganzoo_views() -> list[type[ViewSpec]]:
