@@ -73,6 +73,7 @@ def ablate(
     from ganzoo.ablate.plan import read_plan
     from ganzoo.cli.cells import Board
     from ganzoo.cli.display import Display
+    from ganzoo.cli.launch import keep_plugin_files
     from ganzoo.signals import stopping
 
     registry = parts.load(streams.warn)
@@ -102,6 +103,8 @@ def ablate(
             if stop.signal:
                 return stop.exit_code
             made = experiment.create(out, grid, sys.argv, written.path.read_text())
+            for cell in experiment.missing(made):
+                keep_plugin_files(made.run(cell.id), registry)
             with made.locked(), board.watching(made):
                 driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
         finally:
