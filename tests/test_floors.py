@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"step", "feed", "guards", "views"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},
-    {"ablate", "statistics", "report", "testing"},
+    {"ablate", "statistics", "report", "testing", "scaffold"},
     {"cli"},
 ]
 """From the ground up. A module imports from its own floor and from those below."""

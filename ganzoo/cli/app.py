@@ -24,6 +24,7 @@ VERBS = {
     "list": "listing:list_things",
     "show": "show:show",
     "plugins": "plugins:plugins",
+    "new": "new:new",
     "data": "data:data",
     "schema": "check:schema",
     "doctor": "doctor:doctor",

@@ -10,7 +10,14 @@ from conftest import Call
 
 from ganzoo.cli.app import ALIASES, VERBS, ganzoo
 
-PAGES = [(), *((verb,) for verb in VERBS), ("data", "get"), ("data", "path")]
+PAGES = [
+    (),
+    *((verb,) for verb in VERBS),
+    ("data", "get"),
+    ("data", "path"),
+    ("plugins", "check"),
+    ("new", "plugin"),
+]
 
 
 @pytest.mark.parametrize("words", PAGES, ids=" ".join)
@@ -49,14 +56,13 @@ def test_every_example_is_a_line_that_the_command_line_understands(words: tuple[
 
 
 def all_commands() -> list[click.Parameter]:
-    """Return the parameters of all verbs."""
+    """Return the parameters of all verbs and of the verbs in them."""
     context = click.Context(ganzoo)
-    return [
-        parameter
-        for verb in VERBS
-        if (found := ganzoo.get_command(context, verb))
-        for parameter in found.params
+    verbs = [found for verb in VERBS if (found := ganzoo.get_command(context, verb))]
+    inner = [
+        each for verb in verbs if isinstance(verb, click.Group) for each in verb.commands.values()
     ]
+    return [parameter for command in [*verbs, *inner] for parameter in command.params]
 
 
 @pytest.mark.parametrize(("alias", "verb"), ALIASES.items())
