@@ -108,7 +108,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ["bash", "-c", command + line],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=110,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )

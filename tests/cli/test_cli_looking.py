@@ -52,7 +52,7 @@ def test_a_recipe_is_shown_with_the_origin_of_every_key(call: Call, tiny: Path) 
     text = call("show", tiny).stdout
 
     keys = {row["key"]: (row["value"], row["from"]) for row in shown["keys"]}
-    assert keys["train.steps"] == (3, "tiny.toml:4")
+    assert keys["train.steps"] == (3, "tiny.toml:5")
     assert keys["train.seed"] == (7, "--set")
     assert keys["train.order"] == ("shuffle", "default")
     assert keys["dataset.use"][1].startswith("dcgan_digits.toml:")
