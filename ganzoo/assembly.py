@@ -73,6 +73,7 @@ class Assembly:
                 "source": self.data.source,
                 "images": len(self.data),
                 "shape": str(self.shape),
+                "classes": list(self.data.classes),
                 "fingerprint": self.data.fingerprint,
                 "notes": list(self.data.notes),
             },

@@ -23,7 +23,11 @@ def sheet(images: Tensor, shape: ImageShape, columns: int) -> Image.Image:
 
     One channel becomes a grey image, three an RGB one, any other number the mean of its channels.
     """
-    pixels = to_pixels(images, shape)
+    return mosaic(to_pixels(images, shape), columns)
+
+
+def mosaic(pixels: Tensor, columns: int) -> Image.Image:
+    """Lay ``[N, C, H, W]`` uint8 images out as ``sheet`` does."""
     count, channels, height, width = pixels.shape
     if channels not in (1, 3):
         pixels = pixels.float().mean(1, keepdim=True).to(torch.uint8)
@@ -59,7 +63,14 @@ def save_gif(sheets: Sequence[Path], path: Path, seconds: float = 6.0) -> None:
     chosen = evenly(list(sheets), MAX_FRAMES)
     if not chosen:
         return
-    frames = [enlarged(Image.open(name)) for name in chosen]
+    save_film([Image.open(name) for name in chosen], path, seconds)
+
+
+def save_film(
+    pictures: Sequence[Image.Image], path: Path, seconds: float, rest: int = 1500
+) -> None:
+    """Write ``pictures`` as one looping GIF; the last is shown for ``rest`` milliseconds."""
+    frames = [enlarged(picture) for picture in pictures]
     if frames[0].mode == "RGB":
         # Pillow's default palette search takes seconds for photographs.
         frames = [frame.quantize(128, Image.Quantize.FASTOCTREE) for frame in frames]
@@ -70,7 +81,7 @@ def save_gif(sheets: Sequence[Path], path: Path, seconds: float = 6.0) -> None:
         "GIF",
         save_all=True,
         append_images=frames[1:],
-        duration=[duration] * (len(frames) - 1) + [1500],
+        duration=[duration] * (len(frames) - 1) + [rest],
         loop=0,
     )
     publish(path, buffer.getvalue())

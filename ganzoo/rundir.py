@@ -13,10 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.disk import append_line, cannot_write, publish, sweep
 from ganzoo.errors import GanzooError, MachineError, suggest
+
+if TYPE_CHECKING:
+    from ganzoo.registry import Registry
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LOCK_SECONDS = 5.0
@@ -172,6 +175,13 @@ def create(root: Path, name: str) -> RunDir:
     raise MachineError(f"no free run name under '{root}'; choose another folder with --out")
 
 
+def keep_plugin_files(run: RunDir, registry: Registry) -> None:
+    """Copy the plugin files that were named into the run folder; they are never run from there."""
+    for plugin in registry.plugins:
+        if plugin.source == "file" and plugin.path is not None:
+            publish(run.path / "plugins" / plugin.path.name, plugin.path.read_bytes())
+
+
 def find(name: str, root: Path) -> RunDir:
     """Return the run that ``name`` means: a folder, its letters, or 'last'.
 
@@ -194,6 +204,29 @@ def find(name: str, root: Path) -> RunDir:
     raise GanzooError(
         f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo list runs"
     )
+
+
+def state(run: RunDir, status: Mapping[str, Any]) -> str:
+    """Return the run's status; 'killed' for one that says it runs and does not."""
+    found = str(status.get("status", "not started"))
+    return "killed" if found == "running" and not is_held(run) else found
+
+
+def is_held(run: RunDir) -> bool:
+    """Return whether a process holds the run's lock."""
+    try:
+        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def list_runs(root: Path) -> list[RunDir]:

@@ -83,6 +83,17 @@ def find_recipe(name: str) -> Path:
     )
 
 
+def parent(path: Path) -> Path | None:
+    """Return the file that the recipe ``path`` extends, if any.
+
+    Raises:
+        RecipeError: if it extends what it cannot.
+    """
+    root = parse(path)
+    source = Source(root.place.file, root)
+    return None if root.inner("extends") is None else _parent(source, path)
+
+
 def shipped() -> dict[str, Path]:
     """Return the recipes that come with ganzoo, by name."""
     package = Path(__file__).parent

@@ -20,6 +20,7 @@ from ganzoo.grids import save_gif, save_png, sheet
 from ganzoo.health import Health, contrast, diversity
 from ganzoo.machine import environment
 from ganzoo.measure.watch import PREFIX, Watch, watch
+from ganzoo.models import facts
 from ganzoo.noise import observing
 from ganzoo.recipe import freeze
 from ganzoo.registry import Registry
@@ -181,7 +182,11 @@ class Training:
 
     def _finish(self) -> Outcome:
         network = self.parts.best_generator
-        metadata = {"ganzoo": "generator", "recipe": freeze(self.parts.recipe)}
+        metadata = {
+            "ganzoo": "generator",
+            "recipe": freeze(self.parts.recipe),
+            "image": facts(self.parts.shape, self.parts.data.classes, self.step),
+        }
         checkpoint.write_weights(self.run.generator, network, metadata)
         save_gif(self.run.sheets(), self.run.path / "samples.gif")
         curves.draw(self.run)

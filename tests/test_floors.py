@@ -14,16 +14,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS: list[set[str]] = [
-    {"errors", "specs", "wording", "places", "problems", "explain"},
+    {"errors", "figures", "specs", "wording", "places", "problems", "explain"},
     {"hookspecs", "disk", "download", "dataroot", "isolation", "layers"},
     {"fetch", "api", "parse", "overrides", "contract", "discovery", "choice"},
     {"registry", "loading", "source", "checking"},
-    {"recipe", "schema", "rundir", "reporter", "schedule", "signals"},
+    {"recipe", "card", "schema", "rundir", "reporter", "schedule", "signals"},
     {"noise", "ema", "health", "machine", "grids", "checkpoint", "curves"},
-    {"step", "feed", "guards", "views"},
+    {"step", "feed", "guards", "views", "models", "making"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},
-    {"ablate", "statistics", "report", "testing", "scaffold"},
+    {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook"},
     {"cli"},
 ]
 """From the ground up. A module imports from its own floor and from those below."""

@@ -136,8 +136,11 @@ class Display:
             self.note(f"saved: {path}")
 
     def finished(self, training: Training, outcome: Outcome) -> None:
-        """Take the bar away and say how it ended."""
+        """Take the bar away, write the run's page and say how it ended."""
+        from ganzoo.report.run_page import leave_page
+
         self.close()
+        leave_page(training.run, self.warn)
         if self.verbosity >= 0:
             self._rows(last_screen(training, outcome))
 

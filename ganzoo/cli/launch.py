@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.cli import streams
 from ganzoo.cli.options import Place
-from ganzoo.cli.wording import PLUGINS, resume_command
+from ganzoo.cli.wording import resume_command
 
 if TYPE_CHECKING:
     from ganzoo.assembly import Assembly
@@ -51,12 +51,17 @@ class Launch:
 
     def train(self, parts: Assembly, run: RunDir, *, resume: bool) -> int:
         """Train in the folder ``run``, print the result and return the exit code."""
+        from ganzoo.errors import GanzooError
+        from ganzoo.report.run_page import leave_page
         from ganzoo.train import start
 
         try:
             outcome = start(
                 parts, self.registry, run, self.display, resume=resume, minutes=self.minutes
             )
+        except GanzooError:
+            leave_page(run, self.display.warn)
+            raise
         except KeyboardInterrupt as stop:
             stop.add_note(f"go on from the last checkpoint: {resume_command(run)}")
             raise
@@ -69,12 +74,3 @@ class Launch:
         """Print the run's folder, or all of its result; a reader who is gone is no failure."""
         shown = {"run": str(run.path), **result} if self.as_json else str(run.path)
         streams.result(shown, steady=True)
-
-
-def keep_plugin_files(run: RunDir, registry: Registry) -> None:
-    """Copy the plugin files that were named into the run folder; they are never run from there."""
-    from ganzoo.disk import publish
-
-    for plugin in registry.plugins:
-        if plugin.source == "file" and plugin.path is not None:
-            publish(run.path / PLUGINS / plugin.path.name, plugin.path.read_bytes())

@@ -77,7 +77,8 @@ def run(
             return look(launch, checked)
         if resume and (found := newest(checked, out)):
             return continued(launch, found, checked)
-        return begin(launch, checked, out, name or path.stem)
+        record = origin(path, overrides, launch, checked)
+        return begin(launch, checked, out, name or path.stem, record)
 
 
 def look(launch: Launch, recipe: Recipe) -> int:
@@ -89,16 +90,38 @@ def look(launch: Launch, recipe: Recipe) -> int:
     return 0
 
 
-def begin(launch: Launch, recipe: Recipe, out: Path, name: str) -> int:
-    """Train in a new folder."""
-    from ganzoo.cli.launch import keep_plugin_files
-
+def begin(launch: Launch, recipe: Recipe, out: Path, name: str, record: dict[str, object]) -> int:
+    """Train in a new folder; ``record`` says where the recipe comes from."""
     built = launch.build(recipe)
+    from ganzoo.rundir import keep_plugin_files
     from ganzoo.train import new_run
 
     run = new_run(built, out, name)
     keep_plugin_files(run, launch.registry)
+    run.write_json("origin.json", record)
     return launch.train(built, run, resume=False)
+
+
+def origin(
+    path: Path, overrides: tuple[str, ...], launch: Launch, recipe: Recipe
+) -> dict[str, object]:
+    """Return the recipe's file, what it builds on, and where it differs from that.
+
+    It builds on what it extends, else, under ``--set``, on itself as it is written.
+    """
+    from ganzoo.errors import GanzooError
+    from ganzoo.recipe import differences, load
+    from ganzoo.source import parent
+
+    found: dict[str, object] = {"file": str(path), "set": list(overrides)}
+    below = parent(path) or (path if overrides else None)
+    if below is None:
+        return found
+    try:
+        rows = differences(load(below, launch.registry), recipe)
+    except GanzooError:
+        return found  # a parent may be a fragment, no recipe by itself
+    return {**found, "parent": below.stem, "differences": [list(row) for row in rows]}
 
 
 def newest(recipe: Recipe, out: Path) -> RunDir | None:

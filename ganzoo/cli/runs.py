@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.rundir import RunDir, list_runs
+from ganzoo.rundir import RunDir, list_runs, state
 
 LAST_BYTES = 1 << 16
 
@@ -34,29 +32,6 @@ def summary(run: RunDir) -> dict[str, Any]:
         "last": {name: value for name, value in last.items() if "/" in name},
         "folder": str(run.path),
     }
-
-
-def state(run: RunDir, status: Mapping[str, Any]) -> str:
-    """Return the run's status; 'killed' for one that says it runs and does not."""
-    found = str(status.get("status", "not started"))
-    return "killed" if found == "running" and not is_held(run) else found
-
-
-def is_held(run: RunDir) -> bool:
-    """Return whether a process holds the run's lock."""
-    try:
-        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def total_steps(run: RunDir) -> int | None:

@@ -17,29 +17,40 @@ from ganzoo.errors import printable
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, **content: Any) -> str:
+def render(template: str, *, live: bool = False, **content: Any) -> str:
     """Return the page ``template`` filled with ``content``.
 
     Every value is escaped and stripped of control characters; only the style sheet and the script,
     which are files of ganzoo, go in as they are. The page may load nothing: its policy allows
-    pictures inside the file, its own style, and the script with exactly this hash.
+    pictures inside the file, its own style, and the script with exactly this hash. A ``live`` page
+    may ask its own server for news besides.
     """
-    script = _own("script.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    script = script_of(live=live)
     return (
         _environment()
         .get_template(template)
         .render(
             **content,
-            policy=policy,
+            policy=policy(live=live),
             style=Markup(_own("style.css")),
             script=Markup(script),
             version=__version__,
         )
+    )
+
+
+def script_of(*, live: bool) -> str:
+    """Return the script of a page."""
+    return _own("script.js") + (_own("live.js") if live else "")
+
+
+def policy(*, live: bool) -> str:
+    """Return the Content-Security-Policy of a page."""
+    digest = base64.b64encode(hashlib.sha256(script_of(live=live).encode()).digest()).decode()
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        + ("; connect-src 'self'" if live else "")
     )
 
 

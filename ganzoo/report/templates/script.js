@@ -1,6 +1,6 @@
 "use strict";
 // One sheet of each figure is visible: that of the chosen seed and of the slider's step.
-for (const board of document.querySelectorAll("[data-board]")) {
+function wire(board) {
   const slider = board.querySelector("input[type=range]");
   const seed = board.querySelector("select");
   const told = board.querySelector("output");
@@ -18,3 +18,4 @@ for (const board of document.querySelectorAll("[data-board]")) {
   for (const control of [slider, seed]) if (control) control.addEventListener("input", show);
   show();
 }
+document.querySelectorAll("[data-board]").forEach(wire);

@@ -1,0 +1,95 @@
+"""A page on this machine's loopback address, for whoever sits here, as long as the command runs.
+
+The server knows one page, made anew when it is asked for; no path of a request reaches the disk.
+A request must name this host, so that a web page elsewhere cannot read it through a name of its
+own that leads here (DNS rebinding); only GET and HEAD are answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+LOOPBACK = "127.0.0.1"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves what ``make`` returns at '/', to this machine alone."""
+
+    daemon_threads = True
+
+    def __init__(self, make: Callable[[], str], policy: str, port: int = 0) -> None:
+        super().__init__((LOOPBACK, port), Answer)
+        self.make = make
+        self.policy = policy
+        found = self.server_port
+        self.hosts = {f"{name}:{found}" for name in (LOOPBACK, "localhost")}
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{LOOPBACK}:{self.server_port}/"
+
+
+class Answer(BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    server: PageServer
+    server_version = "ganzoo"
+    sys_version = ""
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Send the page, or say that it is what the reader has."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Send the page's headers."""
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        if self.headers.get_all("Host", []) != [self.headers.get("Host")] or (
+            self.headers["Host"].lower() not in self.server.hosts
+        ):
+            return self._send(HTTPStatus.FORBIDDEN, "text/plain", b"ask for this host by its name")
+        if self.path != "/":
+            return self._send(HTTPStatus.NOT_FOUND, "text/plain", b"there is one page, at /")
+        body = self.server.make().encode()
+        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if self.headers.get("If-None-Match") == tag:
+            return self._send(HTTPStatus.NOT_MODIFIED, "text/html; charset=utf-8", b"", tag)
+        return self._send(HTTPStatus.OK, "text/html; charset=utf-8", body, tag, with_body)
+
+    def _send(
+        self, status: HTTPStatus, kind: str, body: bytes, tag: str = "", with_body: bool = True
+    ) -> None:
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Security-Policy", self.server.policy + "; frame-ancestors 'none'")
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if tag:
+            self.send_header("ETag", tag)
+        self.end_headers()
+        if with_body and self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Refuse what is no GET or HEAD, and what is no request, without echoing it."""
+        refused = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else code
+        self.close_connection = True
+        self._send(HTTPStatus(refused), "text/plain", b"only GET and HEAD")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing: requests may hold anything."""

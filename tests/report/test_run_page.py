@@ -1,0 +1,264 @@
+"""The page of a run: complete, inert whatever the folder holds, alive in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ganzoo.report.run_page import leave_page, run_page, write_page
+from ganzoo.rundir import RunDir
+
+EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}\x1b]0;\u202e'
+STEPS = (10, 20, 30)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """Return the folder of a finished run, written by hand."""
+    made = RunDir(tmp_path / "mine" / "20261122-0530-abcd")
+    for folder in (made.samples, made.checkpoints):
+        folder.mkdir(parents=True)
+    made.recipe.write_text('[loss]\nuse = "bce"\n')
+    for step in STEPS:
+        Image.new("L", (16, 16), 5 * step).save(made.samples / f"step-{step:06d}.png")
+        made.append_log(
+            {
+                "step": step,
+                "d/real": 1 / step,
+                "d/fake": 0.5,
+                "d/loss": 0.5 + 1 / step,
+                "d/accuracy": 0.75,
+                "g/adversarial": 2.0,
+                "g/loss": 2.0,
+                "m/frechet": 100 / step,
+                "seconds": step / 2,
+                "images_per_second": 1234.0,
+            }
+        )
+    Image.new("L", (16, 16), 255).save(made.path / "real.png")
+    metric = {
+        "last": {"value": 3.25, "step": 30},
+        "best": {"value": 2.5, "step": 20},
+        "floor": {"value": 0.125},
+        "lower_is_better": True,
+        "provenance": {"metric": "frechet", "n_real": 749},
+    }
+    made.write_json(
+        "result.json",
+        {
+            "metrics": {"frechet": metric},
+            "images_per_second": 987.0,
+            "health": [{"event": "collapsed", "step": 20, "text": "samples are alike"}],
+        },
+    )
+    made.write_json(
+        "environment.json",
+        {
+            "steps": 30,
+            "torch": "2.15.0",
+            "command": ["/bin/ganzoo", "run", "mine.toml"],
+            "data": {"name": "digits", "images": 1498, "shape": "1×28×28", "wanted": "mnist",
+                     "reason": "no network"},
+            "parameters": {"generator": 174960},
+            "plugins": [{"name": "p", "distribution": None, "version": None, "sha256": "f" * 64}],
+        },
+    )  # fmt: skip
+    made.write_json(
+        "origin.json", {"parent": "dcgan_digits", "differences": [["loss.use", "bce", "hinge"]]}
+    )
+    made.set_status("done", 30)
+    return made
+
+
+class Tags(HTMLParser):
+    """Gathers a page's tags and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "
+
+
+def test_the_page_says_all_that_the_folder_knows(run: RunDir) -> None:
+    text = re.sub(r"\s+", " ", Tags(run_page(run)).text)
+
+    for wanted in (
+        "run abcd · done",
+        "Step 30 of 30 · 15 s · 987 images/s",
+        "Step 20: samples are alike",
+        "step 20, nearest to the best frechet",
+        "frechet 3.250 2.500 20 0.125 lower",
+        "n_real 749",
+        "Builds on dcgan_digits",
+        "loss.use bce hinge",
+        "digits: 1498 images 1×28×28",
+        "mnist, because: no network",
+        "ganzoo run mine.toml",
+        "174,960",
+        "real against real: 0.125",
+    ):
+        assert wanted in text, wanted
+
+
+def test_the_page_shows_every_sheet_and_loads_nothing(run: RunDir) -> None:
+    tags = Tags(run_page(run)).found
+
+    steps = [attributes["data-step"] for _, attributes in tags if "data-step" in attributes]
+    addresses = [
+        value
+        for _, attributes in tags
+        for name, value in attributes.items()
+        if name in {"src", "href", "action", "srcset"}
+    ]
+    assert steps == [str(step) for step in STEPS]
+    assert addresses
+    assert all(str(value).startswith("data:") for value in addresses)
+    assert [name for name, _ in tags].count("script") == 1
+
+
+def test_terms_have_curves_and_a_sum_of_one_term_is_left_out(run: RunDir) -> None:
+    text = Tags(run_page(run)).text
+
+    legend = re.sub(r"\s+", " ", text)
+    assert "real fake loss" in legend
+    assert "adversarial loss" not in legend
+
+
+def evil(value: Any) -> Any:
+    """Return ``value`` with something hostile in place of every text, number and name."""
+    if isinstance(value, dict):
+        return {EVIL + name: evil(one) for name, one in value.items()} | {
+            name: evil(one) for name, one in value.items()
+        }
+    return [evil(one) for one in value] if isinstance(value, list) else EVIL
+
+
+def test_whatever_a_folder_holds_is_text_on_the_page(run: RunDir, tmp_path: Path) -> None:
+    for name in ("result.json", "environment.json", "origin.json", "status.json"):
+        content = json.loads((run.path / name).read_text())
+        (run.path / name).write_text(json.dumps(evil(content)))
+    run.recipe.write_text(EVIL)
+    with run.log.open("a") as log:
+        log.write(json.dumps({"step": 40, f"d/{EVIL}": 1.0, EVIL: EVIL}) + "\n[1]\n{\n")
+    (run.samples / "step-000031.png").write_text(EVIL)
+    hostile = tmp_path / '<img src=x onerror=alert(3)>"' / "20261122-0530-<b>x"
+    hostile.parent.mkdir()
+    run.path.rename(hostile)
+
+    page = run_page(RunDir(hostile))
+
+    tags = Tags(page).found
+    assert [name for name, _ in tags].count("script") == 1
+    assert "b" not in [name for name, _ in tags]
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "49" not in re.findall(r"\b\d+\b", "".join(re.findall(r"onerror.{0,40}", page)))
+
+
+def test_a_sheet_that_is_a_link_out_of_the_folder_is_not_shown(run: RunDir, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    Image.new("L", (4, 4), 77).save(secret)
+    (run.path / "real.png").unlink()
+    (run.path / "real.png").symlink_to(secret)
+
+    pictures = [
+        attributes.get("alt") for name, attributes in Tags(run_page(run)).found if name == "img"
+    ]
+    assert "real images" not in pictures
+    assert "samples, step 10" in pictures
+
+
+def test_an_empty_folder_has_a_page_too(tmp_path: Path) -> None:
+    empty = RunDir(tmp_path / "x" / "20261122-0530-abcd")
+    empty.path.mkdir(parents=True)
+
+    text = Tags(run_page(empty)).text
+
+    assert "not started" in text
+
+
+def test_a_page_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    warned: list[str] = []
+    file = tmp_path / "file"
+    file.write_text("")
+
+    leave_page(RunDir(file / "run"), warned.append)
+
+    assert len(warned) == 1
+    assert "not written" in warned[0]
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium, or skip."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no chromium on this machine")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=found, args=arguments)
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_slider_goes_through_the_sheets(run: RunDir, browser: Any, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("dialog", lambda dialog: told.append(dialog.message))
+    page.goto(write_page(run).as_uri())
+
+    visible = "img[data-step]:not([hidden])"
+    last = page.get_attribute(visible, "data-step")
+    page.fill("input[type=range]", "0")
+
+    assert last == "30"
+    assert page.get_attribute(visible, "data-step") == "10"
+    assert page.text_content("output") == "step 10"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert told == []
+
+
+def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, browser: Any) -> None:
+    from threading import Thread
+
+    from ganzoo.report.live import live_server
+
+    with live_server(run) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.new_page()
+        told: list[str] = []
+        page.on("console", lambda message: told.append(message.text))
+        page.goto(server.url)
+        page.click("summary >> nth=0")
+        page.fill("input[type=range]", "1")
+        page.wait_for_timeout(500)
+        Image.new("L", (16, 16), 200).save(run.samples / "step-000040.png")
+        run.set_status("running", 40, EVIL)
+        page.wait_for_selector("text=Step 40", timeout=10_000)
+
+        assert page.get_attribute("img[data-step]:not([hidden])", "data-step") == "20"
+        assert page.evaluate("document.querySelector('details').open")
+        assert told == []
+        server.shutdown()
