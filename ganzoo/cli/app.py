@@ -201,7 +201,6 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     cls=Verbs,
     examples=[
         "ganzoo run dcgan_digits                  train, save, draw; nothing to download",
-        "ganzoo run dcgan_mnist --set train.epochs=3",
         "ganzoo resume last                       go on with the newest run",
     ],
 )

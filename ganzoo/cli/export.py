@@ -22,7 +22,7 @@ FORMATS = ["safetensors", "pt2", "onnx", "hub"]
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
 @click.option(
-    "--to", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help=", ".join(FORMATS)
+    "--to", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help="See above."
 )
 @click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
@@ -43,9 +43,10 @@ def export(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write the generator of RUN as weights, a torch program, ONNX, or a folder for a hub.
+    """Write RUN's generator for other tools, or a hub.
 
-    Programs take latents [N, Z], N free, and are compared with torch before they are written.
+    FORMAT is safetensors (weights), pt2 (a torch program), onnx, or hub (a folder with a model
+    card). Programs take latents [N, Z], N free, and are compared with torch first.
     """
     from ganzoo.rundir import find
 

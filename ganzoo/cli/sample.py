@@ -58,10 +58,7 @@ def sample(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Make images with the generator of RUN: letters, a folder, or 'last'.
-
-    An exported folder will do, too. Image number i depends on the seed alone, not on N.
-    """
+    """Make images with RUN's generator; an exported folder will do."""
     walk |= gif
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
