@@ -73,7 +73,7 @@ def ablate(
     from ganzoo.ablate.plan import read_plan
     from ganzoo.cli.cells import Board
     from ganzoo.cli.display import Display
-    from ganzoo.cli.launch import keep_plugin_files
+    from ganzoo.rundir import keep_plugin_files
     from ganzoo.signals import stopping
 
     registry = parts.load(streams.warn)

@@ -201,7 +201,6 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     cls=Verbs,
     examples=[
         "ganzoo run dcgan_digits                  train, save, draw; nothing to download",
-        "ganzoo resume last                       go on with the newest run",
     ],
 )
 @click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s", hidden=True)
