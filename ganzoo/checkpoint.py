@@ -90,7 +90,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], State]:
         metadata = json.loads(header)["__metadata__"]
         state = State.model_validate_json(metadata["state"])
         tensors = parse_safetensors(content)
-    except (KeyError, TypeError, ValueError, ValidationError, SafetensorError) as error:
+    except ValidationError as error:
+        wrong = ", ".join(f"'{'.'.join(map(str, each['loc']))}'" for each in error.errors()[:5])
+        raise CheckpointError(
+            f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
+            "go on with the version that wrote it, or train anew"
+        ) from error
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
     if state.format > FORMAT:
         raise CheckpointError(

@@ -147,3 +147,11 @@ def test_an_optimizer_goes_on_as_if_nothing_had_happened() -> None:
     steps(other, restored, 3)
 
     assert torch.equal(layer.weight, other.weight)
+
+
+def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(checkpoint.seal({"a": torch.zeros(1)}, '{"step": -1, "colour": "red"}'))
+
+    with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
+        checkpoint.read(path)
