@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"step", "feed", "guards", "views", "models", "making"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},
-    {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook"},
+    {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook", "draft"},
     {"cli"},
 ]
 """From the ground up. A module imports from its own floor and from those below."""

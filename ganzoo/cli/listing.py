@@ -71,7 +71,11 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
 def section(name: str, registry: Registry | None, out: Path) -> Section:
     """Return one table's content."""
     if name == "recipes":
-        return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
+        return Section(
+            ("recipe", "about", "expect"),
+            recipe_rows(),
+            lambda row: (row["name"], row["about"], row["expect"]),
+        )
     if name == "runs":
         from ganzoo.cli.runs import summaries
 
@@ -111,20 +115,33 @@ def recipe_rows() -> list[dict[str, Any]]:
     from ganzoo.source import shipped
 
     return [
-        {"name": name, "about": about_recipe(path), "file": str(path)}
+        {
+            "name": name,
+            "about": header[0] if header else "",
+            "expect": expected(header),
+            "file": str(path),
+        }
         for name, path in shipped().items()
+        for header in [header_of(path)]
     ]
 
 
-def about_recipe(path: Path) -> str:
-    """Return the first line of a recipe's header that is no directive."""
+def header_of(path: Path) -> list[str]:
+    """Return the comment lines that a recipe begins with, but for directives."""
+    found = []
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             if not line.startswith("#"):
                 break
             if not line.startswith("#:") and line.strip("# \n"):
-                return line.strip("# \n")
-    return ""
+                found.append(line.strip("# \n"))
+    return found
+
+
+def expected(header: list[str]) -> str:
+    """Return what follows 'Expect:' in a recipe's header."""
+    _, _, after = " ".join(header).partition("Expect: ")
+    return after
 
 
 def progress(row: dict[str, Any]) -> str:

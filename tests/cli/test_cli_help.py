@@ -17,6 +17,7 @@ PAGES = [
     ("data", "path"),
     ("plugins", "check"),
     ("new", "plugin"),
+    ("new", "recipe"),
 ]
 
 
