@@ -23,6 +23,7 @@ VERBS = {
     "sample": "sample:sample",
     "report": "report:report",
     "export": "export:export",
+    "measure": "measure:measure",
     "check": "check:check",
     "list": "listing:list_things",
     "show": "show:show",

@@ -102,14 +102,17 @@ class Watch:
         self.best = dict(state.get("best", {}))
 
 
-def watch(parts: Assembly, registry: Registry, warn: Callable[[str], None]) -> Watch:
+def watch(
+    parts: Assembly, registry: Registry, warn: Callable[[str], None], *, postpone: bool = True
+) -> Watch:
     """Prepare the measures of a run before its first step.
 
     A metric that cannot be taken on this data is told and left out. So are all, where the data
     set's classifier has to be trained first and measuring can be made up for at the end.
 
     Raises:
-        NotPrepared: if that classifier is missing and the recipe measures on the way.
+        NotPrepared: if that classifier is missing and the recipe measures on the way, or measuring
+            is not to be postponed.
         GanzooError: if two metrics give the same score, or a feature network is damaged.
     """
     recipe = parts.recipe
@@ -121,13 +124,15 @@ def watch(parts: Assembly, registry: Registry, warn: Callable[[str], None]) -> W
         with observing():
             bench = bench_of(parts, registry)
     except NotPrepared as error:
-        if recipe.measure.every:
+        if recipe.measure.every or not postpone:
             raise
         warn(f"not measured: {error}\nthen measure this run afterwards: ganzoo measure last")
         return Watch(parts, None, dict.fromkeys(everything, str(error)))
     usable, reasons = able(recipe.metric, bench)
     for name, reason in reasons.items():
         warn(f"not measured: '{name}': {reason}")
+    if not postpone and not usable:
+        raise GanzooError("none of the recipe's metrics can be taken on its data")
     scorer = Scorer(bench, usable, ema=parts.average is not None) if usable else None
     return Watch(parts, scorer, reasons)
 

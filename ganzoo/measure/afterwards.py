@@ -1,0 +1,191 @@
+"""Measuring what is already there: a run's newest checkpoint, or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo import checkpoint
+from ganzoo.assembly import Assembly, assemble, shape_of
+from ganzoo.errors import CheckpointError, GanzooError
+from ganzoo.machine import Machine
+from ganzoo.measure.features import BATCH
+from ganzoo.measure.pixels import pick
+from ganzoo.measure.reference import Bench
+from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
+from ganzoo.measure.select import network_for
+from ganzoo.measure.watch import watch
+from ganzoo.noise import observing
+from ganzoo.recipe import Measure, Recipe
+from ganzoo.registry import Registry
+from ganzoo.rundir import RunDir
+from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, MetricSpec
+
+USUAL = ("frechet", "kernel", "neighbourhoods", "class_histogram")
+"""Metrics that are taken where a recipe names none."""
+ON_A_SHEET = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores and what is needed to draw them.
+
+    Attributes:
+        result: 'metrics', 'unmeasured' and 'step', as in a run's result.
+        some: the first fakes, as stored.
+        train: the training images they are held against.
+        image: their shape.
+    """
+
+    result: dict[str, Any]
+    some: Tensor
+    train: ImageData
+    image: ImageShape
+
+
+def usual(registry: Registry) -> list[MetricSpec]:
+    """Return the metrics that are taken where nothing else is said."""
+    found = [registry.find("metric", name)() for name in USUAL]
+    return [spec for spec in found if isinstance(spec, MetricSpec)]
+
+
+def measure_run(
+    run: RunDir,
+    recipe: Recipe,
+    registry: Registry,
+    root: DataRoot,
+    machine: Machine,
+    warn: Callable[[str], None],
+) -> Measured:
+    """Measure a run at its newest checkpoint.
+
+    Raises:
+        CheckpointError: if there is no checkpoint that can be read.
+        NotPrepared: if the data set's classifier has to be trained first.
+    """
+    if not recipe.metric:
+        recipe = recipe.model_copy(update={"metric": usual(registry)})
+    parts = assemble(recipe, registry, root, machine, warn=warn)
+    tensors, state = _newest(run)
+    checkpoint.unpack_module("generator", parts.generator.network, tensors)
+    checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
+    if parts.average is not None:
+        checkpoint.unpack_module("average", parts.average.network, tensors)
+    measures = watch(parts, registry, warn, postpone=False)
+    measures.restore(state.measures)
+    measures.take(state.step)
+    return Measured(
+        {"step": state.step, **measures.result()}, _first(parts), parts.data, parts.shape
+    )
+
+
+def measure_images(
+    images: ImageData,
+    dataset: DatasetSpec,
+    measure: Measure,
+    registry: Registry,
+    root: DataRoot,
+    warn: Callable[[str], None],
+    *,
+    metrics: Sequence[MetricSpec] = (),
+) -> Measured:
+    """Measure images against a data set, as if a generator had made them.
+
+    All of them are looked at: ``measure.samples`` is set to their number. The floor has fewer
+    where there are not as many real images; it says so.
+
+    Raises:
+        GanzooError: if their shape is not the data set's.
+    """
+    train = dataset.build(root, "train")
+    image = shape_of(train, dataset)
+    found = tuple(pick(images, torch.tensor([0])).shape[1:])
+    if found != (image.channels, image.height, image.width):
+        raise GanzooError(
+            f"{images.source}: images are {found}, those of data set {dataset.use!r} {image}"
+        )
+    metrics = metrics or usual(registry)
+    check_names(metrics)
+    measure = measure.model_copy(update={"samples": max(2, len(images))})
+    with observing():
+        network = network_for(measure, dataset, train, image, registry, root)
+        bench = Bench(measure, image, train, _test(dataset, root), network)
+        usable, reasons = able(metrics, bench)
+        scorer = Scorer(bench, usable, ema=False)
+        numbers = torch.arange(len(images))
+        scores = scorer.score(pick(images, part) for part in torch.split(numbers, BATCH))
+        last = {name: {"value": value} for name, value in scores.items()}
+        described = scorer.described(last, {})
+    for spec in usable:
+        for name in spec.scores:
+            described[named(spec, name)]["provenance"]["n_fake"] = len(images)
+    for name, reason in reasons.items():
+        warn(f"not measured: '{name}': {reason}")
+    result = {"metrics": described, "unmeasured": reasons}
+    return Measured(result, pick(images, numbers[:ON_A_SHEET]), train, image)
+
+
+def write_result(run: RunDir, measured: Measured) -> bool:
+    """Put the scores into the run's result, where it has one of that very step; tell whether."""
+    result = run.read_json("result.json")
+    if result.get("status") != "done" or result.get("step") != measured.result["step"]:
+        return False
+    run.write_json("result.json", result | measured.result)
+    return True
+
+
+def _newest(run: RunDir) -> tuple[dict[str, Tensor], checkpoint.State]:
+    reasons = []
+    for path in checkpoint.newest(run.checkpoints):
+        try:
+            return checkpoint.read(path)
+        except CheckpointError as error:
+            reasons.append(str(error))
+    told = "\n".join(reasons) or "it has none; train it first"
+    raise CheckpointError(f"no checkpoint of run '{run.path}' can be read: {told}")
+
+
+def _first(parts: Assembly) -> Tensor:
+    recipe = parts.recipe
+    with observing(parts.best_generator):
+        made = fakes(
+            parts.best_generator,
+            recipe.latent,
+            parts.shape,
+            ON_A_SHEET,
+            seed=recipe.measure.seed,
+            mode=recipe.measure.mode,
+            device=parts.machine.device,
+        )
+        return torch.cat(list(made))
+
+
+def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:
+    from ganzoo.errors import DataError
+
+    try:
+        return dataset.build(root, "test")
+    except DataError:
+        return None
+
+
+def folder(path: Path, image: ImageShape, registry: Registry, root: DataRoot) -> ImageData:
+    """Return the images of a folder or a .zip, which must have that shape.
+
+    Raises:
+        DataError: if they cannot be read.
+    """
+    spec = registry.find("dataset", "folder").model_validate(
+        {
+            "path": str(path.absolute()),
+            "size": [image.height, image.width],
+            "channels": image.channels,
+        }
+    )
+    assert isinstance(spec, DatasetSpec)
+    return spec.build(root, "train")
