@@ -155,4 +155,5 @@ def diversity(images: Tensor) -> float:
 
 def contrast(images: Tensor) -> float:
     """Return the standard deviation over the pixels of ``[N, C, H, W]``, averaged over images."""
-    return float(images.detach().float().flatten(1).std(1).mean())
+    pixels = images.detach().float().flatten(1)
+    return float(pixels.std(1).mean()) if pixels.shape[1] > 1 else 0.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from ganzoo import checkpoint, curves, guards, rundir, saving
@@ -26,13 +27,17 @@ from ganzoo.recipe import freeze
 from ganzoo.registry import Registry
 from ganzoo.reporter import Outcome, Reporter, Silent
 from ganzoo.rundir import RunDir
+from ganzoo.scatter import scatter
 from ganzoo.signals import Stop, stopping
+from ganzoo.specs import is_points
 from ganzoo.step import Batch
 from ganzoo.views import viewed
 
 __all__ = ["Outcome", "Reporter", "Silent", "Training", "new_run", "start", "try_out"]
 
 PROBE_IMAGES = 8
+POINTS_SHOWN = 2000
+"""Real points in the picture of a data set of points."""
 
 
 @dataclass
@@ -153,8 +158,14 @@ class Training:
         images = self.samples()
         self.health.watch_samples(self.step, images)
         path = self.run.samples / f"{recipe.samples.name.format(step=self.step)}.png"
-        save_png(sheet(images, self.parts.shape, recipe.samples.columns), path)
+        save_png(self._picture(images), path)
         self.reporter.sampled(self, path)
+
+    def _picture(self, images: Tensor) -> Image:
+        parts = self.parts
+        if is_points(parts.shape):
+            return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
+        return sheet(images, parts.shape, parts.recipe.samples.columns)
 
     @torch.no_grad()
     def samples(self) -> Tensor:
@@ -304,7 +315,10 @@ def start(
             run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
             columns = parts.recipe.samples.columns
             shown = real_images(parts.data, parts.shape, count)
-            save_png(sheet(shown, parts.shape, columns), run.path / "real.png")
+            picture = sheet(shown, parts.shape, columns)
+            if is_points(parts.shape):
+                picture = scatter(None, real_images(parts.data, parts.shape, POINTS_SHOWN))
+            save_png(picture, run.path / "real.png")
         predict_disk_use(training)
         run.set_status("running", training.step)
         reporter.started(training)

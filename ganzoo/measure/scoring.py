@@ -124,7 +124,7 @@ def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec],
     elif bench.measure.split == "test":
         lacking["test"] = "the test images are the reference (measure.split)"
     if bench.discriminate is None:
-        lacking["discriminator"] = "there is no discriminator to ask"
+        lacking["discriminator"] = "there is no discriminator that judges plain single images"
     usable: list[MetricSpec] = []
     reasons: dict[str, str] = {}
     for spec in metrics:

@@ -1,0 +1,35 @@
+"""Toy worlds for the theory: points instead of images, small networks, and scores that are exact.
+
+A point is an 'image' of one pixel, ``[N, 2, 1, 1]`` float32, whose channels are its coordinates.
+"""
+
+from __future__ import annotations
+
+from ganzoo.api import DatasetSpec, DiscriminatorSpec, GeneratorSpec, MetricSpec, hookimpl
+from ganzoo_toys.mixture import Mixture
+from ganzoo_toys.networks import Linear, Mlp, MlpDiscriminator, Offset
+from ganzoo_toys.worlds import Dirac, Grid, Ring
+
+
+@hookimpl
+def ganzoo_datasets() -> list[type[DatasetSpec]]:
+    """Supply the data sets of points."""
+    return [Ring, Grid, Dirac]
+
+
+@hookimpl
+def ganzoo_generators() -> list[type[GeneratorSpec]]:
+    """Supply the generators of points."""
+    return [Mlp, Offset]
+
+
+@hookimpl
+def ganzoo_discriminators() -> list[type[DiscriminatorSpec]]:
+    """Supply the discriminators of points."""
+    return [MlpDiscriminator, Linear]
+
+
+@hookimpl
+def ganzoo_metrics() -> list[type[MetricSpec]]:
+    """Supply the scores of points."""
+    return [Mixture]

@@ -1,0 +1,91 @@
+"""Small networks for points: perceptrons, and the two single numbers of the Dirac GAN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from ganzoo.api import DiscriminatorSpec, GanzooError, GeneratorSpec, ImageShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Widths = Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(max_length=16)]
+
+
+class Mlp(GeneratorSpec):
+    """A perceptron from latents to points, or to small images, without bounds on its values."""
+
+    use: ClassVar[str] = "mlp"
+
+    hidden: Widths = [128, 128]  # noqa: RUF012
+    """Width of each hidden layer; ReLU follows each."""
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, Z]`` to ``[N, C, H, W]``."""
+        from torch import nn
+
+        size = (image.channels, image.height, image.width)
+        sizes = [latent_size, *self.hidden]
+        layers: list[nn.Module] = []
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):  # noqa: RUF007
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        flat = size[0] * size[1] * size[2]
+        return nn.Sequential(*layers, nn.Linear(sizes[-1], flat), nn.Unflatten(1, size))
+
+
+class MlpDiscriminator(DiscriminatorSpec):
+    """A perceptron from points, or small images, to logits."""
+
+    use: ClassVar[str] = "mlp"
+
+    hidden: Widths = [128, 128]  # noqa: RUF012
+    """Width of each hidden layer; leaky ReLU of slope 0.2 follows each."""
+
+    def build(self, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, C, H, W]`` to ``[N]``."""
+        from torch import nn
+
+        sizes = [image.channels * image.height * image.width, *self.hidden]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):  # noqa: RUF007
+            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Flatten(0))
+
+
+class Offset(GeneratorSpec):
+    """One point whatever the latent: G(z) = θ, the generator of the Dirac GAN."""
+
+    use: ClassVar[str] = "offset"
+
+    start: float = 1.0
+    """Where θ starts, in each coordinate."""
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
+        """Return a module from ``[N, Z]`` to ``[N, C, 1, 1]``."""
+        from ganzoo_toys.modules import OffsetGenerator
+
+        _only_points(image, self.use)
+        return OffsetGenerator(image.channels, self.start)
+
+
+class Linear(DiscriminatorSpec):
+    """D(x) = ψ · x, the discriminator of the Dirac GAN."""
+
+    use: ClassVar[str] = "linear"
+
+    start: float = 0.0
+    """Where ψ starts, in each coordinate."""
+
+    def build(self, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, C, 1, 1]`` to ``[N]``."""
+        from ganzoo_toys.modules import LinearDiscriminator
+
+        _only_points(image, self.use)
+        return LinearDiscriminator(image.channels, self.start)
+
+
+def _only_points(image: ImageShape, use: str) -> None:
+    if image.height != 1 or image.width != 1:
+        raise GanzooError(f"{use!r} is for data sets of points, not for images of {image}")

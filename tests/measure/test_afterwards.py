@@ -1,0 +1,118 @@
+"""``ganzoo measure``: runs and folders that are there already."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from ganzoo.cli.app import ganzoo as command
+from ganzoo.measure import prepare
+from ganzoo.specs import DataRoot
+from ganzoo_datasets import Digits
+
+SMALL = [
+    "generator.base_channels=2", "discriminator.base_channels=2", "train.batch_size=8",
+    "train.steps=3", "measure.samples=60", "measure.reference=80",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = DataRoot(tmp_path_factory.mktemp("data"), download=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare, "LEAST_SEEN", 1280)
+        patch.setattr(prepare, "PASSES", 0)
+        prepare.prepare(Digits(), root)
+    return root.path
+
+
+def ganzoo(*words: str, data: Path) -> Result:
+    environment = {"GANZOO_DATA": str(data), "GANZOO_OFFLINE": "1"}
+    return CliRunner().invoke(command, list(words), env=environment, standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    out = tmp_path_factory.mktemp("runs")
+    options = [word for one in SMALL for word in ("--set", one)]
+    done = ganzoo("run", "dcgan_digits", *options, "--out", str(out), "--device", "cpu", data=data)
+    assert done.exception is None, done.output
+    (found,) = out.glob("*/*/recipe.toml")
+    return found.parent
+
+
+def written(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "result.json").read_text())
+    return found
+
+
+def test_a_run_measured_again_has_the_very_same_scores(run: Path, data: Path) -> None:
+    before = written(run)
+    (run / "result.json").write_text(json.dumps(before | {"metrics": {}}))
+
+    done = ganzoo("measure", str(run), data=data)
+
+    assert done.exception is None, done.output
+    assert "real images" in done.output
+    assert written(run) == before
+    with Image.open(run / "neighbours.png") as sheet:
+        assert sheet.size == (6 * 30 + 2, 10 * 30 + 2)
+
+
+def test_other_settings_are_printed_and_not_kept(run: Path, data: Path) -> None:
+    before = written(run)
+
+    done = ganzoo("measure", str(run), "--set", "measure.samples=70", "--json", data=data)
+
+    result = json.loads(done.stdout)
+    assert result["metrics"]["frechet"]["provenance"]["n_fake"] == 70
+    assert written(run) == before
+
+
+def test_measuring_cannot_change_the_run(run: Path, data: Path) -> None:
+    done = ganzoo("measure", str(run), "--set", "train.seed=3", data=data)
+
+    assert "would change the run" in done.output
+
+
+def test_a_folder_of_real_images_scores_as_real(tmp_path: Path, data: Path) -> None:
+    images = Digits().build(DataRoot(data), "test").images
+    assert isinstance(images, torch.Tensor)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, image in enumerate(images[:100]):
+        Image.fromarray(image[0].numpy()).save(folder / f"{number:03}.png")
+
+    done = ganzoo("measure", str(folder), "--dataset", "digits", "--json", data=data)
+
+    assert done.exception is None, done.output
+    metrics = json.loads(done.stdout)["metrics"]
+    assert metrics["frechet"]["provenance"]["n_fake"] == 100
+    assert metrics["precision"]["last"]["value"] > 0.7
+    assert (tmp_path / "images-neighbours.png").is_file()
+
+
+def test_a_folder_needs_to_be_told_what_it_is_held_against(tmp_path: Path, data: Path) -> None:
+    done = ganzoo("measure", str(tmp_path), data=data)
+
+    assert "--dataset mnist" in done.output
+
+
+def test_a_classifier_is_prepared_with_its_accuracy_and_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
+    monkeypatch.setattr(prepare, "PASSES", 0)
+
+    done = ganzoo("measure", "prepare", "digits", "--json", data=tmp_path)
+
+    assert done.exception is None, done.output
+    facts = json.loads(done.stdout)
+    card = prepare.read_card(Path(facts["file"]))
+    assert facts["sha256"] == card.sha256
+    assert facts["accuracy"] == card.accuracy
+    assert card.tested_on == 299
