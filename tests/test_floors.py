@@ -18,15 +18,9 @@ FLOORS: list[set[str]] = [
     {"hookspecs", "disk", "download", "dataroot", "isolation", "layers"},
     {"fetch", "api", "parse", "overrides", "contract", "discovery", "choice"},
     {"registry", "loading", "source", "checking"},
-<<<<<<< HEAD
     {"recipe", "card", "schema", "rundir", "reporter", "schedule", "signals"},
-    {"noise", "ema", "health", "machine", "grids", "checkpoint", "curves"},
-    {"step", "feed", "guards", "views", "models", "making"},
-=======
-    {"recipe", "schema", "rundir", "reporter", "schedule", "signals"},
     {"noise", "ema", "health", "machine", "grids", "scatter", "checkpoint", "curves"},
-    {"step", "feed", "guards", "views"},
->>>>>>> 4ffe4c2 (toys: ring, grid and Dirac worlds of points, with networks, scores and pictures)
+    {"step", "feed", "guards", "views", "models", "making"},
     {"assembly", "measure"},
     {"train", "saving", "faults"},
     {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook", "draft"},
