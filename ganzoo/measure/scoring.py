@@ -158,7 +158,8 @@ def fakes(
         for number in range(math.ceil(count / BATCH)):
             source = torch.Generator().manual_seed(key(seed, "measured fakes", number))
             latents = draw(latent, BATCH, source)[: count - number * BATCH]
-            images = generator(latents.to(device))
+            # Detached: what is merely a view of a weight asks for gradients even here.
+            images = generator(latents.to(device)).detach()
             yield images.float().cpu() if is_points(image) else to_pixels(images, image)
     finally:
         for buffer, before in zip(generator.buffers(), buffers, strict=True):
