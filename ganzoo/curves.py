@@ -23,7 +23,8 @@ Line = Mapping[str, Any]
 def draw(run: RunDir) -> None:
     """Write 'curves.png' into the run's folder; nothing where the log has fewer than two lines.
 
-    Above the losses of both sides, below the share of images that the discriminator told right.
+    Above the losses of both sides. Below their accuracies: the share of images that the
+    discriminator told right, and the share of the generator's that it took for real.
     Thin lines follow the log; dots are means over an epoch, where there are at least two epochs.
 
     Raises:
@@ -72,7 +73,7 @@ def _plot(panel: Axes, lines: Sequence[Line], what: str) -> None:
         )
         if has_epochs:
             panel.plot(*zip(*means, strict=True), "o-", color=colour, markersize=3, label=name)
-    panel.set_ylabel(f"discriminator {what}" if what == "accuracy" else what)
+    panel.set_ylabel(what)
     panel.grid(alpha=0.3)
 
 

@@ -26,6 +26,7 @@ MNIST_SEEDS = (
     "seed_keras_mnist",
     "seed_keras_mnist_literal",
     "seed_upsample_mnist",
+    "seed_upsample_mnist_corrected",
 )
 SPRITE_SEEDS = ("seed_d2l_sprites", "seed_d2l_ab", "seed_d2l_ab_classic")
 SEEDS = MNIST_SEEDS + SPRITE_SEEDS

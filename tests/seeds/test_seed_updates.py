@@ -101,6 +101,10 @@ def upsample() -> Rules:
     )
 
 
+def upsample_corrected() -> Rules:
+    return replace(upsample(), joint=False)
+
+
 def minimax() -> Rules:
     return replace(upsample(), generator_loss=saturating)
 
@@ -223,6 +227,7 @@ SEEDS: dict[str, tuple[Callable[[], Rules], list[str]]] = {
     "seed_keras_mnist": (keras, []),
     "seed_keras_mnist_literal": (keras_literal, []),
     "seed_upsample_mnist": (upsample, []),
+    "seed_upsample_mnist_corrected": (upsample_corrected, []),
     "seed_upsample_mnist, minimax": (minimax, ["loss.generator_objective=saturating"]),
     "seed_d2l_ab": (successor, UNFLIPPED),
     "seed_d2l_ab_classic": (classic_successor, UNFLIPPED),
