@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.works import Work
 from ganzoo import train
 from ganzoo.assembly import Assembly, assemble
-from ganzoo.health import Health
 from ganzoo.machine import Machine
 from ganzoo.reporter import Silent
 from ganzoo.specs import DataRoot
@@ -34,9 +33,7 @@ def ganzoo_loop(work: Work, machine: Machine, *overrides: str) -> Step:
     """Return one turn of the loop of ``ganzoo run``: step, watch, log; a real run folder."""
     parts, registry = ganzoo_parts(work, machine, *overrides)
     run = train.new_run(parts, Path(tempfile.mkdtemp(prefix="ganzoo-bench-")), work.name)
-    fixed = parts.noise.fixed_latents(parts.recipe.latent, 25)
-    health = Health(1.0, print)
-    return train.Training(parts, registry, run, Silent(), health, fixed).advance
+    return train.at_the_start(parts, registry, run, Silent()).advance
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):

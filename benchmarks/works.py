@@ -38,7 +38,7 @@ class Work:
         own = HERE / f"{self.recipe}.toml"
         path = own if own.is_file() else source.find_recipe(self.recipe)
         images = f'{{use="random_images",channels={self.channels},size={self.size}}}'
-        fixed = (f"dataset={images}", "train.steps=1000000", "samples.every=0")
+        fixed = (f"dataset={images}", "train.steps=1000000", "samples.every=0", "metric=[]")
         return load(path, found, (*fixed, "checkpoint.every=0", *self.overrides, *more)), found
 
 

@@ -297,18 +297,9 @@ def start(
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
         MachineError: if the folder is in use or the disk refuses.
     """
-    real = real_images(parts.data, parts.shape, 64)
     count = parts.recipe.samples.rows * parts.recipe.samples.columns
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
-        training = Training(
-            parts,
-            registry,
-            run,
-            reporter,
-            Health(diversity(real), reporter.warn, contrast(real)),
-            parts.noise.fixed_latents(parts.recipe.latent, count),
-            watch(parts, registry, reporter.warn),
-        )
+        training = at_the_start(parts, registry, run, reporter)
         if resume:
             saving.restore(training)
         else:
@@ -327,6 +318,21 @@ def start(
             outcome = training.loop(stop, minutes)
         reporter.finished(training, outcome)
         return outcome
+
+
+def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Reporter) -> Training:
+    """Return a run that has made no step yet."""
+    count = parts.recipe.samples.rows * parts.recipe.samples.columns
+    real = real_images(parts.data, parts.shape, 64)
+    return Training(
+        parts,
+        registry,
+        run,
+        reporter,
+        Health(diversity(real), reporter.warn, contrast(real)),
+        parts.noise.fixed_latents(parts.recipe.latent, count),
+        watch(parts, registry, reporter.warn),
+    )
 
 
 def new_run(parts: Assembly, out: Path, name: str) -> RunDir:
