@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +14,26 @@ from ganzoo.ema import Average
 from ganzoo.errors import GanzooError, MachineError
 from ganzoo.feed import Feed, to_range
 from ganzoo.fetch import FetchError
+from ganzoo.graph import CudaRecorder, GraphStep
 from ganzoo.guards import attempt
 from ganzoo.machine import Machine
 from ganzoo.noise import Noise, key
+from ganzoo.precision import cast_of
 from ganzoo.recipe import Recipe
 from ganzoo.registry import Registry
 from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, OptimizerSpec
-from ganzoo.step import AdversarialStep, Side
+from ganzoo.step import AdversarialStep, Batch, Side
 from ganzoo.views import seen_shape
+
+
+class TrainingStep(Protocol):
+    """Makes one step; see ``AdversarialStep``."""
+
+    def __call__(
+        self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
+    ) -> dict[str, Tensor]:
+        """Make step number ``step``; return its terms, scalars on the device."""
+        ...
 
 
 @dataclass
@@ -39,7 +52,7 @@ class Assembly:
     generator: Side
     discriminator: Side
     average: Average | None
-    step: AdversarialStep
+    step: TrainingStep
     steps: int
     """Steps of the whole run."""
     dataset: DatasetSpec
@@ -142,11 +155,32 @@ def assemble(
         sides["generator"],
         sides["discriminator"],
         Average(generator, recipe.ema.half_life) if recipe.ema else None,
-        AdversarialStep(recipe, sides["generator"], sides["discriminator"], noise),
+        step_on(
+            machine,
+            AdversarialStep(
+                recipe,
+                sides["generator"],
+                sides["discriminator"],
+                noise,
+                cast_of(machine.precision),
+            ),
+            warn,
+        ),
         steps,
         dataset,
         root,
     )
+
+
+def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None]) -> TrainingStep:
+    """Return the step as ``machine`` makes it quickest: captured, on a GPU that need not be exact.
+
+    GANZOO_GRAPH=0 turns that off.
+    """
+    is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
+    if machine.device.type != "cuda" or not is_wanted:
+        return plain
+    return GraphStep(plain, CudaRecorder(machine.device), warn)
 
 
 def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:

@@ -21,13 +21,17 @@ from ganzoo.specs import ImageData, ImageShape
 from ganzoo.step import Batch
 
 KEPT_ORDERS = 2
+SHARE = 0.5
+"""Share of a GPU's free memory that images may take; larger data stays in the host's."""
+CPU = torch.device("cpu")
 
 
 class Order:
     """Which images make batch number n."""
 
-    def __init__(self, train: Train, count: int) -> None:
+    def __init__(self, train: Train, count: int, device: torch.device = CPU) -> None:
         self.train = train
+        self.device = device
         self.count = count
         whole, rest = divmod(count, train.batch_size)
         self.batches_per_epoch = whole + (rest > 0 and train.last_batch == "keep")
@@ -37,8 +41,9 @@ class Order:
         """Return the ``[N]`` indices of batch ``number``, counted from the start of the run."""
         size = self.train.batch_size
         if self.train.order == "replacement":
-            generator = torch.Generator().manual_seed(key(self.train.seed, "draw", number))
-            return torch.randint(self.count, (size,), generator=generator)
+            generator = torch.Generator(self.device)
+            generator.manual_seed(key(self.train.seed, "draw", number))
+            return torch.randint(self.count, (size,), generator=generator, device=self.device)
         epoch, position = divmod(number, self.batches_per_epoch)
         return self._epoch(epoch)[position * size : (position + 1) * size]
 
@@ -53,7 +58,8 @@ class Order:
             )
             while len(self._epochs) >= KEPT_ORDERS:
                 del self._epochs[min(self._epochs)]
-            self._epochs[epoch] = order
+            # Whole, once an epoch: a copy for each batch would stop a GPU each time.
+            self._epochs[epoch] = order.to(self.device)
         return self._epochs[epoch]
 
     def epochs_done(self, batches: int) -> float:
@@ -81,24 +87,28 @@ class Feed:
         *,
         workers: int = 0,
     ) -> None:
-        self.order = Order(train, len(data))
+        place = device if fits(data, device) else CPU
+        self.order = Order(train, len(data), place)
         self.shape = shape
         self.device = device
         self.workers = workers
         self.data = data
-        self._labels = None if data.labels is None else data.labels.to(device)
-        self._resident = data.images.to(device) if isinstance(data.images, Tensor) else None
+        self._labels = None if data.labels is None else data.labels.to(place)
+        self._resident = data.images.to(place) if isinstance(data.images, Tensor) else None
         self._loader: Iterator[tuple[int, Tensor]] | None = None
 
     def __call__(self, number: int) -> Batch:
         """Return batch ``number`` of the run; quickest when asked for in order."""
-        indices = self.order.indices(number).to(self.device, non_blocking=True)
+        indices = self.order.indices(number)
         if self._resident is not None:
             raw = self._resident.index_select(0, indices)
         else:
-            raw = self._read(number).to(self.device, non_blocking=True)
+            raw = self._read(number)
         labels = None if self._labels is None else self._labels.index_select(0, indices)
-        return Batch(to_range(raw, self.shape), labels)
+        if labels is not None:
+            labels = labels.to(self.device, non_blocking=True)
+        # As bytes: a quarter of what the same images are as floats.
+        return Batch(to_range(raw.to(self.device, non_blocking=True), self.shape), labels)
 
     def close(self) -> None:
         """Stop the loader's workers."""
@@ -125,6 +135,16 @@ class Feed:
             persistent_workers=False,
         )
         return zip(_count_from(number), loader, strict=False)
+
+
+def fits(data: ImageData, device: torch.device) -> bool:
+    """Return whether all images can live on ``device`` and leave room to train."""
+    if not isinstance(data.images, Tensor):
+        return False
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return data.images.nbytes < SHARE * free
 
 
 def to_range(raw: Tensor, shape: ImageShape) -> Tensor:

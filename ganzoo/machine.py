@@ -12,6 +12,7 @@ import torch
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
+from ganzoo.precision import apply, choose
 from ganzoo.registry import Registry
 
 
@@ -67,17 +68,43 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
     return device, ""
 
 
-def prepare(wanted: str = "auto", *, threads: int = 0, workers: int = 0) -> tuple[Machine, str]:
+def prepare(
+    wanted: str = "auto",
+    *,
+    threads: int = 0,
+    workers: int = 0,
+    precision: str = "auto",
+    deterministic: bool = False,
+) -> tuple[Machine, str]:
     """Set torch up for a run; return the machine and a warning or nothing.
 
     Args:
         threads: CPU threads; 0 leaves torch's choice.
         workers: processes that read images, where the data does not fit into memory.
+        precision: 'auto', 'fp32', 'tf32' or 'bf16'.
+        deterministic: take only algorithms that give the same bits every time.
+
+    Raises:
+        GanzooError: if the device is not there or has no such precision.
     """
     device, warning = choose_device(wanted)
+    chosen = choose(precision, device)
+    apply(chosen, device, deterministic=deterministic)
     if threads:
         torch.set_num_threads(threads)
-    return Machine(device, threads=torch.get_num_threads(), workers=workers), warning
+    return Machine(device, chosen, torch.get_num_threads(), workers, deterministic), warning
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most memory this process has held so far, in bytes: the GPU's where it has one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def device_name(device: torch.device) -> str:

@@ -41,10 +41,11 @@ def save(training: Training) -> None:
         tensors |= packed
     if parts.average is not None:
         tensors |= checkpoint.pack_module("average", parts.average.network)
+    missing = torch.tensor(math.nan, device=parts.machine.device)
     for name in sorted({name for terms in training.window for name in terms}):
         tensors[f"window/{name}"] = torch.stack(
-            [terms.get(name, torch.tensor(math.nan)).cpu() for terms in training.window]
-        )
+            [terms.get(name, missing) for terms in training.window]
+        ).cpu()
     state = State(
         step=training.step,
         log_lines=training.log_lines,
@@ -113,7 +114,10 @@ def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None
         checkpoint.unpack_optimizer(name, side.optimizer, tensors, state.optimizers.get(name, {}))
     if parts.average is not None:
         checkpoint.unpack_module("average", parts.average.network, tensors)
-    window = checkpoint.select("window", tensors)
+    window = {
+        name: values.to(parts.machine.device)
+        for name, values in checkpoint.select("window", tensors).items()
+    }
     length = max((len(values) for values in window.values()), default=0)
     training.window = [
         {name: values[i] for name, values in window.items() if not values[i].isnan()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from ganzoo.errors import GanzooError
 from ganzoo.noise import Noise
+from ganzoo.precision import called
 from ganzoo.recipe import Recipe
 from ganzoo.schedule import rate
 from ganzoo.specs import OptimizerSpec, RegularizerSpec, Role
@@ -25,6 +26,20 @@ class Batch(NamedTuple):
 
     images: Tensor
     labels: Tensor | None
+
+
+class Inputs(NamedTuple):
+    """What a step starts from.
+
+    Attributes:
+        batches: one for each update of the discriminator.
+        latents: ``[N, Z]`` for each of them.
+        redrawn: ``[N, Z]`` for each update of the generator, where it gets noise of its own.
+    """
+
+    batches: list[Batch]
+    latents: list[Tensor]
+    redrawn: list[Tensor]
 
 
 class HalfStep:
@@ -42,9 +57,12 @@ class HalfStep:
         uses_labels: bool = False,
         joint: bool = False,
         needs: frozenset[str] = frozenset(),
+        cast: torch.dtype | None = None,
     ) -> None:
         self.role: Role = role
-        self.step = step
+        self._step = step
+        self.reads_step = False
+        self._cast = cast
         self.latent = latent
         self.real_labels = self.fake_labels = batch.labels
         self.real = batch.images
@@ -56,6 +74,12 @@ class HalfStep:
         self._discriminator = discriminator
         self._uses_labels = uses_labels
         self._joint = joint and role == "discriminator"
+
+    @property
+    def step(self) -> int:
+        """Steps finished before this one."""
+        self.reads_step = True
+        return self._step
 
     @cached_property
     def real_logits(self) -> Tensor:
@@ -90,8 +114,7 @@ class HalfStep:
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Score ``[N, C, H, W]`` images: ``[N]``."""
         inputs = (images, labels) if self._uses_labels else (images,)
-        logits: Tensor = self._discriminator(*inputs)
-        return logits
+        return called(self._discriminator, inputs, self._cast)
 
     def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
         """Gradient of the summed logits at the images, ``[N, C, H, W]``, differentiable again."""
@@ -120,6 +143,13 @@ class Side:
     spec: OptimizerSpec
     total_updates: int
     moved: list[nn.Parameter]
+    rates: list[Tensor] = field(default_factory=list)
+    """Where a captured step reads the learning rates of its updates; empty otherwise."""
+
+    def rate(self, update: int) -> float:
+        """Return the learning rate of update number ``update``."""
+        factor = rate(self.spec.schedule, self.spec.decay, update, self.total_updates)
+        return self.spec.lr * factor
 
     def move(self, loss: Tensor, update: int) -> None:
         """Take the gradient of ``loss`` and make update number ``update``."""
@@ -129,9 +159,9 @@ class Side:
         if self.spec.clip_norm is not None:
             clip_grad_norm_(self.moved, self.spec.clip_norm)
         if self.spec.schedule != "constant":
-            factor = rate(self.spec.schedule, self.spec.decay, update, self.total_updates)
+            now = self.rates[update % len(self.rates)] if self.rates else self.rate(update)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.spec.lr * factor
+                group["lr"] = now
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -139,11 +169,21 @@ class Side:
 class AdversarialStep:
     """The discriminator's updates, then the generator's (Goodfellow et al. 2014, algorithm 1)."""
 
-    def __init__(self, recipe: Recipe, generator: Side, discriminator: Side, noise: Noise) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        generator: Side,
+        discriminator: Side,
+        noise: Noise,
+        cast: torch.dtype | None = None,
+    ) -> None:
         self.recipe = recipe
         self.generator = generator
         self.discriminator = discriminator
         self.noise = noise
+        self.cast = cast
+        self.reads_step = False
+        """Whether a term has asked which step it is."""
         self._trains_both = recipe.step.generator_step_trains == "both"
 
     def __call__(
@@ -156,23 +196,43 @@ class AdversarialStep:
             observe: whether to add 'd/accuracy', the share of images that the discriminator told
                 right, and 'g/accuracy', the share of the generator's that it took for real.
         """
-        recipe = self.recipe.step
         self.noise.seed_globals(step)
+        return self.update(step, self.inputs(step, next_batch), observe=observe)
+
+    def inputs(self, step: int, next_batch: Callable[[int], Batch]) -> Inputs:
+        """Return everything step number ``step`` starts from."""
+        recipe = self.recipe.step
+        numbers = [
+            step * recipe.discriminator_updates + k for k in range(recipe.discriminator_updates)
+        ]
+        batches = [next_batch(number) for number in numbers]
+        latents = [
+            self._latents(self._fakes_in(batch), "latent", number)
+            for number, batch in zip(numbers, batches, strict=True)
+        ]
+        redrawn = []
+        if recipe.generator_noise == "fresh":
+            redrawn = [
+                self._latents(self._fakes_in(batches[-1]), "generator latent", number)
+                for number in self._generator_numbers(step)
+            ]
+        return Inputs(batches, latents, redrawn)
+
+    def update(self, step: int, inputs: Inputs, *, observe: bool) -> dict[str, Tensor]:
+        """Make a step from its inputs; nothing else in it depends on its number but schedules."""
+        recipe = self.recipe.step
         terms: dict[str, Tensor] = {}
-        for k in range(recipe.discriminator_updates):
+        for k, (batch, latent) in enumerate(zip(inputs.batches, inputs.latents, strict=True)):
             number = step * recipe.discriminator_updates + k
-            batch = next_batch(number)
-            latent = self._latents(self._fakes_in(batch), "latent", number)
             is_last = k == recipe.discriminator_updates - 1
             keep_graph = recipe.generator_noise == "shared" and is_last
             fake = self._fakes(latent, batch.labels, graph=keep_graph)
             terms |= self._discriminator_half(
                 step, number, batch, latent, fake, observe and is_last
             )
-        for j in range(recipe.generator_updates):
-            number = step * recipe.generator_updates + j
-            if recipe.generator_noise == "fresh":
-                latent = self._latents(self._fakes_in(batch), "generator latent", number)
+        for j, number in enumerate(self._generator_numbers(step)):
+            if inputs.redrawn:
+                latent = inputs.redrawn[j]
             is_used_up = j > 0 and recipe.generator_noise == "shared"
             if is_used_up or recipe.generator_noise in {"same", "fresh"}:
                 fake = self.generate(latent, batch.labels)
@@ -180,11 +240,14 @@ class AdversarialStep:
             terms |= self._generator_half(step, number, batch, latent, fake, observe and is_last)
         return terms
 
+    def _generator_numbers(self, step: int) -> list[int]:
+        count = self.recipe.step.generator_updates
+        return [step * count + j for j in range(count)]
+
     def generate(self, latent: Tensor, labels: Tensor | None) -> Tensor:
         """Return fakes ``[N, C, H, W]`` with their graph."""
         inputs = (latent, labels) if self.recipe.generator.uses_labels else (latent,)
-        images: Tensor = self.generator.network(*inputs)
-        return images
+        return called(self.generator.network, inputs, self.cast)
 
     def _fakes_in(self, batch: Batch) -> int:
         is_full = self.recipe.step.fakes == "full"
@@ -211,9 +274,10 @@ class AdversarialStep:
         active = [item for item in self.recipe.regularizer if number % item.every == 0]
         context = half_step(
             self.recipe, "discriminator", step, self.discriminator.network, batch, fake.detach(),
-            latent, active,
+            latent, active, cast=self.cast,
         )  # fmt: skip
         terms = terms_of(self.recipe, context, active)
+        self.reads_step |= context.reads_step
         self.discriminator.move(total(terms), number)
         with torch.no_grad():
             for item in active:
@@ -230,9 +294,11 @@ class AdversarialStep:
         if not self._trains_both:
             self._freeze_discriminator(True)
         context = half_step(
-            self.recipe, "generator", step, self.discriminator.network, batch, fake, latent, active
-        )
+            self.recipe, "generator", step, self.discriminator.network, batch, fake, latent,
+            active, cast=self.cast,
+        )  # fmt: skip
         terms = terms_of(self.recipe, context, active)
+        self.reads_step |= context.reads_step
         loss = total(terms)
         if loss.requires_grad:
             self.generator.move(loss, number)
@@ -257,6 +323,8 @@ def half_step(
     fake: Tensor,
     latent: Tensor,
     active: list[RegularizerSpec],
+    *,
+    cast: torch.dtype | None = None,
 ) -> HalfStep:
     """Return one side's context, views applied, with what the active regularizers need in it."""
     if recipe.view:
@@ -274,6 +342,7 @@ def half_step(
         uses_labels=recipe.discriminator.uses_labels,
         joint=recipe.step.batching == "joint",
         needs=needs if role == "discriminator" else frozenset(),
+        cast=cast,
     )
 
 

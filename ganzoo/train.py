@@ -133,9 +133,10 @@ class Training:
         self.reporter.stepped(self)
 
     def _log(self, scores: dict[str, float]) -> None:
-        for offset, terms in enumerate(self.window, self.step - len(self.window) + 1):
-            self.health.watch_terms(offset, {name: float(v) for name, v in terms.items()})
-        self.last = means(self.window)
+        window = read(self.window)
+        for offset, numbers in enumerate(window, self.step - len(window) + 1):
+            self.health.watch_terms(offset, numbers)
+        self.last = means(window)
         self.window.clear()
         elapsed = time.monotonic() - self.logged_at
         images = (self.step - self.logged_step) * self.parts.images_per_step()
@@ -226,13 +227,18 @@ class Training:
         }
 
 
-def means(window: list[dict[str, Tensor]]) -> dict[str, float]:
+def read(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """Return the terms of some steps as numbers; the device is waited for once."""
+    found = [value for terms in window for value in terms.values()]
+    numbers = iter(torch.stack([value.double() for value in found]).tolist() if found else [])
+    return [{name: next(numbers) for name in terms} for terms in window]
+
+
+def means(window: list[dict[str, float]]) -> dict[str, float]:
     """Return the mean of every term over the steps in which it occurred, and each side's sum."""
-    names = sorted({name for terms in window for name in terms})
-    found = {
-        name: float(torch.stack([terms[name] for terms in window if name in terms]).double().mean())
-        for name in names
-    }
+    names = dict.fromkeys(name for terms in window for name in terms)
+    seen = {name: [terms[name] for terms in window if name in terms] for name in names}
+    found = {name: math.fsum(values) / len(values) for name, values in seen.items()}
     for side in ("d", "g"):
         own = [value for name, value in found.items() if name.startswith(f"{side}/")]
         if f"{side}/accuracy" in found:
