@@ -21,6 +21,9 @@ from ganzoo.step import AdversarialStep, Batch, Inputs, Side
 WARM_UP = 3
 """Steps of one kind that run as written before the next is captured."""
 
+OBSERVED = {"d/accuracy", "g/accuracy"}
+"""What a step adds when it is observed; a captured one always does, and it is left out again."""
+
 Pattern = tuple[object, ...]
 
 
@@ -76,7 +79,7 @@ class Captured:
         def work() -> Tensor:
             terms = step.update(number, self.inputs, observe=True)
             self.names = list(terms)
-            return torch.stack([value.float() for value in terms.values()])
+            return torch.stack(list(terms.values()))
 
         self._fill(inputs)
         self.replay = by.capture(work)
@@ -88,7 +91,7 @@ class Captured:
         values = self.replay().clone().unbind()
         terms = dict(zip(self.names, values, strict=True))
         if not observe:
-            terms.pop("d/accuracy", None)
+            terms = {name: value for name, value in terms.items() if name not in OBSERVED}
         return terms
 
     def _fill(self, inputs: Inputs) -> None:

@@ -126,12 +126,14 @@ class Context(Protocol):
     """
 
     role: Role
-    step: int
     real: Tensor
     fake: Tensor
     real_labels: Tensor | None
     fake_labels: Tensor | None
     latent: Tensor
+
+    @property
+    def step(self) -> int: ...
 
     @property
     def real_logits(self) -> Tensor: ...

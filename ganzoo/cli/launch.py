@@ -41,7 +41,13 @@ class Launch:
         from ganzoo.train import try_out
 
         place, display = self.place, self.display
-        machine, warning = prepare(place.device, threads=place.threads, workers=place.workers)
+        machine, warning = prepare(
+            place.device,
+            threads=place.threads,
+            workers=place.workers,
+            precision=place.precision,
+            deterministic=place.deterministic,
+        )
         if warning:
             display.warn(warning)
         root = DataRoot(data_root(place.data), not place.offline, display.transfers)

@@ -50,6 +50,8 @@ class Place:
     threads: int
     workers: int
     offline: bool
+    precision: str = "auto"
+    deterministic: bool = False
 
 
 def plugin_options(function: F) -> F:
@@ -86,6 +88,13 @@ def place_options(function: F) -> F:
         metavar="N",
         help="Processes that read images of large data sets.",
     )
+    @click.option(
+        "--precision",
+        default="auto",
+        type=click.Choice(["auto", "fp32", "tf32", "bf16"]),
+        help="Numbers networks compute in; auto is tf32 on a GPU, fp32 on a CPU.",
+    )
+    @click.option("--deterministic", is_flag=True, help="The same bits on a GPU too; slower.")
     @offline_option
     @functools.wraps(function)
     def gathered(
@@ -95,9 +104,11 @@ def place_options(function: F) -> F:
         threads: int | None,
         workers: int,
         offline: bool,
+        precision: str,
+        deterministic: bool,
         **rest: Any,
     ) -> Any:
-        place = Place(device, data, threads or 0, workers, offline)
+        place = Place(device, data, threads or 0, workers, offline, precision, deterministic)
         return function(*args, place=place, **rest)
 
     return gathered  # type: ignore[return-value]
