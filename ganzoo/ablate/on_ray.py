@@ -24,13 +24,16 @@ RETRIES = 3
 class OnRay:
     """An engine on a Ray cluster, or on one that it starts here."""
 
-    def __init__(self, address: str, jobs: int | None, *, gpus_per_cell: float = 0) -> None:
+    def __init__(
+        self, address: str, jobs: int | None, *, cpus_per_cell: int = 1, gpus_per_cell: float = 0
+    ) -> None:
         """Connect.
 
         Args:
             address: of the cluster; empty for ``$RAY_ADDRESS``, else one is started here.
             jobs: cells at the same time at most; None for what the cluster has room for.
-            gpus_per_cell: GPUs that a cell asks for; it always asks for one CPU.
+            cpus_per_cell: CPUs that a cell asks for: its threads.
+            gpus_per_cell: GPUs that a cell asks for.
 
         Raises:
             GanzooError: if Ray is not installed, or cannot be reached.
@@ -52,16 +55,20 @@ class OnRay:
                     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
                 else:
                     ray.init(
-                        num_cpus=jobs,
+                        num_cpus=jobs and jobs * cpus_per_cell,
                         include_dashboard=False,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
                     )
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise GanzooError(f"--on {address or 'ray'}: {error}") from None
-        self.jobs = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        room = int(ray.cluster_resources().get("CPU", 1)) // cpus_per_cell
+        self.jobs = jobs or max(1, room)
         self._perform = ray.remote(
-            num_cpus=1, num_gpus=gpus_per_cell, max_retries=RETRIES, scheduling_strategy="SPREAD"
+            num_cpus=cpus_per_cell,
+            num_gpus=gpus_per_cell,
+            max_retries=RETRIES,
+            scheduling_strategy="SPREAD",
         )(perform)
 
     def run(

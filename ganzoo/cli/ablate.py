@@ -143,7 +143,12 @@ def engine_of(on: str | None, jobs: int | None, place: Place) -> Engine:
     if on == "ray" or on.startswith("ray://"):
         from ganzoo.ablate.on_ray import OnRay
 
-        return OnRay("" if on == "ray" else on, jobs, gpus_per_cell=int(place.device == "cuda"))
+        return OnRay(
+            "" if on == "ray" else on,
+            jobs,
+            cpus_per_cell=place.threads or 1,
+            gpus_per_cell=int(place.device == "cuda"),
+        )
     raise GanzooError(f"--on {on!r}: choose 'ray' or the address of a cluster, ray://host:10001")
 
 
