@@ -130,7 +130,9 @@ def surroundings(runs: Iterable[Observation]) -> dict[str, list[Any]]:
     known = [run.environment for run in runs if run.environment]
     differing = {}
     for name in SURROUNDINGS:
-        values = list(dict.fromkeys(str(environment.get(name)) for environment in known))
+        values = list(
+            dict.fromkeys(str(each[name]) for each in known if each.get(name) is not None)
+        )
         if len(values) > 1:
             differing[name] = values
     return differing

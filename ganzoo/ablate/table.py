@@ -97,6 +97,8 @@ def compare(
         _row(name, by_variant[name], scores, variants[0], log=log, lower=lower) for name in variants
     ]
     margins, interactions = _factors(scores, axes or {}, levels or {}, log=log)
+    if any(row.is_partial for row in rows):
+        margins, interactions = _untested(margins), _untested(interactions)
     return Comparison(
         metric,
         at,
@@ -107,6 +109,13 @@ def compare(
         tuple(_corrected(rows)),
         margins,
         interactions,
+    )
+
+
+def _untested(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Take the tests away where cells are missing: what is left flatters whoever failed."""
+    return tuple(
+        replace(effect, difference=replace(effect.difference, p=None)) for effect in effects
     )
 
 
@@ -158,21 +167,23 @@ def _row(
 
 
 def _corrected(rows: Sequence[Row]) -> list[Row]:
-    """Add Holm's correction; without all cells there is no test, neither here nor of the rest."""
+    """Add Holm's correction; a variant without all its cells is not tested, but counts."""
     baseline = rows[0]
     tested = []
     for row in rows:
         if row.difference is not None and (row.is_partial or baseline.is_partial):
             row = replace(row, difference=replace(row.difference, p=None))
         tested.append(row)
-    p_values = [row.difference.p for row in tested if row.difference and row.difference.p]
-    corrected = iter(statistics.holm(p_values))
-    return [
-        replace(row, difference=replace(row.difference, holm=next(corrected)))
-        if row.difference is not None and row.difference.p
-        else row
-        for row in tested
-    ]
+    family = [row.difference for row in tested if row.difference is not None]
+    corrected = iter(statistics.holm([1.0 if each.p is None else each.p for each in family]))
+    found = []
+    for row in tested:
+        if row.difference is not None:
+            value = next(corrected)
+            if row.difference.p is not None:
+                row = replace(row, difference=replace(row.difference, holm=value))
+        found.append(row)
+    return found
 
 
 def _factors(

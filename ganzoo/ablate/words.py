@@ -143,7 +143,8 @@ def limits(comparison: Comparison, primary: str) -> list[str]:
 
 
 def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
-    tested = [row.difference for row in comparison.rows if row.difference is not None]
+    shown = [row.difference for row in comparison.rows if row.difference is not None]
+    tested = [each for each in shown if each.p is not None] or shown
     pairs = [difference.n for difference in tested if difference.paired and difference.n]
     if pairs and max(pairs) == 1:
         yield "One seed is anecdotal: there is no interval and no test."
@@ -152,8 +153,9 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
         if n < needed:
             count = comparison.comparisons
             over = f" corrected for {count} comparisons" if count > 1 else ""
+            least = probability(_least(tested, count))
             yield (
-                f"n = {n}: the exact test{over} cannot go below p = {probability(_least(tested))}; "
+                f"n = {n}: the exact test{over} cannot go below p = {least}; "
                 f"{needed} seeds are needed for p < .05."
             )
     if any(not difference.paired for difference in tested):
@@ -169,6 +171,11 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
         )
     if comparison.metric != primary:
         yield f"The question is decided by {primary}; this metric is exploratory."
+    if comparison.margins:
+        yield (
+            "Margins and interactions are over the seeds that all cells have; their p is not "
+            "corrected, so they are exploratory."
+        )
     if any(row.failed for row in comparison.rows):
         yield (
             "Brackets: runs that failed have no score and are in no mean; figures in brackets "
@@ -182,10 +189,10 @@ FLATTERY = (
 )
 
 
-def _least(tested: Sequence[Difference]) -> float:
+def _least(tested: Sequence[Difference], comparisons: int) -> float:
     """Return the least corrected p that the exact test can give."""
     smallest = max((each.smallest_p for each in tested if each.smallest_p), default=1.0)
-    return min(1.0, smallest * len(tested))
+    return min(1.0, smallest * comparisons)
 
 
 def differing(surroundings: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -110,10 +110,16 @@ def effects(comparison: Comparison) -> list[str]:
     ]
 
 
-def notes(result: Result, comparison: Comparison, best: Comparison | None = None) -> list[str]:
+def notes(
+    result: Result,
+    comparison: Comparison,
+    best: Comparison | None = None,
+    *,
+    with_verdicts: bool = True,
+) -> list[str]:
     """Return the sentences under a table."""
     return [
-        *words.verdicts(comparison),
+        *(words.verdicts(comparison) if with_verdicts else []),
         *words.limits(comparison, result.primary),
         *([words.FLATTERY] if best is not None else []),
     ]

@@ -81,7 +81,9 @@ def page(experiment: Experiment, result: Result) -> str:
                 ],
                 "notes": [
                     *writing.effects(comparison),
-                    *writing.notes(result, comparison, best),
+                    *writing.notes(
+                        result, comparison, best, with_verdicts=comparison is not primary
+                    ),
                 ],
             }
             for comparison, best in writing.by_metric(result)

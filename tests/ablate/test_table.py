@@ -97,6 +97,16 @@ def test_holms_correction_is_over_all_variants(tmp_path: Path) -> None:
     assert [row.difference.holm for row in result.comparisons[0].rows[1:]] == [2 * 2 / 64] * 2
 
 
+def test_a_variant_that_failed_still_counts_in_the_correction(tmp_path: Path) -> None:
+    made = experiment(tmp_path / "x", {"base": SIX, "new": BETTER, "third": BETTER})
+    failed = {"status": "failed", "step": 7, "reason": "killed"}
+    made.run(made.cells[-1]["id"]).write_json("status.json", failed)
+
+    rows = compared(made).comparisons[0].rows
+
+    assert (rows[1].difference.holm, rows[2].difference.holm) == (2 * 2 / 64, None)
+
+
 def test_two_axes_have_margins_and_an_interaction(tmp_path: Path) -> None:
     levels = {f"{a} / {b}": {"loss": a, "net": b} for a in ("bce", "w") for b in ("small", "large")}
     factor = {"bce / small": 1, "bce / large": 0.5, "w / small": 2, "w / large": 3}
