@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pluggy
 
 from ganzoo.specs import (
@@ -12,6 +16,7 @@ from ganzoo.specs import (
     MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
+    Run,
     ViewSpec,
 )
 
@@ -60,6 +65,36 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_views() -> list[type[ViewSpec]]:  # type: ignore[empty-body]
     """Supply views: what is done to real images and fakes before the discriminator sees them."""
+
+
+@hookspec
+def ganzoo_trackers() -> list[str]:  # type: ignore[empty-body]
+    """Name what ``--track`` may ask for; a tracker stays silent unless ``run.trackers`` has it."""
+
+
+@hookspec
+def ganzoo_run_started(run: Run) -> None:
+    """Follow a run: its first step, or its first one after a pause, is about to be made."""
+
+
+@hookspec
+def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
+    """Follow a run: a line with these values was added to its log after ``step`` steps."""
+
+
+@hookspec
+def ganzoo_sampled(run: Run, step: int, path: Path) -> None:
+    """Follow a run: a sheet of samples was written to the PNG file ``path``."""
+
+
+@hookspec
+def ganzoo_checkpointed(run: Run, step: int, path: Path) -> None:
+    """Follow a run: a checkpoint was written to ``path``; older ones may have been removed."""
+
+
+@hookspec
+def ganzoo_run_finished(run: Run, step: int, status: str, result: Mapping[str, Any]) -> None:
+    """Follow a run: it is 'done', 'interrupted' or 'failed' (``result`` is empty then)."""
 
 
 HOOK_OF_KIND = {

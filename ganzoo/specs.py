@@ -154,6 +154,27 @@ class Context(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run as the run-time hooks see it.
+
+    Attributes:
+        path: its folder.
+        name: 'dcgan_mnist/20260131-0915-kfbm'.
+        recipe: the frozen recipe as plain tables.
+        steps: how many it will make.
+        start: steps that were finished before; 0 unless it is resumed.
+        trackers: the names that the user asked for with ``--track``.
+    """
+
+    path: Path
+    name: str
+    recipe: Mapping[str, Any]
+    steps: int
+    start: int = 0
+    trackers: frozenset[str] = frozenset()
+
+
 class Spec(Table):
     """A component as a recipe describes it."""
 

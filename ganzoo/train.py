@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from ganzoo.scatter import scatter
 from ganzoo.signals import Stop, stopping
 from ganzoo.specs import is_points
 from ganzoo.step import Batch
+from ganzoo.tracking import Tracked
 from ganzoo.views import viewed
 
 __all__ = ["Outcome", "Reporter", "Silent", "Training", "new_run", "start", "try_out"]
@@ -296,13 +298,17 @@ def start(
     *,
     resume: bool = False,
     minutes: float | None = None,
+    track: Collection[str] = (),
 ) -> Outcome:
     """Train in the folder ``run``, from the beginning or from its newest checkpoint.
 
     Raises:
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
         MachineError: if the folder is in use or the disk refuses.
+        GanzooError: if no plugin has a tracker that ``track`` names.
     """
+    followed = Tracked(reporter, registry, track)
+    reporter = followed
     count = parts.recipe.samples.rows * parts.recipe.samples.columns
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter)
@@ -320,7 +326,7 @@ def start(
         run.set_status("running", training.step)
         reporter.started(training)
         training.started_at = training.logged_at = time.monotonic()
-        with failures(training):
+        with followed.following(training), failures(training):
             outcome = training.loop(stop, minutes)
         reporter.finished(training, outcome)
         return outcome

@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"noise", "precision", "ema", "health", "machine", "grids", "scatter", "checkpoint", "curves"},
     {"step", "graph", "feed", "guards", "views", "models", "making"},
     {"assembly", "measure"},
-    {"train", "saving", "faults"},
+    {"train", "tracking", "saving", "faults"},
     {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook", "draft"},
     {"cli"},
 ]

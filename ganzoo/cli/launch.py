@@ -26,6 +26,8 @@ class Launch:
     display: Display
     minutes: float | None
     as_json: bool
+    track: tuple[str, ...] = ()
+    """Trackers that were asked for."""
 
     def build(self, recipe: Recipe) -> Assembly:
         """Build all parts on the device and try one step of each on copies.
@@ -63,7 +65,13 @@ class Launch:
 
         try:
             outcome = start(
-                parts, self.registry, run, self.display, resume=resume, minutes=self.minutes
+                parts,
+                self.registry,
+                run,
+                self.display,
+                resume=resume,
+                minutes=self.minutes,
+                track=self.track,
             )
         except GanzooError:
             leave_page(run, self.display.warn)

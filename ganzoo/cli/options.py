@@ -136,6 +136,13 @@ minutes_option = click.option(
     metavar="N",
     help="Save and stop after N minutes.",
 )
+track_option = click.option(
+    "--track",
+    multiple=True,
+    metavar="NAME",
+    envvar="GANZOO_TRACK",
+    help="Also log to tensorboard or wandb; repeatable.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

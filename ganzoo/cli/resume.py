@@ -20,6 +20,7 @@ from ganzoo.cli.options import (
     plugin_options,
     run_names,
     set_option,
+    track_option,
 )
 from ganzoo.cli.wording import PLUGINS, resume_command, short_name
 from ganzoo.errors import GanzooError
@@ -50,6 +51,7 @@ BUDGET = ("train.epochs", "train.steps")
 @place_options
 @minutes_option
 @out_option
+@track_option
 @json_option
 @click.pass_obj
 def resume(
@@ -61,6 +63,7 @@ def resume(
     place: Place,
     minutes: float | None,
     out: Path,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Go on with RUN: its four letters, its folder, or 'last'.
@@ -75,7 +78,7 @@ def resume(
     run = find(name, out)
     with Display(settings.verbosity) as display:
         check_plugin_files(run, parts.plugin, display)
-        launch = Launch(parts.load(display.warn), place, display, minutes, as_json)
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
         compare_plugins(run, launch.registry, display)
         frozen = load(run.recipe, launch.registry)
         recipe = load(run.recipe, launch.registry, overrides)

@@ -18,6 +18,7 @@ from ganzoo.cli.options import (
     plugin_options,
     recipe_names,
     set_option,
+    track_option,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
 @click.option("--dry-run", is_flag=True, help="Build and show the networks; write nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the newest run of this recipe, if any.")
+@track_option
 @json_option
 @click.pass_obj
 def run(
@@ -58,6 +60,7 @@ def run(
     name: str | None,
     dry_run: bool,
     resume: bool,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Train RECIPE: a file, or the name of a shipped recipe."""
@@ -71,7 +74,7 @@ def run(
         overrides = (*overrides, f"train.seed={seed}")
     path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
-        launch = Launch(parts.load(display.warn), place, display, minutes, as_json)
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
         checked = load(path, launch.registry, overrides)
         if dry_run:
             return look(launch, checked)
