@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo run dcgan_digits",
         "ganzoo run mine.toml --set train.epochs=3 --plugin my_loss.py --dry-run",
     ],
 )
