@@ -1,0 +1,12 @@
+"""The author's own images as a data set, as a package of its own."""
+
+from ganzoo.api import DatasetSpec, hookimpl
+from ganzoo_example_dataset.dataset import DrawnShapes
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_datasets() -> list[type[DatasetSpec]]:
+    """Supply the data set of this package."""
+    return [DrawnShapes]
