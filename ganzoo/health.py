@@ -20,8 +20,8 @@ WARM_UP_STEPS = 500
 """Steps in which samples may be alike or flat: an untrained generator's always are."""
 CERTAIN = 0.995
 """Accuracy from which a side counts as having won."""
-NEAR_ZERO = 0.01
-"""Discriminator loss below which it counts as near zero, where its accuracy is not known."""
+NEAR_ZERO = 0.05
+"""Discriminator loss below which it counts as near zero."""
 CERTAIN_LOGS = 10
 
 COUNTS = ("alike", "flat", "certain", "told_apart")
@@ -105,11 +105,15 @@ class Health:
         return found
 
     def watch_accuracy(self, step: int, terms: Mapping[str, float]) -> None:
-        """Tell of a discriminator that is always right: the generator learns nothing from it."""
-        if "d/accuracy" in terms:
-            is_certain = terms["d/accuracy"] >= CERTAIN
-        else:
-            is_certain = 0 <= terms.get("d/loss", 1.0) < NEAR_ZERO
+        """Tell of a discriminator that is always right: the generator learns nothing from it.
+
+        A Wasserstein critic may well be right about every image; its loss is then far below zero.
+        """
+        is_certain = (
+            not terms.keys().isdisjoint({"d/accuracy", "d/loss"})
+            and terms.get("d/accuracy", 1.0) >= CERTAIN
+            and 0 <= terms.get("d/loss", 0.0) < NEAR_ZERO
+        )
         is_fooled = terms.get("g/accuracy", 0.0) >= CERTAIN
         self.told_apart = self.told_apart + 1 if is_certain and is_fooled else 0
         self.certain = self.certain + 1 if is_certain and not is_fooled else 0
@@ -133,6 +137,8 @@ class Health:
             )
 
     def _tell(self, event: str, step: int, text: str) -> None:
+        if any(told["event"] == event for told in self.events):
+            return
         self.events.append({"event": event, "step": step, "text": text})
         self.told(f"step {step}: {text} ({ADVICE})")
 

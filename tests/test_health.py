@@ -53,6 +53,16 @@ def test_flat_samples_are_told_as_flat_and_not_as_a_collapse_too() -> None:
     assert "generator.order" in told[0]
 
 
+def test_a_trouble_that_comes_back_is_not_told_again() -> None:
+    told: list[str] = []
+    watch = health(told)
+
+    for accuracy in [1.0] * 10 + [0.5] + [1.0] * 10:
+        watch.watch_accuracy(0, {"d/accuracy": accuracy})
+
+    assert len(told) == 1
+
+
 def test_a_crisp_image_repeated_is_a_collapse_and_not_flat() -> None:
     told: list[str] = []
     watch = Health(0.5, told.append, real_contrast=0.6)
@@ -109,7 +119,16 @@ def test_a_loss_near_zero_is_enough_where_accuracy_is_not_known() -> None:
     assert [event["event"] for event in watch.events] == ["discriminator_won"]
 
 
-@pytest.mark.parametrize("terms", [{"d/loss": -0.5}, {"d/loss": 0.0, "d/accuracy": 0.6}, {}])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {},
+        {"d/loss": -0.5},
+        {"d/loss": 0.0, "d/accuracy": 0.6},
+        pytest.param({"d/loss": -3.0, "d/accuracy": 1.0}, id="a Wasserstein critic"),
+        pytest.param({"d/loss": 0.3, "d/accuracy": 1.0}, id="right, and still teaching"),
+    ],
+)
 def test_a_critic_that_is_not_sure_has_not_won(terms: dict[str, float]) -> None:
     watch = health([])
     for step in range(20):
