@@ -1,0 +1,144 @@
+"""What the documentation takes from the program itself: commands, components, recipes, decisions.
+
+A hook of MkDocs. A page says where with a comment: ``<!-- from the program: commands -->``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+MARK = re.compile(r"<!-- from the program: (\w+) -->")
+DOCS = Path(__file__).parent
+
+
+def on_config(config: Any) -> Any:
+    """Leave out of the navigation what is not written yet, and add every decision."""
+    config.nav = present(config.nav)
+    decisions = sorted((DOCS / "decisions").glob("*.md"))
+    config.nav.append({"Decisions": [f"decisions/{path.name}" for path in decisions]})
+    return config
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in what a page asks for."""
+    return MARK.sub(lambda match: PARTS[match[1]](), markdown)
+
+
+def present(nav: Any) -> Any:
+    """Return the navigation without files that are not there."""
+    if isinstance(nav, str):
+        return nav if (DOCS / nav).is_file() else None
+    if isinstance(nav, dict):
+        kept = {title: present(inner) for title, inner in nav.items()}
+        return {title: inner for title, inner in kept.items() if inner}
+    return [inner for inner in map(present, nav) if inner]
+
+
+def commands() -> str:
+    """Return the help page of every command."""
+    from ganzoo.cli.app import ganzoo
+
+    context = click.Context(ganzoo, info_name="ganzoo")
+    return "\n\n".join(
+        f"## {place.command_path}\n\n```text\n{command.get_help(place)}\n```"
+        for place, command in every(ganzoo, context)
+    )
+
+
+def every(group: click.Command, context: click.Context) -> Iterator[tuple[click.Context, Any]]:
+    """Yield a command with all inside it."""
+    context.terminal_width = 90
+    yield context, group
+    if isinstance(group, click.Group):
+        for name in group.list_commands(context):
+            found = group.get_command(context, name)
+            assert found is not None
+            yield from every(found, click.Context(found, parent=context, info_name=name))
+
+
+def components() -> str:
+    """Return every built-in component with its fields."""
+    from ganzoo.explain import documentation, fields
+    from ganzoo.registry import load
+    from ganzoo.specs import KINDS
+
+    registry = load(block=["*"])
+    parts = []
+    for kind in KINDS:
+        parts.append(f"## {kind.capitalize()}")
+        for use, spec in registry.specs(kind).items():
+            parts.append(f"### `{use}` {{ #{kind}-{use} }}\n\n{prose(documentation(spec))}")
+            picture = f"images/components/{kind}-{use}.png"
+            if (DOCS / picture).is_file():
+                parts.append(
+                    f"![Samples made with {use}]({picture})\n\n*600 steps on 8×8 digits at a "
+                    "quarter of the channels, seed 1, not chosen.*"
+                )
+            rows = [
+                f"| `{field.name}` | {cell(field.type)} | {cell(field.default)} | "
+                f"{cell(field.help)} |"
+                for field in fields(spec)
+            ]
+            if rows:
+                parts.append("\n".join(["| key | type | default | |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+def recipes() -> str:
+    """Return every shipped recipe with its header."""
+    from ganzoo.cli.listing import recipe_rows
+
+    rows = [
+        f"| `{row['name']}` | {cell(row['about'])} | {cell(row['expect'])} |"
+        for row in recipe_rows()
+    ]
+    return "\n".join(["| recipe | | expect |", "|---|---|---|", *rows])
+
+
+def keys() -> str:
+    """Return the keys of a recipe's own tables."""
+    from ganzoo.recipe import Recipe
+
+    parts = []
+    for name, field in Recipe.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None)
+        if inner is None or name == "optimizer" or not hasattr(field.annotation, "__doc__"):
+            continue
+        if any(name == kind for kind in ("dataset", "generator", "discriminator", "loss")):
+            continue
+        about = prose(field.annotation.__doc__ or "")
+        rows = [
+            f"| `{key}` | {cell(default(each))} | {cell(each.description or '')} |"
+            for key, each in inner.items()
+        ]
+        head = ["| key | default | |", "|---|---|---|"]
+        parts.append("\n".join([f"### `[{name}]`", "", about, "", *head, *rows]))
+    return "\n\n".join(parts)
+
+
+def default(field: Any) -> str:
+    """Return a field's default as a recipe writes it."""
+    value = field.get_default(call_default_factory=True)
+    if field.is_required() or value is None:
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace("'", '"')
+
+
+def prose(text: str) -> str:
+    """Return a docstring as Markdown."""
+    return text.replace("``", "`").strip()
+
+
+def cell(text: str) -> str:
+    """Return text for a table's cell."""
+    return " ".join(prose(str(text)).replace("|", "\\|").split())
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands, "components": components, "recipes": recipes, "keys": keys,
+}  # fmt: skip
