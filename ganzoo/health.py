@@ -19,7 +19,9 @@ BAD_SHEETS = 3
 WARM_UP_STEPS = 500
 """Steps in which samples may be alike or flat: an untrained generator's always are."""
 CERTAIN = 0.995
-"""Accuracy from which a side counts as having won."""
+"""Discriminator accuracy from which it counts as having won."""
+FOOLED = 0.9
+"""Share of the generator's fakes taken for real from which its half counts as won."""
 NEAR_ZERO = 0.05
 """Discriminator loss below which it counts as near zero."""
 CERTAIN_LOGS = 10
@@ -114,7 +116,7 @@ class Health:
             and terms.get("d/accuracy", 1.0) >= CERTAIN
             and 0 <= terms.get("d/loss", 0.0) < NEAR_ZERO
         )
-        is_fooled = terms.get("g/accuracy", 0.0) >= CERTAIN
+        is_fooled = terms.get("g/accuracy", 0.0) >= FOOLED
         self.told_apart = self.told_apart + 1 if is_certain and is_fooled else 0
         self.certain = self.certain + 1 if is_certain and not is_fooled else 0
         if self.certain == CERTAIN_LOGS:
@@ -131,7 +133,7 @@ class Health:
                 "told_by_the_batch",
                 step,
                 "the discriminator has been right about every image in its own half and has "
-                f"called every fake real in the generator's, for {CERTAIN_LOGS} log lines: its "
+                f"taken fakes for real in the generator's, for {CERTAIN_LOGS} log lines: its "
                 "batch norm tells fakes by the images around them, and the generator learns "
                 "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )

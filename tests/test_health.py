@@ -141,7 +141,7 @@ def test_a_batch_norm_that_tells_fakes_by_their_batch_has_its_own_name() -> None
     told: list[str] = []
     watch = health(told)
     for step in range(20):
-        watch.watch_accuracy(step, {"d/accuracy": 1.0, "g/accuracy": 1.0})
+        watch.watch_accuracy(step, {"d/accuracy": 1.0, "d/loss": 0.002, "g/accuracy": 0.95})
 
     assert [event["event"] for event in watch.events] == ["told_by_the_batch"]
     assert "step.batching = 'separate'" in told[0]
