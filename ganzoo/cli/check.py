@@ -66,6 +66,7 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
 
 @click.command(
     cls=Command,
+    hidden=True,  # asked for once, by an editor; the page of verbs has to fit a terminal
     examples=["ganzoo schema > recipe.schema.json", "ganzoo schema --plugin my_loss.py"],
 )
 @plugin_options

@@ -81,11 +81,10 @@ def of(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Score a run at its newest checkpoint, or a folder of images against --dataset.
+    """Score a run's newest checkpoint, or a folder of images against --dataset.
 
-    Each score stands beside its floor: what real images reach against other real images. The scores
-    go into the run's result.json; with --set they are only printed. A sheet shows fakes beside
-    their nearest training images.
+    Scores stand beside what real images reach, and go into the run's result.json unless --set
+    changes how it is measured. A sheet shows fakes beside their nearest training images.
     """
     from ganzoo.cli.display import Display
 
