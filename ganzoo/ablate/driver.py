@@ -55,9 +55,11 @@ class Estimate:
 
     Attributes:
         seconds: of training per cell, by variant; without measuring and drawing.
+        died: variants whose trial took its worker with it, and how; their cells will be rows.
     """
 
     seconds: dict[str, float]
+    died: dict[str, str]
 
     def total(self, cells: Iterable[str], jobs: int) -> float:
         """Return the expected seconds for cells of these variants on so many workers."""
@@ -87,8 +89,10 @@ def try_variants(
     def finished(task: Task, answer: Answer) -> None:
         found[variant_of[task.frozen]] = answer
 
+    died: dict[str, str] = {}
+
     def vanished(task: Task, how: str) -> None:
-        """Leave it to the cells: each will be a row that says so, and the others go on."""
+        died[variant_of[task.frozen]] = how
 
     engine.run([Task(setup, frozen=text) for text in variant_of], finished, vanished, is_stopped)
     errors = {answer.error: name for name, answer in reversed(found.items()) if answer.error}
@@ -103,7 +107,8 @@ def try_variants(
             name: build
             + min(answer.steps * answer.seconds_per_step, (budget.minutes or math.inf) * 60)
             for name, answer in found.items()
-        }
+        },
+        died,
     )
 
 

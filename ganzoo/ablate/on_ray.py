@@ -15,7 +15,7 @@ from typing import Any
 
 from ganzoo.ablate.local import TICK_SECONDS, Finished, Watching
 from ganzoo.ablate.worker import Task, perform
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MachineError
 
 RETRIES = 3
 """How often Ray gives a task to another worker when its own dies."""
@@ -36,7 +36,8 @@ class OnRay:
             gpus_per_cell: GPUs that a cell asks for.
 
         Raises:
-            GanzooError: if Ray is not installed, or cannot be reached.
+            GanzooError: if Ray is not installed.
+            MachineError: if the cluster cannot be reached or started.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -60,8 +61,9 @@ class OnRay:
                         log_to_driver=False,
                         logging_level=logging.ERROR,
                     )
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise GanzooError(f"--on {address or 'ray'}: {error}") from None
+            except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions
+                where = address or "a cluster on this machine"
+                raise MachineError(f"Ray cannot reach or start {where}: {error}") from None
         room = int(ray.cluster_resources().get("CPU", 1)) // cpus_per_cell
         self.jobs = jobs or max(1, room)
         self._perform = ray.remote(

@@ -99,9 +99,9 @@ def ablate(
                 estimate = driver.try_variants(
                     grid, setup, engine, lambda: bool(stop.signal), unstarted
                 )
+                if stop.signal:
+                    return stop.exit_code
                 board.estimated(estimate, engine.jobs)
-            if stop.signal:
-                return stop.exit_code
             made = experiment.create(out, grid, sys.argv, written.path.read_text())
             for cell in experiment.missing(made):
                 keep_plugin_files(made.run(cell.id), registry)

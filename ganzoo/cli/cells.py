@@ -52,6 +52,8 @@ class Board:
             f"{len(self.grid.cells)} cells of {self.grid.plan.budget}: about {duration(seconds)} "
             "of training in all"
         )
+        for variant, how in estimate.died.items():
+            self.display.warn(f"trying variant '{variant}' ended its worker: {how}")
 
     @contextmanager
     def watching(self, experiment: Experiment) -> Iterator[None]:

@@ -121,3 +121,12 @@ def test_a_stopped_driver_leaves_checkpoints_and_the_next_goes_on(
     assert "done" not in between
     assert between.count("interrupted") == 2
     assert statuses(path) == ["done"] * 4
+
+
+def test_a_cluster_that_is_not_there_is_the_machines_fault() -> None:
+    pytest.importorskip("ray")
+    from ganzoo.ablate.on_ray import OnRay
+    from ganzoo.errors import MachineError
+
+    with pytest.raises(MachineError, match=r"Ray cannot reach or start 127\.0\.0\.1:1"):
+        OnRay("127.0.0.1:1", None)
