@@ -42,13 +42,15 @@ class Work:
         return load(path, found, (*fixed, "checkpoint.every=0", *self.overrides, *more)), found
 
 
-def flux(base: int) -> tuple[nn.Module, nn.Module]:
+def flux(base: int, size: int = 28) -> tuple[nn.Module, nn.Module]:
     """Return the networks of Flux's MNIST tutorial with ``base`` in place of 64 channels."""
+    start = size // 4
+    area = start**2
     generator = nn.Sequential(
-        nn.Linear(100, 4 * base * 49, bias=False),
-        nn.BatchNorm1d(4 * base * 49),
+        nn.Linear(100, 4 * base * area, bias=False),
+        nn.BatchNorm1d(4 * base * area),
         nn.ReLU(),
-        nn.Unflatten(1, (4 * base, 7, 7)),
+        nn.Unflatten(1, (4 * base, start, start)),
         nn.ConvTranspose2d(4 * base, 2 * base, 5, 1, 2, bias=False),
         nn.BatchNorm2d(2 * base),
         nn.ReLU(),
@@ -66,7 +68,7 @@ def flux(base: int) -> tuple[nn.Module, nn.Module]:
         nn.LeakyReLU(0.2),
         nn.Dropout(0.3),
         nn.Flatten(),
-        nn.Linear(2 * base * 49, 1),
+        nn.Linear(2 * base * area, 1),
     )
     return generator.apply(first_weights), discriminator.apply(first_weights)
 
@@ -107,22 +109,17 @@ def first_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
+SMALL = (
+    "train.batch_size=64",
+    "generator.base_channels=8",
+    "discriminator.base_channels=8",
+)
 WORKS = {
     work.name: work
     for work in (
         Work("w1", "dcgan_mnist", (), lambda: flux(64), 1, 28),
         Work("w2", "dcgan64", ("train.batch_size=32",), dcgan64, 3, 64),
-        Work(
-            "small",
-            "dcgan_mnist",
-            (
-                "train.batch_size=64",
-                "generator.base_channels=8",
-                "discriminator.base_channels=8",
-            ),
-            lambda: flux(8),
-            1,
-            28,
-        ),
+        Work("small", "dcgan_mnist", SMALL, lambda: flux(8), 1, 28),
+        Work("tiny", "dcgan_mnist", SMALL, lambda: flux(8, 8), 1, 8),
     )
 }
