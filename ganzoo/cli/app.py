@@ -24,6 +24,7 @@ VERBS = {
     "report": "report:report",
     "export": "export:export",
     "measure": "measure:measure",
+    "bench": "bench:bench",
     "check": "check:check",
     "list": "listing:list_things",
     "show": "show:show",

@@ -179,4 +179,10 @@ class Display:
 def _speed(training: Training) -> str:
     if training.step == training.first_step:
         return ""
-    return f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left"
+    from ganzoo.machine import peak_memory
+
+    memory = peak_memory(training.parts.machine.device) / 2**20
+    return (
+        f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left · "
+        f"{memory:,.0f} MiB at most"
+    )

@@ -49,7 +49,7 @@ LAYERS = {
     "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 7, 5)),
     "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 6, 6)),
     "plain_stride": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 12, 10)),
-    "patches_of_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 10)),
+    "plain_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 10)),
     "plain_transposed": lambda: (TransposedConvolution(6, 8, 4, 2, 1), (3, 6, 7, 5)),
 }
 
