@@ -41,14 +41,14 @@ def problems(target: testing.Target, **options: Any) -> str:
 # What is right
 
 
-@pytest.mark.parametrize("plugin", [plugin.name for plugin in REGISTRY.plugins])
+@pytest.mark.parametrize("plugin", [one.name for one in REGISTRY.plugins if one.components])
 def test_every_built_in_component_keeps_its_promises(plugin: str) -> None:
     cases = of_names(REGISTRY, plugin, {"root": NOWHERE})
 
     report = testing.Report.of(cases)
 
     report.raise_for_problems()
-    assert len(report.findings) > 20
+    assert len(report.findings) > 10
 
 
 def test_every_kind_has_its_checks() -> None:

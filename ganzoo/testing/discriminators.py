@@ -75,7 +75,7 @@ def returns_logits_not_probabilities(trial: Trial) -> Iterator[str]:
     for seed in range(8):
         first, *rest = trial.inputs(5)
         with torch.no_grad():
-            found.append(trial.build(seed)(first * 30, *rest).flatten())
+            found.append(stirred(trial.build(seed))(first * 30, *rest).flatten())
     every = torch.cat(found)
     if bool(((every >= 0) & (every <= 1)).all()):
         yield (
