@@ -31,6 +31,7 @@ SMALL = [
     "measure.samples=60",
     "measure.reference=80",
     "checkpoint.every=3",
+    "checkpoint.keep=9",
 ]
 
 
