@@ -18,6 +18,7 @@ from ganzoo.cli.options import (
     json_option,
     place_options,
     plugin_options,
+    precision_options,
     recipe_names,
     set_option,
 )
@@ -31,7 +32,9 @@ WARM_UP = 5
 """Steps before the clock runs: memory is had, algorithms are chosen, a graph is captured."""
 
 
-@click.command(cls=Command, examples=["ganzoo bench dcgan_mnist --threads 1 --seconds 20"])
+@click.command(
+    cls=Command, hidden=True, examples=["ganzoo bench dcgan_mnist --threads 1 --seconds 20"]
+)
 @click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @set_option
 @click.option(
@@ -43,6 +46,7 @@ WARM_UP = 5
 )
 @plugin_options
 @place_options
+@precision_options
 @json_option
 @click.pass_obj
 def bench(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,13 +88,6 @@ def place_options(function: F) -> F:
         metavar="N",
         help="Processes that read images of large data sets.",
     )
-    @click.option(
-        "--precision",
-        default="auto",
-        type=click.Choice(["auto", "fp32", "tf32", "bf16"]),
-        help="Numbers networks compute in; auto is tf32 on a GPU, fp32 on a CPU.",
-    )
-    @click.option("--deterministic", is_flag=True, help="The same bits on a GPU too; slower.")
     @offline_option
     @functools.wraps(function)
     def gathered(
@@ -104,12 +97,34 @@ def place_options(function: F) -> F:
         threads: int | None,
         workers: int,
         offline: bool,
-        precision: str,
-        deterministic: bool,
         **rest: Any,
     ) -> Any:
-        place = Place(device, data, threads or 0, workers, offline, precision, deterministic)
+        place = Place(device, data, threads or 0, workers, offline)
         return function(*args, place=place, **rest)
+
+    return gathered  # type: ignore[return-value]
+
+
+def precision_options(function: F) -> F:
+    """Add ``--precision`` and ``--deterministic`` to a verb that trains, inside its ``place``.
+
+    They are in docs/speed.md and not on the help page, which has to fit a terminal.
+    """
+
+    @click.option(
+        "--precision",
+        default="auto",
+        hidden=True,
+        type=click.Choice(["auto", "fp32", "tf32", "bf16"]),
+        help="Numbers networks compute in; auto is tf32 on a GPU, fp32 on a CPU.",
+    )
+    @click.option(
+        "--deterministic", is_flag=True, hidden=True, help="The same bits on a GPU too; slower."
+    )
+    @functools.wraps(function)
+    def gathered(*args: Any, place: Place, precision: str, deterministic: bool, **rest: Any) -> Any:
+        exact = replace(place, precision=precision, deterministic=deterministic)
+        return function(*args, place=exact, **rest)
 
     return gathered  # type: ignore[return-value]
 

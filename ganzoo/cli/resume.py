@@ -18,6 +18,7 @@ from ganzoo.cli.options import (
     out_option,
     place_options,
     plugin_options,
+    precision_options,
     run_names,
     set_option,
     track_option,
@@ -49,6 +50,7 @@ BUDGET = ("train.epochs", "train.steps")
 @set_option
 @plugin_options
 @place_options
+@precision_options
 @minutes_option
 @out_option
 @track_option

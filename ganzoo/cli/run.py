@@ -16,6 +16,7 @@ from ganzoo.cli.options import (
     out_option,
     place_options,
     plugin_options,
+    precision_options,
     recipe_names,
     set_option,
     track_option,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The same as --set train.seed=N.")
 @plugin_options
 @place_options
+@precision_options
 @minutes_option
 @out_option
 @click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
