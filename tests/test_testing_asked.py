@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,18 @@ def test_an_unknown_name_is_told_with_the_nearest(capsys: pytest.CaptureFixture[
     assert called("hingee") == 2
 
     assert "did you mean 'hinge'" in capsys.readouterr().err
+
+
+def test_pytest_pays_nothing_for_the_option_where_it_is_not_used() -> None:
+    program = (
+        "import sys, ganzoo.testing.pytest_plugin; print({'torch', 'pydantic'} & {*sys.modules})"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "set()"
 
 
 def test_pytest_checks_what_it_is_asked_for(pytester: pytest.Pytester) -> None:

@@ -8,7 +8,7 @@ a test file, and a plain function::
     test_my_loss_keeps_its_promises = testing.suite(MyLoss)
     testing.check(MyLoss).raise_for_problems()
 
-Importing this module imports neither torch nor pytest.
+Importing this module imports neither torch nor pydantic nor pytest.
 """
 
 from __future__ import annotations

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ganzoo.errors import PluginError
-from ganzoo.specs import Spec
+
+if TYPE_CHECKING:
+    from ganzoo.specs import Spec
 
 Status = Literal["ok", "failed", "noted"]
-Target = str | Path | Spec | type[Spec]
+Target: TypeAlias = "str | Path | Spec | type[Spec]"
 """A spec class, a spec with values, a .py file, or the name of a plugin or of a component."""
 
 KINDS: Mapping[str, str] = {
