@@ -9,6 +9,7 @@ import click
 from ganzoo.cli import streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.sample import recipe_of
 
 FORMATS = ["safetensors", "pt2", "onnx", "hub"]
 
@@ -53,9 +54,8 @@ def export(
     run = find(name, out)
     from ganzoo.export import export as write
     from ganzoo.models import open_model
-    from ganzoo.recipe import load
 
-    recipe = load(run.recipe, parts.load(streams.warn))
+    recipe = recipe_of(run, parts)
     model = open_model(run, recipe, average=not no_ema)
     path = file or run.path / "exported" / ("hub" if to == "hub" else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ import click
 from ganzoo.cli import streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.wording import PLUGINS, short_name
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.models import Model
+    from ganzoo.recipe import Recipe
+    from ganzoo.rundir import RunDir
 
 MADE = "made"
 """Folder inside the run's where samples go unless ``--file`` says otherwise."""
@@ -70,9 +74,8 @@ def sample(
     from ganzoo.machine import choose_device
     from ganzoo.making import save_sheet, save_singles, save_walk, save_walk_film
     from ganzoo.models import open_model
-    from ganzoo.recipe import load
 
-    recipe = load(run.recipe, parts.load(streams.warn))
+    recipe = recipe_of(run, parts)
     model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
     many = count or (33 if walk and not gif else 64)
     path = file or run.path / MADE / default_name(model, many, seed, label, walk, gif, single)
@@ -93,6 +96,26 @@ def sample(
         )  # fmt: skip
     else:
         streams.say(str(path))
+
+
+def recipe_of(run: RunDir, parts: Parts) -> Recipe:
+    """Return the recipe of a run whose model is used.
+
+    Raises:
+        GanzooError: if it was made with plugin files that were not named; they are code, and
+            nothing in a run folder is executed by itself.
+    """
+    from ganzoo.recipe import load
+
+    given = {file.name for file in parts.plugin}
+    missing = [file for file in sorted((run.path / PLUGINS).glob("*.py")) if file.name not in given]
+    if missing:
+        options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
+        raise GanzooError(
+            f"run {short_name(run)} was made with plugin files, which are code and never loaded "
+            f"by themselves; if you trust them, add: {options}"
+        )
+    return load(run.recipe, parts.load(streams.warn))
 
 
 def default_name(

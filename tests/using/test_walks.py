@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,18 @@ def test_single_files_are_streamed_and_a_stopped_command_goes_on(
     assert again == whole
     assert (tmp_path / "fakes" / "000003.png").stat().st_mtime_ns == kept
     assert Image.open(tmp_path / "fakes" / "000000.png").size == (28, 28)
+
+
+def test_a_run_made_with_a_plugin_file_says_how_to_name_it(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, copy := tmp_path / "a copy")
+    (copy / "plugins").mkdir()
+    (copy / "plugins" / "mine.py").write_text("raise SystemExit('it ran')")
+
+    for verb in (("sample",), ("export", "--to", "hub")):
+        result = call(*verb, copy)
+
+        assert result.exit_code == 2
+        assert f"--plugin '{copy}/plugins/mine.py'" in result.output
 
 
 @pytest.mark.parametrize(
