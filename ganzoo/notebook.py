@@ -222,7 +222,12 @@ def _paths(files: Files) -> list[Path]:
 
 def _written(overrides: Mapping[str, object] | None) -> list[str]:
     """Return overrides as the command line takes them."""
-    return [
-        f"{key}={tomli_w.dumps({'x': value}).partition('=')[2].strip()}"
-        for key, value in (overrides or {}).items()
-    ]
+    return [f"{key}={_inline(value)}" for key, value in (overrides or {}).items()]
+
+
+def _inline(value: object) -> str:
+    """Return a value as TOML on one line, tables and lists of tables included."""
+    text = tomli_w.dumps({"x": [[value]]}).partition("=")[2].replace("\n", " ")
+    for _ in range(2):  # inside two lists, nothing becomes a table of its own
+        text = text.strip()[1:-1].strip().removesuffix(",")
+    return text.strip()

@@ -40,6 +40,17 @@ def test_a_recipe_is_loaded_with_values_of_python() -> None:
     assert (recipe.train.steps, recipe.loss.use) == (7, "hinge")
 
 
+def test_tables_and_lists_of_tables_are_values_too() -> None:
+    penalties = [{"use": "r1", "weight": 5.0}, {"use": "r2", "weight": 0.5, "every": 16}]
+
+    recipe = ganzoo.load(
+        "wgan_mnist", {"regularizer": penalties, "latent": {"size": 7, "prior": "uniform"}}
+    )
+
+    assert [item.use for item in recipe.regularizer] == ["r1", "r2"]
+    assert (recipe.latent.size, recipe.latent.prior) == (7, "uniform")
+
+
 def test_a_mistake_in_a_value_is_named() -> None:
     with pytest.raises(RecipeError, match="batch_size"):
         ganzoo.load("dcgan_digits", {"train.batchsize": 7})
