@@ -18,9 +18,9 @@ os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-import keras
-import numpy as np
-from keras import layers as L
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers as L  # noqa: E402
 
 N = 128
 NORM = {"momentum": 0.9, "epsilon": 1e-5}
@@ -115,7 +115,7 @@ def jax_step():
     parts = []
     for network, adam in ((generator, adam_g), (discriminator, adam_d)):
         for variables in (network.trainable_variables, network.non_trainable_variables):
-            parts.append([variable.value for variable in variables])
+            parts.append([variable.value for variable in variables])  # noqa: PERF401
         parts.append([variable.value for variable in adam.variables])
     state = tuple(parts)
 
