@@ -238,9 +238,7 @@ def read(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
 
 def means(window: list[dict[str, float]]) -> dict[str, float]:
     """Return the mean of every term over the steps in which it occurred, and each side's sum."""
-    newest = window[-1] if window else {}
-    others = {name for terms in window for name in terms} - newest.keys()
-    names = [*newest, *sorted(others)]  # the same order where a part of them was restored
+    names = sorted({name for terms in window for name in terms})
     seen = {name: [terms[name] for terms in window if name in terms] for name in names}
     found = {name: math.fsum(values) / len(values) for name, values in seen.items()}
     for side in ("d", "g"):
