@@ -68,6 +68,7 @@ def test_the_splits_and_sizes_have_their_own_fingerprints() -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"text", gzip.compress(b"1,2,3\n"), gzip.compress(b"\xff\xfe"), gzip.compress(b"")],
+    ids=["empty", "text", "short", "no-text", "no-lines"],
 )
 def test_another_file_in_its_place_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
