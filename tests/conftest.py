@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Two processes share the tests; each of them and of their children works with one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from local_server import LocalServer, running
 

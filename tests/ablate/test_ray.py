@@ -19,7 +19,7 @@ from ganzoo.ablate.plan import read_plan
 from ganzoo.ablate.worker import Setup
 from ganzoo.signals import Stop
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Told:

@@ -32,6 +32,7 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(folder: Path) -
     assert (whole / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_interrupted_and_killed_it_goes_on_to_the_same_bytes(folder: Path) -> None:
     file, stopped = folder / "small.toml", folder / "stopped/small"
 
@@ -48,6 +49,7 @@ def test_interrupted_and_killed_it_goes_on_to_the_same_bytes(folder: Path) -> No
     assert tables(stopped) == tables(folder / "whole/small")
 
 
+@pytest.mark.slow
 def test_a_further_seed_adds_cells_and_leaves_the_others_alone(folder: Path) -> None:
     whole = folder / "whole/small"
     before = lines_of(whole, ["result.json"])
@@ -63,6 +65,7 @@ def test_a_further_seed_adds_cells_and_leaves_the_others_alone(folder: Path) -> 
     assert json.loads((whole / "table.json").read_text())["seeds"] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_cells_that_die_are_rows_that_say_so_and_the_others_finish(tmp_path: Path) -> None:
     (tmp_path / "deadly.py").write_text(FATAL)
     more = '[variants.fatal.loss]\nuse = "fatal"\n[variants.diverging.loss]\nuse = "diverging"'
