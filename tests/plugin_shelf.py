@@ -72,6 +72,7 @@ class Shelf:
 
     def forget(self) -> None:
         """Drop every module that was imported from here."""
-        for name in list(sys.modules):
-            if name.partition(".")[0] in self.modules:
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None) or ""
+            if name.partition(".")[0] in self.modules and Path(file).is_relative_to(self.folder):
                 del sys.modules[name]

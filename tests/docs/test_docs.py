@@ -71,6 +71,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    # A page before this one may have left its plugin of the same name behind.
+    monkeypatch.delitem(sys.modules, "quadratic", raising=False)
     return tmp_path
 
 
