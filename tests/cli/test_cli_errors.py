@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Call, shell
+from calling import Call, shell
 
 from ganzoo.cli import boundary
 from ganzoo.errors import DataError, GanzooError, MachineError, TrainingError

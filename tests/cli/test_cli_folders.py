@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Call, parsed
+from calling import Call, parsed
 
 from ganzoo.cli.runs import last_entry, state
 from ganzoo.rundir import RunDir

@@ -6,7 +6,7 @@ import re
 
 import click
 import pytest
-from conftest import Call
+from calling import Call
 
 from ganzoo.cli.app import ALIASES, VERBS, ganzoo
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Call, parsed
+from calling import Call, parsed
 
 from ganzoo.specs import KINDS
 

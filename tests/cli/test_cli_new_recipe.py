@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Call, parsed
+from calling import Call, parsed
 
 import ganzoo
 

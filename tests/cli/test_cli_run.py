@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Call, parsed, shell, start
+from calling import Call, parsed, shell, start
 
 QUICK = ("--device", "cpu", "--threads", "1")
 
