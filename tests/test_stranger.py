@@ -126,6 +126,7 @@ def test_all_five_are_named_with_their_causes(capsys: pytest.CaptureFixture[str]
     assert sum(row["status"] == "loaded" and "good" in name for name, row in rows.items()) == 15
 
 
+@pytest.mark.slow
 def test_twenty_plugins_cost_less_than_a_tenth_of_a_second(house: Shelf) -> None:
     def seconds(**rest: set[str]) -> float:
         found = []

@@ -224,6 +224,7 @@ def test_a_screen_narrower_than_any_word_breaks_nothing(
     assert "0" in screen.text()
 
 
+@pytest.mark.slow
 def test_drawing_takes_less_than_a_twentieth_of_the_time(screen: Screen, tmp_path: Path) -> None:
     training = played(tmp_path)
     with redirect_stderr(screen.stream), Display() as display:
