@@ -160,10 +160,7 @@ class Model:
         with observing(self.network):
             torch.manual_seed(0)  # dropout in a generator that is sampled in training mode
             self.network.train(self.recipe.samples.mode == "train")
-            before = [buffer.clone() for buffer in self.network.buffers()]
             images: Tensor = self.network(*inputs)
-            for buffer, old in zip(self.network.buffers(), before, strict=True):
-                buffer.copy_(old)
         return images.float().cpu()
 
     def _label(self, label: str | int | None) -> int | None:

@@ -69,11 +69,15 @@ def draw(latent: Latent, count: int, generator: torch.Generator) -> Tensor:
 
 @contextmanager
 def observing(*modules: nn.Module) -> Iterator[None]:
-    """Look without leaving a trace: generators, train/eval modes and gradients are put back.
+    """Look without leaving a trace: generators, train/eval modes and buffers are put back.
 
     Everything that only watches a run (previews, measures, reports, guards) works inside it.
+
+    Args:
+        modules: networks that are looked at; a pass in train mode moves their buffers.
     """
     modes = [(part, part.training) for module in modules for part in module.modules()]
+    buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
     python_state = random.getstate()
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None
@@ -88,3 +92,6 @@ def observing(*modules: nn.Module) -> Iterator[None]:
             numpy.random.set_state(numpy_state)
         for part, training in modes:
             part.training = training
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)

@@ -161,14 +161,8 @@ class Training:
         images = self.samples()
         self.health.watch_samples(self.step, images)
         path = self.run.samples / f"{recipe.samples.name.format(step=self.step)}.png"
-        save_png(self._picture(images), path)
+        save_png(picture(self.parts, images), path)
         self.reporter.sampled(self, path)
-
-    def _picture(self, images: Tensor) -> Image:
-        parts = self.parts
-        if is_points(parts.shape):
-            return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
-        return sheet(images, parts.shape, parts.recipe.samples.columns)
 
     @torch.no_grad()
     def samples(self) -> Tensor:
@@ -182,10 +176,7 @@ class Training:
         network = self.parts.best_generator
         with observing(network):
             network.train(recipe.samples.mode == "train")
-            buffers = [buffer.clone() for buffer in network.buffers()]
             images: Tensor = network(latents)
-            for buffer, before in zip(network.buffers(), buffers, strict=True):
-                buffer.copy_(before)
         return images
 
     def save(self) -> None:
@@ -227,6 +218,20 @@ class Training:
             "health": self.health.events,
             **self.parts.facts(),
         }
+
+
+def places(parts: Assembly) -> int:
+    """Return how many images a sheet shows."""
+    return parts.recipe.samples.rows * parts.recipe.samples.columns
+
+
+def picture(parts: Assembly, images: Tensor | None) -> Image:
+    """Return a sheet of fakes, or of real images without any; points are drawn in their plane."""
+    if is_points(parts.shape):
+        return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
+    if images is None:
+        images = real_images(parts.data, parts.shape, places(parts))
+    return sheet(images, parts.shape, parts.recipe.samples.columns)
 
 
 def read(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
@@ -309,19 +314,13 @@ def start(
     """
     followed = Tracked(reporter, registry, track)
     reporter = followed
-    count = parts.recipe.samples.rows * parts.recipe.samples.columns
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter)
         if resume:
             saving.restore(training)
         else:
             run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
-            columns = parts.recipe.samples.columns
-            shown = real_images(parts.data, parts.shape, count)
-            picture = sheet(shown, parts.shape, columns)
-            if is_points(parts.shape):
-                picture = scatter(None, real_images(parts.data, parts.shape, POINTS_SHOWN))
-            save_png(picture, run.path / "real.png")
+            save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
         run.set_status("running", training.step)
         reporter.started(training)
@@ -334,7 +333,6 @@ def start(
 
 def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Reporter) -> Training:
     """Return a run that has made no step yet."""
-    count = parts.recipe.samples.rows * parts.recipe.samples.columns
     real = real_images(parts.data, parts.shape, 64)
     return Training(
         parts,
@@ -342,7 +340,7 @@ def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Rep
         run,
         reporter,
         Health(diversity(real), reporter.warn, contrast(real)),
-        parts.noise.fixed_latents(parts.recipe.latent, count),
+        parts.noise.fixed_latents(parts.recipe.latent, places(parts)),
         watch(parts, registry, reporter.warn),
     )
 

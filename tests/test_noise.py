@@ -55,6 +55,17 @@ def test_global_generators_are_seeded_by_the_step_alone() -> None:
     assert drawn() == first
 
 
+def test_a_look_in_train_mode_leaves_the_running_statistics_as_they_were() -> None:
+    norm = torch.nn.BatchNorm1d(2)
+    before = {name: value.clone() for name, value in norm.state_dict().items()}
+
+    with observing(norm):
+        norm(torch.randn(8, 2))
+        assert not torch.equal(norm.running_mean, before["running_mean"])  # type: ignore[arg-type]
+
+    assert all(torch.equal(before[name], value) for name, value in norm.state_dict().items())
+
+
 def test_looking_leaves_generators_and_modes_as_they_were() -> None:
     module = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2))
     module[1].eval()

@@ -100,15 +100,12 @@ def layers(network: nn.Module, inputs: Sequence[Any]) -> list[dict[str, Any]]:
 
     parts = [module for module in network.modules() if is_layer(module)]
     handles = [module.register_forward_hook(record) for module in parts]
-    buffers = [buffer.clone() for buffer in network.buffers()]
     try:
         with observing(network):
             network(*inputs)
     finally:
         for handle in handles:
             handle.remove()
-        for buffer, before in zip(network.buffers(), buffers, strict=True):
-            buffer.copy_(before)
     rows += [
         {**row(module, None), "output": "not called"} for module in parts if module not in seen
     ]

@@ -149,18 +149,13 @@ def fakes(
 ) -> Iterator[Tensor]:
     """Yield ``count`` fakes as stored, batch by batch: bytes, or float32 where they are points.
 
-    Latents depend on the seed and the batch's number alone, whatever the run, step or device. Runs
-    inside ``noise.observing``; buffers that a pass in train mode moves are put back.
+    Latents depend on the seed and the batch's number alone, whatever the run, step or device. To
+    be used up inside ``noise.observing``, which puts back what a pass in train mode moves.
     """
     generator.train(mode == "train")
-    buffers = [buffer.clone() for buffer in generator.buffers()]
-    try:
-        for number in range(math.ceil(count / BATCH)):
-            source = torch.Generator().manual_seed(key(seed, "measured fakes", number))
-            latents = draw(latent, BATCH, source)[: count - number * BATCH]
-            # Detached: what is merely a view of a weight asks for gradients even here.
-            images = generator(latents.to(device)).detach()
-            yield images.float().cpu() if is_points(image) else to_pixels(images, image)
-    finally:
-        for buffer, before in zip(generator.buffers(), buffers, strict=True):
-            buffer.copy_(before)
+    for number in range(math.ceil(count / BATCH)):
+        source = torch.Generator().manual_seed(key(seed, "measured fakes", number))
+        latents = draw(latent, BATCH, source)[: count - number * BATCH]
+        # Detached: what is merely a view of a weight asks for gradients even here.
+        images = generator(latents.to(device)).detach()
+        yield images.float().cpu() if is_points(image) else to_pixels(images, image)
