@@ -2,6 +2,7 @@
 
 from ganzoo.errors import DataError, GanzooError, printable
 from ganzoo.fetch import FetchError, fetch, fingerprint
+from ganzoo.figures import curve_name
 from ganzoo.hookspecs import API_VERSION, hookimpl
 from ganzoo.specs import (
     Context,
@@ -55,6 +56,7 @@ __all__ = [
     "Split",
     "Terms",
     "ViewSpec",
+    "curve_name",
     "fetch",
     "fingerprint",
     "hookimpl",

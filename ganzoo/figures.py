@@ -1,8 +1,10 @@
-"""How figures and durations read in a sentence."""
+"""How figures, durations and the names of curves read."""
 
 from __future__ import annotations
 
 from typing import Any
+
+GROUPS = {"d": "discriminator", "g": "generator", "m": "measure"}
 
 
 def duration(seconds: float) -> str:
@@ -29,3 +31,12 @@ def number(value: Any) -> str:
     if value and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.2e}"
     return f"{value:.3f}"
+
+
+def curve_name(name: str) -> str:
+    """Return the name in full of a value of the log, with the group it belongs to.
+
+    'd/loss' is 'discriminator/loss', 'm/frechet' 'measure/frechet', 'epoch' 'progress/epoch'.
+    """
+    group, slash, rest = name.partition("/")
+    return f"{GROUPS.get(group, group)}/{rest}" if slash else f"progress/{name}"

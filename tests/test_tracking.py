@@ -218,12 +218,16 @@ def test_tensorboard_gets_curves_sheets_and_the_recipe(tmp_path: Path) -> None:
 
     _, run, warnings = trained(tmp_path, INSTALLED, track=["tensorboard"])
 
-    found = EventAccumulator(str(run.path / "tensorboard")).Reload()
+    found = EventAccumulator(str(run.path)).Reload()
     logged = {entry["step"]: entry["d/loss"] for entry in run.read_log()}
-    shown = {event.step: event.value for event in found.Scalars("d/loss")}
+    shown = {event.step: event.value for event in found.Scalars("discriminator/loss")}
     assert shown == pytest.approx(logged)
+    groups = {name.partition("/")[0] for name in found.Tags()["scalars"]}
+    assert groups == {"discriminator", "generator", "progress"}
     assert [event.step for event in found.Images("samples")] == [2, 4]
-    assert "recipe/text_summary" in found.Tags()["tensors"]
+    assert len(found.Images("real images")) == 1
+    text = found.Tensors("recipe/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert run.recipe.read_text() in text
     assert warnings == []
 
 

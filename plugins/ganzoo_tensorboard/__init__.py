@@ -1,17 +1,16 @@
 """Log a run for TensorBoard: ``ganzoo run RECIPE --track tensorboard``.
 
-Needs the extra ``ganzoo-torch[tensorboard]``. Curves, sheets and the recipe go to the folder
-'tensorboard' of the run; look at them with ``tensorboard --logdir runs``.
+Needs the extra ``ganzoo-torch[tensorboard]``. Curves, sheets and the recipe go into the run's folder;
+look at them with ``tensorboard --logdir runs``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.api import GanzooError, Run, hookimpl
+from ganzoo.api import GanzooError, Run, curve_name, hookimpl
 
 GANZOO_API = 1
 NAME = "tensorboard"
@@ -37,9 +36,12 @@ def ganzoo_run_started(run: Run) -> None:
             "TensorBoard is not installed: pip install 'ganzoo-torch[tensorboard]'"
         ) from error
     purge = run.start + 1 if run.start else None
-    writer = SummaryWriter(str(run.path / NAME), purge_step=purge)
+    # Beside the other files, so that the run is called by its name and not by a folder inside it.
+    writer = SummaryWriter(str(run.path), purge_step=purge)
     _writers[run.path] = writer
-    writer.add_text("recipe", f"```json\n{json.dumps(dict(run.recipe), indent=2)}\n```", run.start)
+    recipe = (run.path / "recipe.toml").read_text(encoding="utf-8")
+    writer.add_text("recipe", f"```toml\n{recipe}\n```", run.start)
+    _add_picture(writer, "real images", run.path / "real.png", run.start)
 
 
 @hookimpl
@@ -47,18 +49,14 @@ def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
     """Add a point to every curve."""
     if writer := _writers.get(run.path):
         for name, value in values.items():
-            writer.add_scalar(name, value, step)
+            writer.add_scalar(curve_name(name), value, step)
 
 
 @hookimpl
 def ganzoo_sampled(run: Run, step: int, path: Path) -> None:
     """Add the sheet."""
     if writer := _writers.get(run.path):
-        import numpy as np
-        from PIL import Image
-
-        with Image.open(path) as image:
-            writer.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+        _add_picture(writer, "samples", path, step)
 
 
 @hookimpl
@@ -66,3 +64,11 @@ def ganzoo_run_finished(run: Run) -> None:
     """Write what is still in memory."""
     if writer := _writers.pop(run.path, None):
         writer.close()
+
+
+def _add_picture(writer: Any, name: str, path: Path, step: int) -> None:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        writer.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.api import GanzooError, Run, hookimpl
+from ganzoo.api import GanzooError, Run, curve_name, hookimpl
 
 GANZOO_API = 1
 NAME = "wandb"
@@ -49,7 +49,7 @@ def ganzoo_run_started(run: Run) -> None:
 def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
     """Add a point to every curve."""
     if followed := _runs.get(run.path):
-        followed.log(dict(values), step=step)
+        followed.log({curve_name(name): value for name, value in values.items()}, step=step)
 
 
 @hookimpl
