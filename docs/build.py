@@ -5,6 +5,7 @@ A hook of MkDocs. A page says where with a comment: ``<!-- from the program: com
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +18,7 @@ DOCS = Path(__file__).parent
 
 
 def on_config(config: Any) -> Any:
-    """Leave out of the navigation what is not written yet, and add every decision."""
-    config.nav = present(config.nav)
+    """Add every decision to the navigation."""
     decisions = sorted((DOCS / "decisions").glob("*.md"))
     config.nav.append({"Decisions": [f"decisions/{path.name}" for path in decisions]})
     return config
@@ -27,16 +27,6 @@ def on_config(config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in what a page asks for."""
     return MARK.sub(lambda match: PARTS[match[1]](), markdown)
-
-
-def present(nav: Any) -> Any:
-    """Return the navigation without files that are not there."""
-    if isinstance(nav, str):
-        return nav if (DOCS / nav).is_file() else None
-    if isinstance(nav, dict):
-        kept = {title: present(inner) for title, inner in nav.items()}
-        return {title: inner for title, inner in kept.items() if inner}
-    return [inner for inner in map(present, nav) if inner]
 
 
 def commands() -> str:
@@ -68,16 +58,19 @@ def components() -> str:
     from ganzoo.specs import KINDS
 
     registry = load(block=["*"])
+    captions = json.loads((DOCS / "images/components/captions.json").read_text())
     parts = []
     for kind in KINDS:
         parts.append(f"## {kind.capitalize()}")
         for use, spec in registry.specs(kind).items():
             parts.append(f"### `{use}` {{ #{kind}-{use} }}\n\n{prose(documentation(spec))}")
             picture = f"images/components/{kind}-{use}.png"
-            if (DOCS / picture).is_file():
+            if said := captions.get(f"{kind}/{use}"):
+                parts.append(f"![Samples made with {use}]({picture})\n\n*{said}*")
+            elif kind != "metric":
                 parts.append(
-                    f"![Samples made with {use}]({picture})\n\n*600 steps on 8×8 digits at a "
-                    "quarter of the channels, seed 1, not chosen.*"
+                    "*Not shown: its data was not at hand where the pictures were made; "
+                    f"`python docs/gallery.py {kind}/{use}` makes one.*"
                 )
             rows = [
                 f"| `{field.name}` | {cell(field.type)} | {cell(field.default)} | "

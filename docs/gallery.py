@@ -1,56 +1,189 @@
-"""Makes the pictures of docs/components.md: a short run on digits with each component in place.
+"""Makes the pictures of docs/components.md: a short run with each component in place.
 
-    python docs/gallery.py [--steps 600] [KIND/USE ...]
+    python docs/gallery.py [--steps 1200] [KIND/USE ...]
 
-Everything else is ``dcgan_digits`` at half its channels, so that only the named part differs.
+Most are ``dcgan_digits`` at 16×16 pixels, so that only the named part differs; points and other
+data have recipes of their own. What was run goes into captions.json, which the page prints. Data
+that is not in $GANZOO_DATA is downloaded, or its picture left out.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import json
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from PIL import Image
+
 import ganzoo
+from ganzoo.errors import DataError
 from ganzoo.grids import save_png
 from ganzoo.registry import load
 
 PICTURES = Path(__file__).parent / "images" / "components"
-SMALL = {"generator.base_channels": 16, "discriminator.base_channels": 16, "metric": [],
-         "samples.every": 0, "checkpoint.every": 0, "train.epochs": 10_000}  # fmt: skip
-NEEDS: dict[str, dict[str, Any]] = {
-    "loss/wasserstein": {"regularizer": [{"use": "gradient_penalty"}],
-                         "discriminator.norm": "none"},
-    "loss/relativistic": {"regularizer": [{"use": "r1"}, {"use": "r2"}],
-                          "discriminator.norm": "none"},
+CAPTIONS = PICTURES / "captions.json"
+KINDS = ("generator", "discriminator", "loss", "regularizer", "dataset", "optimizer", "view")
+"""All but metrics, which make no images."""
+WIDE = 540
+"""Pixels that a row of ten images takes at least."""
+
+Values = dict[str, Any]
+
+QUIET: Values = {"metric": [], "samples.rows": 1, "samples.columns": 10, "samples.every": 0,
+                 "checkpoint.every": 0}  # fmt: skip
+DIGITS = "dcgan_digits", {"dataset.size": 16, "generator.scales": [2, 2]}
+HALF: Values = {"generator.base_channels": 32, "discriminator.base_channels": 32}
+CRITIC: Values = {"loss.use": "wasserstein", "discriminator.norm": "none"}
+PAIR: Values = {"discriminator.norm": "none", "discriminator.dropout": 0.0}
+RMSPROP: Values = {f"optimizer.{side}": {"use": "rmsprop", "lr": 2e-4}
+                   for side in ("generator", "discriminator")}  # fmt: skip
+SGD: Values = {f"optimizer.{side}": {"use": "sgd", "lr": 2e-2, "momentum": 0.9}
+               for side in ("generator", "discriminator")}  # fmt: skip
+
+OTHERS: dict[str, tuple[str, Values]] = {
+    "generator/mlp": ("toy_ring", {}),
+    "generator/offset": ("toy_dirac", {}),
+    "discriminator/mlp": ("toy_ring", {}),
+    "discriminator/linear": ("toy_dirac", {}),
+    "dataset/ring": ("toy_ring", {}),
+    "dataset/grid": ("toy_grid", {}),
+    "dataset/dirac": ("toy_dirac", {}),
+    "dataset/mnist": ("dcgan_mnist", HALF),
+    "dataset/fashion_mnist": ("dcgan_mnist", {"dataset.use": "fashion_mnist", **HALF}),
+    "dataset/stacked_mnist": ("dcgan_mnist", {"dataset.use": "stacked_mnist", **HALF}),
+    "dataset/cifar10": (
+        "dcgan_mnist",
+        {"dataset.use": "cifar10", "generator.scales": [2, 2, 2], **HALF},
+    ),
+    "dataset/sprites": (
+        "dcgan_mnist",
+        {"dataset.use": "sprites", "dataset.size": 32, "generator.scales": [2, 2, 2], **HALF},
+    ),
+    "dataset/folder": (
+        "dcgan_mnist",
+        {"dataset": {"use": "folder", "path": "cifar10-jpg.zip", "size": 32},
+         "generator.scales": [2, 2, 2], **HALF},
+    ),
 }  # fmt: skip
-"""What a component is not used without."""
-
-
-def shown() -> Iterator[str]:
-    """Yield the components that a picture says something of."""
-    registry = load(block=["*"])
-    for kind in ("generator", "loss"):
-        for use in registry.specs(kind):
-            yield f"{kind}/{use}"
+"""What is not made with digits."""
+CHANGES: dict[str, Values] = {
+    "generator/upsample": {"generator.use": "upsample"},
+    "loss/hinge": {"loss.use": "hinge"},
+    "loss/least_squares": {"loss.use": "least_squares"},
+    "loss/relativistic": {"loss.use": "relativistic", **PAIR,
+                          "regularizer": [{"use": "r1"}, {"use": "r2"}]},
+    "loss/wasserstein": {**CRITIC, "regularizer": [{"use": "gradient_penalty"}]},
+    "regularizer/gradient_penalty": {**CRITIC, "regularizer": [{"use": "gradient_penalty"}]},
+    "regularizer/dragan": {"discriminator.norm": "none", "regularizer": [{"use": "dragan"}]},
+    "regularizer/r1": {**PAIR, "regularizer": [{"use": "r1"}]},
+    "regularizer/r2": {**PAIR, "regularizer": [{"use": "r2"}]},
+    "regularizer/weight_clip": {"loss.use": "wasserstein", "discriminator.norm": "batch",
+                                "regularizer": [{"use": "weight_clip"}], **RMSPROP},
+    "optimizer/rmsprop": RMSPROP,
+    "optimizer/sgd": SGD,
+    "view/diffaugment": {"view": [{"use": "diffaugment"}]},
+    "view/flip": {"view": [{"use": "flip"}]},
+    "view/pack": {"view": [{"use": "pack"}]},
+}  # fmt: skip
+"""What replaces a part of the digits' recipe; a component that is not here is part of it."""
 
 
 def main() -> None:
     """Make the pictures that were asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("names", nargs="*", metavar="KIND/USE")
     asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    captions = json.loads(CAPTIONS.read_text()) if CAPTIONS.is_file() else {}
+    made: dict[str, Image.Image] = {}
     for name in asked.names or shown():
-        kind, _, use = name.partition("/")
-        values = {**SMALL, "train.steps": asked.steps, f"{kind}.use": use, **NEEDS.get(name, {})}
-        with TemporaryDirectory() as out:
-            run = ganzoo.run("dcgan_digits", values, out=out, threads=asked.threads, quiet=True)
-            save_png(run.sample(20, seed=1).picture(columns=10), PICTURES / f"{kind}-{use}.png")
+        recipe, values = what(name)
+        with_data = name.startswith("dataset/") and not recipe.startswith("toy_")
+        key = f"{recipe} {values} {with_data}"
+        if key not in made:
+            try:
+                made[key] = picture(recipe, values, asked.steps, asked.threads, with_data=with_data)
+            except DataError as error:
+                print(f"{name}: left out: {str(error).splitlines()[0]}", flush=True)
+                continue
+        save_png(made[key], PICTURES / f"{name.replace('/', '-')}.png")
+        captions[name] = caption(recipe, values, asked.steps, with_data=with_data)
+        CAPTIONS.write_text(json.dumps(dict(sorted(captions.items())), indent=1) + "\n")
         print(name, flush=True)
+
+
+def shown() -> Iterator[str]:
+    """Yield the components that a picture says something of."""
+    registry = load(block=["*"])
+    for kind in KINDS:
+        for use in registry.specs(kind):
+            yield f"{kind}/{use}"
+
+
+def what(name: str) -> tuple[str, Values]:
+    """Return the recipe that shows a component, and what is changed in it."""
+    if name in OTHERS:
+        return OTHERS[name]
+    recipe, small = DIGITS
+    return recipe, {**small, **CHANGES.get(name, {})}
+
+
+def picture(
+    recipe: str, values: Values, steps: int, threads: int, *, with_data: bool
+) -> Image.Image:
+    """Train and return two rows of samples, or one under a row of real images."""
+    given = {**QUIET, "train.steps": steps, **values}
+    if recipe.startswith("toy_"):
+        given = {"train.steps": steps, "samples.every": 0, "checkpoint.every": 0, **values}
+    with TemporaryDirectory() as out:
+        run = ganzoo.run(recipe, given, out=out, threads=threads, quiet=True)
+        if recipe.startswith("toy_"):
+            with Image.open(max(run.folder.samples.glob("*.png"))) as sheet:
+                return sheet.resize((240, 240), Image.Resampling.LANCZOS)
+        rows = [run.sample(10 if with_data else 20, seed=1).picture(columns=10)]
+        if with_data:
+            rows.insert(0, Image.open(run.path / "real.png"))
+        both = stacked([row.convert(rows[-1].mode) for row in rows])
+    factor = -(-WIDE // both.width)
+    return both.resize((factor * both.width, factor * both.height), Image.Resampling.NEAREST)
+
+
+def stacked(rows: list[Image.Image]) -> Image.Image:
+    """Lay pictures of one width below each other."""
+    whole = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)))
+    top = 0
+    for row in rows:
+        whole.paste(row, (0, top))
+        top += row.height
+    return whole
+
+
+def caption(recipe: str, values: Mapping[str, Any], steps: int, *, with_data: bool) -> str:
+    """Return in Markdown what was run."""
+    size = (
+        " at 16×16" if recipe == DIGITS[0] else " at half its channels" * (set(HALF) <= set(values))
+    )
+    own = {key: value for key, value in values.items() if key not in {*DIGITS[1], *HALF}}
+    changes = ", ".join(f"`{key} = {written(value)}`" for key, value in own.items())
+    changed = f"{size}, with {changes}" if changes else size
+    start = "Grey: data; red: samples" if recipe.startswith("toy_") else "Samples"
+    start = "First row: data; second: samples" if with_data else start
+    return f"{start} after {steps:,} steps of `{recipe}`{changed}; seed 0, not chosen."
+
+
+def written(value: object) -> str:
+    """Return a value nearly as a recipe writes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {written(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value)
 
 
 if __name__ == "__main__":

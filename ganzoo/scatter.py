@@ -10,6 +10,9 @@ MARGIN = 0.15
 REAL = (170, 170, 170)
 FAKE = (214, 69, 65)
 DOT = 1.5
+LARGE_DOT = 6.0
+FEW = 50
+"""Of so few points, each is a large dot."""
 
 
 def scatter(fake: Tensor | None, real: Tensor) -> Image.Image:
@@ -27,9 +30,10 @@ def scatter(fake: Tensor | None, real: Tensor) -> Image.Image:
     for points, colour in ((ground, REAL), (None if fake is None else _plane(fake), FAKE)):
         if points is None:
             continue
+        dot = LARGE_DOT if len(points) <= FEW else DOT
         for x, y in ((points - middle) / reach).tolist():
             column, row = (1 + x) * SIDE / 2, (1 - y) * SIDE / 2
-            draw.ellipse((column - DOT, row - DOT, column + DOT, row + DOT), fill=colour)
+            draw.ellipse((column - dot, row - dot, column + dot, row + dot), fill=colour)
     return picture
 
 

@@ -103,12 +103,15 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
             f"'{path}' holds something else than an experiment; choose another folder with --out, "
             "or another name with --name"
         )
+    changes = {variant.name: variant.changes for variant in grid.variants}
     for cell in grid.cells:
         run = RunDir(path / folder_of(cell.id))
         if not run.recipe.exists():
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
             publish(run.recipe, cell.frozen)
+            parent = f"the baseline '{grid.baseline}' of {grid.name}"
+            run.write_json("origin.json", {"parent": parent, "differences": changes[cell.variant]})
     plan = described(grid, command, asked)
     experiment = Experiment(path, plan)
     RunDir(path).write_json(PLAN, plan)

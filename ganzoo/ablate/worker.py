@@ -91,6 +91,7 @@ def _run(task: Task) -> Answer:
         run.set_status("failed", before.step, f"not started: {error}")
         raise
     from ganzoo import checkpoint
+    from ganzoo.report.run_page import leave_page
     from ganzoo.train import Silent, start
 
     resume = bool(checkpoint.newest(run.checkpoints))
@@ -105,6 +106,7 @@ def _run(task: Task) -> Answer:
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
+        leave_page(run, Silent().warn)
     if outcome.status != "done" and outcome.reason.endswith(OUT_OF_TIME):
         run.write_json("result.json", outcome.result)
     return Answer(exit_code=outcome.exit_code)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ganzoo.ablate import words, writing
 from ganzoo.ablate.experiment import Experiment
@@ -16,6 +17,7 @@ from ganzoo.ablate.scores import Observation
 from ganzoo.ablate.table import Comparison
 from ganzoo.ablate.writing import Result
 from ganzoo.disk import publish
+from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import data_uri, render
 
@@ -100,20 +102,30 @@ def page(experiment: Experiment, result: Result) -> str:
         cost=_cost(result, names),
         metrics=plan["metrics"],
         cells=[
-            (
-                run.run.id,
-                run.variant,
-                run.seed,
-                run.state.status,
-                f"{run.state.step:,}",
-                *(words.number(run.value(metric, "last")) for metric in plan["metrics"]),
-            )
+            {
+                "page": _page_of(experiment, run),
+                "id": run.run.id,
+                "texts": (
+                    run.variant,
+                    run.seed,
+                    run.state.status,
+                    f"{run.state.step:,}",
+                    *(words.number(run.value(metric, "last")) for metric in plan["metrics"]),
+                ),
+            }
             for run in result.runs
         ],
         command=_command(plan["command"]),
         file=plan["file"],
         environment=[*_environment(result.runs), *provenance.items()],
     )
+
+
+def _page_of(experiment: Experiment, run: Observation) -> str:
+    """Return where a cell's own page lies, seen from the experiment's; empty if there is none."""
+    path = run.run.path / run_page.NAME
+    is_inside = path.is_file() and path.is_relative_to(experiment.path)
+    return quote(path.relative_to(experiment.path).as_posix()) if is_inside else ""
 
 
 def _summary(result: Result, plan: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Log a run for TensorBoard: ``ganzoo run RECIPE --track tensorboard``.
 
-Needs the extra ``ganzoo-torch[tensorboard]``. Curves, sheets and the recipe go into the run's folder;
-look at them with ``tensorboard --logdir runs``.
+Needs the extra ``ganzoo-torch[tensorboard]``. Curves, sheets and the recipe go into the run's
+folder; look at them with ``tensorboard --logdir runs``.
 """
 
 from __future__ import annotations

@@ -73,6 +73,16 @@ def test_the_page_loads_nothing_and_has_one_script(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'")
 
 
+def test_a_cell_leads_to_its_own_page_where_it_has_one(tmp_path: Path) -> None:
+    made = filled(tmp_path / "x", SCORES)
+    with_page = made.run(made.cells[0]["id"]).path
+    (with_page / "report.html").write_text("")
+
+    links = [a["href"] for tag, a in tags(page(made, compared(made))) if tag == "a"]
+
+    assert links == [f"{with_page.name}/report.html"]
+
+
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     scores = {"base": SCORES["base"], EVIL: SCORES["new"]}
     made = filled(tmp_path / "x", scores, question=EVIL + "\x1b]0;\u202e")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(folder: Path) -
     assert code == 0, told
     assert (tables(whole), lines_of(whole, ["result.json", "status.json"])) == before
     assert (whole / "report.html").stat().st_size > 10_000
+
+
+def test_every_cell_has_a_page_as_any_run_and_the_comparison_leads_there(folder: Path) -> None:
+    whole = folder / "whole/small"
+    cells = sorted(path.parent.name for path in whole.glob("cell-*/recipe.toml"))
+
+    linked = re.findall(r'href="(cell-[^"]+)/report.html"', (whole / "report.html").read_text())
+
+    assert sorted(linked) == cells
+    for cell in cells:
+        shown = (whole / cell / "report.html").read_text()
+        assert "samples, step 24" in shown
+        assert "the baseline &#39;plain&#39; of small" in shown
 
 
 @pytest.mark.slow
