@@ -98,6 +98,6 @@ def _norm(spec: Conv, channels: int) -> dict[str, nn.Module]:
 
 def _head(spec: Conv, channels: int, size: tuple[int, int]) -> nn.Module:
     if spec.head == "convolution":
-        return nn.Conv2d(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
+        return Convolution(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
     flat = channels * size[0] * size[1]
     return nn.Sequential(nn.Flatten(), nn.Linear(flat, 1, bias=spec.head_bias))  # [N, 1]

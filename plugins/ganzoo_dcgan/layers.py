@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_dcgan import fourier, patches
+from ganzoo_dcgan import dense, fourier, patches
+from ganzoo_dcgan.patches import Window
 
 STEPS = 1 << 16
 """What a dropout probability is a multiple of, the reciprocal."""
@@ -26,12 +27,16 @@ class Convolution(nn.Conv2d):
             return super().forward(input)
         kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
         height, width = input.shape[2:]
-        if _keeps_size(self) and fourier.pays(
+        if not _is_square(self):
+            return super().forward(input)
+        window = Window(stride, int(padding[0]), (height, width))
+        if dense.pays(self.weight, window):
+            maps = dense.convolve(input, self.weight, window)
+        elif _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
             maps = fourier.convolve(input, self.weight.transpose(0, 1), flipped=True)
-        elif _is_square(self) and _is_small(self.in_channels, kernel[0]):
-            window = patches.Window(stride, int(padding[0]), (height, width))
+        elif patches.pays_backward(self.weight) and input.requires_grad:
             maps = patches.convolve(input, self.weight, window)
         else:
             return super().forward(input)
@@ -47,14 +52,19 @@ class TransposedConvolution(nn.ConvTranspose2d):
             return super().forward(input, output_size)
         kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
         height, width = input.shape[2:]
-        if _keeps_size(self) and fourier.pays(
+        if not _is_square(self):
+            return super().forward(input, output_size)
+        grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
+        size = height * stride + grown, width * stride + grown
+        window = Window(stride, int(padding[0]), size)
+        if dense.pays(self.weight, window):
+            maps = dense.spread(input, self.weight, window)
+        elif _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
             maps = fourier.convolve(input, self.weight, flipped=False)
-        elif _is_square(self) and _is_small(self.out_channels, kernel[0]):
-            grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
-            size = height * stride + grown, width * stride + grown
-            maps = patches.spread(input, self.weight, patches.Window(stride, int(padding[0]), size))
+        elif patches.pays_forward(self.weight):
+            maps = patches.spread(input, self.weight, window)
         else:
             return super().forward(input)
         return _add(maps, self.bias)
@@ -76,10 +86,12 @@ class UpsampledConvolution(nn.Conv2d):
         mirrored = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))  # [O, I, K + 2, K + 2]
         rows = mirrored[:, :, :-1] + mirrored[:, :, 1:]
         kernels = (rows[..., :-1] + rows[..., 1:]).transpose(0, 1)  # [I, O, K + 1, K + 1]
-        if _has_choice(input) and _is_small(self.out_channels, side + 1):
-            size = 2 * input.shape[2], 2 * input.shape[3]
-            window = patches.Window(2, side // 2, size)
-            return _add(patches.spread(input, kernels, window), self.bias)
+        if _has_choice(input):
+            window = Window(2, side // 2, (2 * input.shape[2], 2 * input.shape[3]))
+            if dense.pays(kernels, window):
+                return _add(dense.spread(input, kernels, window), self.bias)
+            if patches.pays_forward(kernels):
+                return _add(patches.spread(input, kernels, window), self.bias)
         return F.conv_transpose2d(input, kernels, self.bias, stride=2, padding=side // 2)
 
 
@@ -127,10 +139,6 @@ def _is_square(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
         and layer.groups == 1
         and layer.padding_mode == "zeros"
     )
-
-
-def _is_small(channels: int, side: int) -> bool:
-    return channels * side**2 <= patches.MOST_NUMBERS
 
 
 def _add(maps: Tensor, bias: Tensor | None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ganzoo_dcgan.layers import Dropout
+from ganzoo_dcgan.layers import Dropout, TransposedConvolution
 from ganzoo_dcgan.normalisation import normalisation
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def build_stem(
         parts["reshape"] = nn.Unflatten(1, (channels, *start))  # [N, C, H, W]
     elif spec.stem == "convolution":
         parts["reshape"] = nn.Unflatten(1, (latent_size, 1, 1))  # [N, Z, 1, 1]
-        parts["convolution"] = nn.ConvTranspose2d(
+        parts["convolution"] = TransposedConvolution(
             latent_size, channels, start, bias=spec.stem_bias
         )  # [N, C, H, W]
         parts.update(_norm_and_activation(spec, channels, is_flat=False))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_dcgan import fourier, patches
+from ganzoo_dcgan import dense, fourier, patches
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,
@@ -38,18 +38,30 @@ LAYERS = {
     ),
     "fourier_convolution": lambda: (Convolution(40, 48, 5, padding=2), (2, 40, 6, 8)),
     "fourier_three": lambda: (Convolution(64, 64, 3, padding=1), (2, 64, 6, 6)),
-    "patches_convolution": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 12, 10)),
-    "patches_left_over": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 11, 9)),
-    "patches_transposed": lambda: (TransposedConvolution(6, 1, 4, 2, 1), (3, 6, 7, 5)),
+    "patches_convolution": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 22, 20)),
+    "patches_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 14)),
+    "patches_left_over": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 21, 19)),
+    "patches_transposed": lambda: (TransposedConvolution(6, 1, 4, 2, 1), (3, 6, 10, 9)),
     "patches_output_padding": lambda: (
         TransposedConvolution(6, 1, 5, 2, 2, output_padding=1),
-        (3, 6, 7, 5),
+        (3, 6, 10, 9),
     ),
-    "upsampled": lambda: (UpsampledConvolution(6, 5, 3, bias=True), (3, 6, 7, 5)),
-    "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 7, 5)),
-    "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 6, 6)),
+    "dense_convolution": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 6, 4)),
+    "dense_left_over": lambda: (Convolution(2, 6, 4, 2, 1), (3, 2, 7, 5)),
+    "dense_keeping": lambda: (Convolution(2, 4, 3, padding=1), (2, 2, 7, 6)),
+    "dense_transposed": lambda: (TransposedConvolution(6, 1, 4, 2, 1), (3, 6, 7, 5)),
+    "dense_output_padding": lambda: (
+        TransposedConvolution(6, 2, 5, 2, 2, output_padding=1),
+        (3, 6, 3, 4),
+    ),
+    "dense_stem": lambda: (TransposedConvolution(70, 40, 4), (3, 70, 1, 1)),
+    "dense_head": lambda: (Convolution(90, 30, 4), (3, 90, 4, 4)),
+    "dense_upsampled": lambda: (UpsampledConvolution(6, 5, 3, bias=True), (3, 6, 3, 4)),
+    "upsampled": lambda: (UpsampledConvolution(6, 5, 3, bias=True), (3, 6, 7, 9)),
+    "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 10, 9)),
+    "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 9, 9)),
     "plain_stride": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 12, 10)),
-    "plain_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 10)),
+    "plain_more_colours": lambda: (Convolution(4, 6, 4, 2, 1), (3, 4, 12, 10)),
     "plain_transposed": lambda: (TransposedConvolution(6, 8, 4, 2, 1), (3, 6, 7, 5)),
 }
 
@@ -80,7 +92,13 @@ def test_a_layer_gives_the_same_maps_gradients_and_gradients_of_gradients_as_pyt
 
 def test_the_forms_are_chosen_where_they_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
-    for module, name in ((fourier, "convolve"), (patches, "convolve"), (patches, "spread")):
+    for module, name in (
+        (fourier, "convolve"),
+        (patches, "convolve"),
+        (patches, "spread"),
+        (dense, "convolve"),
+        (dense, "spread"),
+    ):
         form = getattr(module, name)
         label = f"{module.__name__.rpartition('.')[2]}.{name}"
 
@@ -93,9 +111,9 @@ def test_the_forms_are_chosen_where_they_are_said_to_be(monkeypatch: pytest.Monk
     for name in LAYERS:
         layer, shape = LAYERS[name]()
         used.clear()
-        layer(torch.randn(shape))
+        layer(torch.randn(shape, requires_grad=True))
         kind = name.partition("_")[0]
-        wanted = {"fourier": "fourier.", "patches": "patches."}.get(kind)
+        wanted = {"fourier": "fourier.", "patches": "patches.", "dense": "dense."}.get(kind)
         assert bool(used) == (wanted is not None or name == "upsampled_to_one"), name
         assert wanted is None or used[0].startswith(wanted)
 
