@@ -43,7 +43,9 @@ def apply(precision: str, device: torch.device, *, deterministic: bool) -> None:
     if deterministic:
         # Read when the first cuBLAS handle is made, so before anything runs on the GPU.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        # Only where it changes something: torch imports its compiler for it, which takes seconds.
+        torch.use_deterministic_algorithms(deterministic)
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = precision != "fp32"

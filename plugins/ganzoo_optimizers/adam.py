@@ -40,10 +40,10 @@ class Adam(OptimizerSpec):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return ``torch.optim.Adam`` over ``parameters``."""
-        import torch
+        from ganzoo_optimizers.eager import EagerAdam
 
         moved = list(parameters)
-        return torch.optim.Adam(
+        return EagerAdam(
             moved,
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),

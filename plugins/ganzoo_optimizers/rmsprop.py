@@ -37,9 +37,9 @@ class Rmsprop(OptimizerSpec):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return ``torch.optim.RMSprop`` over ``parameters``, or its form with eps in the root."""
-        import torch
+        from ganzoo_optimizers.eager import EagerRMSprop
 
-        form: Callable[..., Optimizer] = torch.optim.RMSprop
+        form: Callable[..., Optimizer] = EagerRMSprop
         if self.epsilon_inside_root:
             from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from ganzoo_optimizers.eager import Eager
 
 
-class RootEpsilonRMSprop(Optimizer):
+class RootEpsilonRMSprop(Eager):
     """RMSprop that divides by √(v + ε), as Keras 3 does.
 
     The learning rate is outside the momentum's memory, as in ``torch.optim.RMSprop``; Keras has it
@@ -44,14 +45,8 @@ class RootEpsilonRMSprop(Optimizer):
         }
         super().__init__(parameters, defaults)
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Move every parameter that has a gradient; return the closure's loss if there is one."""
         loss = None
         if closure is not None:

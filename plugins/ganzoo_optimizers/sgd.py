@@ -38,9 +38,9 @@ class Sgd(OptimizerSpec):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return ``torch.optim.SGD`` over ``parameters``."""
-        import torch
+        from ganzoo_optimizers.eager import EagerSGD
 
-        return torch.optim.SGD(
+        return EagerSGD(
             parameters,
             lr=self.lr,
             momentum=self.momentum,

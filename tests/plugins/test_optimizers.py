@@ -6,6 +6,7 @@ import copy
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -128,6 +129,68 @@ def test_the_two_places_of_eps_differ_where_gradients_are_small() -> None:
         [small / (math.sqrt(mean_square) + 1e-7), small / math.sqrt(mean_square + 1e-7)]
     )
     assert steps[0] / steps[1] == pytest.approx(10, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("spec", "theirs"),
+    [
+        (
+            Adam(betas=[0.5, 0.999], amsgrad=True, weight_decay=0.1),
+            lambda weights: torch.optim.Adam(
+                weights, 2e-4, (0.5, 0.999), weight_decay=0.1, amsgrad=True, fused=True
+            ),
+        ),
+        (
+            Rmsprop(momentum=0.9, centered=True),
+            lambda weights: torch.optim.RMSprop(
+                weights, 2e-4, 0.99, 1e-8, momentum=0.9, centered=True
+            ),
+        ),
+        (
+            Sgd(momentum=0.9, nesterov=True),
+            lambda weights: torch.optim.SGD(weights, 2e-4, momentum=0.9, nesterov=True),
+        ),
+    ],
+    ids=["adam", "rmsprop", "sgd"],
+)
+def test_steps_and_state_are_those_of_torchs_own_class_to_the_last_bit(
+    spec: OptimizerSpec, theirs: Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+) -> None:
+    def played(build: Callable[[list[nn.Parameter]], torch.optim.Optimizer]) -> Any:
+        numbers = torch.Generator().manual_seed(3)
+        weights = [nn.Parameter(torch.randn(size, generator=numbers)) for size in (5, 7)]
+        optimizer = build(weights)
+        for _ in range(4):
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=numbers)
+            optimizer.step()
+        optimizer.zero_grad()
+        assert all(weight.grad is None for weight in weights)
+        return [*weights, optimizer.state_dict()["state"]]
+
+    spec = spec.model_copy(update={"lr": 2e-4})
+
+    torch.testing.assert_close(played(spec.build), played(theirs), rtol=0, atol=0)
+
+
+def test_an_optimizer_is_made_moved_saved_and_restored_without_importing_the_compiler() -> None:
+    code = (
+        "import sys, torch\n"
+        "from ganzoo_optimizers import ganzoo_optimizers\n"
+        "for spec in ganzoo_optimizers():\n"
+        "    weight = torch.nn.Parameter(torch.ones(2))\n"
+        "    optimizer = spec().build([weight])\n"
+        "    weight.grad = torch.ones(2)\n"
+        "    optimizer.step()\n"
+        "    optimizer.load_state_dict(optimizer.state_dict())\n"
+        "print('torch._dynamo' in sys.modules)\n"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+
+    assert found.stdout.strip() == "False"
 
 
 def test_sgd_with_momentum_is_the_textbook_update() -> None:

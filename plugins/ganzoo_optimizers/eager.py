@@ -1,0 +1,62 @@
+"""torch's optimizers without what they do for compiled code.
+
+The methods of every ``torch.optim.Optimizer`` are wrapped for ``torch.compile`` and for the
+profiler. The wrappers import the compiler when the first optimizer is made, which takes longer than
+importing torch itself, and cost a third of a small network's update. Nothing here is ever compiled,
+so that the classes below call what is inside the wrappers; the arithmetic is torch's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class Eager(torch.optim.Optimizer):
+    """Mixed in before one of torch's optimizers."""
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Move every parameter that has a gradient; return the closure's loss if there is one."""
+        with torch.no_grad():
+            return _inside(super().step)(self, closure)
+
+    # What torch looks for before it wraps a step for the profiler.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        _inside(super().zero_grad)(self, set_to_none)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take more parameters, with options of their own."""
+        _inside(super().add_param_group)(self, param_group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of every parameter and the options of every group."""
+        found: dict[str, Any] = _inside(super().state_dict)(self)
+        return found
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        _inside(super().load_state_dict)(self, state_dict)
+
+
+class EagerAdam(Eager, torch.optim.Adam):
+    """``torch.optim.Adam``."""
+
+
+class EagerRMSprop(Eager, torch.optim.RMSprop):
+    """``torch.optim.RMSprop``."""
+
+
+class EagerSGD(Eager, torch.optim.SGD):
+    """``torch.optim.SGD``."""
+
+
+def _inside(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the plain function of a bound method whose class wraps it."""
+    found: Callable[..., Any] = inspect.unwrap(method.__func__)  # type: ignore[attr-defined]
+    return found
