@@ -110,10 +110,11 @@ def show_layers(work: Work, machine: Machine, size: int, ceiling: float) -> list
     ours = (parts.generator.network, parts.discriminator.network)
     found = layers.rows((plain[0], plain[1]), latent, ours, repeats=8)
     for row in found:
+        share = row["ceiling_ms"] / row["ganzoo_ms"]
         print(
-            f"  {row['layer']:58} {row['gflop']:7.2f} GFLOP  pytorch {row['pytorch_ms']:8.2f} ms "
-            f"({row['pytorch_gflops'] * 1e9 / ceiling:5.0%})  ganzoo {row['ganzoo_ms']:8.2f} ms "
-            f"({row['ganzoo_gflops'] * 1e9 / ceiling:5.0%})"
+            f"  {row['layer']:50} {row['gflop']:6.2f} GFLOP  pytorch {row['pytorch_ms']:7.2f} ms  "
+            f"ganzoo {row['ganzoo_ms']:7.2f} ms, {row['ganzoo_gflops'] * 1e9 / ceiling:4.0%} of a "
+            f"matrix product, {share:4.0%} of three convolutions"
         )
     return found
 

@@ -23,6 +23,7 @@ class Work:
         recipe: a shipped recipe or a file beside this one.
         overrides: ``key=value`` over it.
         networks: the same generator and discriminator as plain modules, as tutorials write them.
+        channels: of the random images it trains on; 0 where it trains on its own data.
     """
 
     name: str
@@ -33,13 +34,14 @@ class Work:
     size: int
 
     def load(self, *more: str) -> tuple[Recipe, registry.Registry]:
-        """Return the recipe on random images, and the plugins it is made of."""
+        """Return the recipe without sheets, checkpoints and measures, and its plugins."""
         found = registry.load([HERE / "random_images.py"])
         own = HERE / f"{self.recipe}.toml"
         path = own if own.is_file() else source.find_recipe(self.recipe)
-        images = f'{{use="random_images",channels={self.channels},size={self.size}}}'
-        fixed = (f"dataset={images}", "train.steps=1000000", "samples.every=0", "metric=[]")
-        return load(path, found, (*fixed, "checkpoint.every=0", *self.overrides, *more)), found
+        images = f'dataset={{use="random_images",channels={self.channels},size={self.size}}}'
+        fixed = ("train.steps=1000000", "samples.every=0", "checkpoint.every=0", "metric=[]")
+        data = (images,) if self.channels else ()
+        return load(path, found, (*data, *fixed, *self.overrides, *more)), found
 
 
 def flux(base: int, size: int = 28) -> tuple[nn.Module, nn.Module]:
@@ -114,6 +116,8 @@ SMALL = (
     "generator.base_channels=8",
     "discriminator.base_channels=8",
 )
+JOINT = "step.batching=joint"
+"""Real images and fakes in one pass: the same scores where nothing couples a batch."""
 WORKS = {
     work.name: work
     for work in (
@@ -121,5 +125,6 @@ WORKS = {
         Work("w2", "dcgan64", ("train.batch_size=32",), dcgan64, 3, 64),
         Work("small", "dcgan_mnist", SMALL, lambda: flux(8), 1, 28),
         Work("tiny", "dcgan_mnist", SMALL, lambda: flux(8, 8), 1, 8),
+        Work("tiny-joint", "dcgan_mnist", (*SMALL, JOINT), lambda: flux(8, 8), 1, 8),
     )
 }

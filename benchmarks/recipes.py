@@ -1,0 +1,198 @@
+"""``python -m benchmarks.recipes``: every shipped recipe beside itself made of plain parts.
+
+The plain loop has PyTorch's own layers in place of ganzoo's quicker forms, PyTorch's default
+optimizers, images through a DataLoader with torchvision's transforms, and ``.item()`` on every term
+of every step. Networks, losses, regularizers and the order of updates are the recipe's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts
+from benchmarks.timing import interleaved, ratio
+from benchmarks.works import Work
+from ganzoo import registry, source
+from ganzoo.machine import Machine, device_name, prepare
+from ganzoo.recipe import load
+from ganzoo.specs import is_points
+from ganzoo.step import AdversarialStep, Batch, Side
+from ganzoo_dcgan.layers import (
+    Convolution,
+    Dropout,
+    TransposedConvolution,
+    UpsampledConvolution,
+)
+
+SHAPES = {"mnist": (1, 28), "digits": (1, 28), "sprites": (3, 64), "stacked_mnist": (3, 28)}
+"""Channels and size of the data sets that random pixels stand in for."""
+LARGEST_BATCH = {64: 16}
+"""Images of a batch at most, by size: a step of a large recipe takes many seconds on a CPU."""
+OPTIONS = {
+    torch.optim.Adam: ("lr", "betas", "eps", "weight_decay", "amsgrad"),
+    torch.optim.RMSprop: ("lr", "alpha", "eps", "weight_decay", "momentum", "centered"),
+    torch.optim.SGD: ("lr", "momentum", "nesterov", "weight_decay"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the recipes asked for, print a table and write JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
+    parser.add_argument("recipes", nargs="*", help="names of shipped recipes; all without any")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of one turn")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args(arguments)
+    machine, _ = prepare(asked.device, threads=asked.threads, precision="fp32")
+    print(f"{device_name(machine.device)}, {machine.threads} thread(s), torch {torch.__version__}")
+    is_cpu_time = machine.device.type == "cpu" and machine.threads == 1
+    found = {}
+    for name in asked.recipes or source.shipped():
+        work = work_of(name)
+        calls = {"plain": plain_loop(work, machine), "ganzoo": ganzoo_loop(work, machine)}
+        times = interleaved(
+            calls,
+            rounds=asked.rounds,
+            seconds=asked.seconds,
+            cuda=machine.device.type == "cuda",
+        )
+        plain, own = times["plain"], times["ganzoo"]
+        row = {
+            "batch": work.load()[0].train.batch_size,
+            "plain_ms": 1e3 * (plain.cpu_s if is_cpu_time else plain.wall_s),
+            "ganzoo_ms": 1e3 * (own.cpu_s if is_cpu_time else own.wall_s),
+            "times_plain": (
+                ratio(plain.cpu, own.cpu) if is_cpu_time else ratio(plain.wall, own.wall)
+            ),
+        }
+        found[name] = row
+        print(
+            f"{name:32} batch {row['batch']:4}  plain {row['plain_ms']:9.2f} ms  "
+            f"ganzoo {row['ganzoo_ms']:9.2f} ms  {row['times_plain']:5.2f} x",
+            flush=True,
+        )
+    if asked.json:
+        asked.json.write_text(json.dumps({"machine": machine.state(), **found}, indent=1) + "\n")
+    return 0
+
+
+def work_of(name: str) -> Work:
+    """Return a shipped recipe as a work: random pixels for images, points as they are."""
+    recipe = load(source.find_recipe(name), registry.load([]), ())
+    channels, size = SHAPES.get(recipe.dataset.use, (0, 0))
+    batch = min(recipe.train.batch_size, LARGEST_BATCH.get(size, recipe.train.batch_size))
+    overrides = (f"train.batch_size={batch}",)
+    return Work(name, name, overrides, _no_networks, channels, size)
+
+
+def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
+    """Return one turn of the recipe's step in plain parts."""
+    parts, _ = ganzoo_parts(work, machine)
+    recipe = parts.recipe
+    sides = [
+        Side(
+            network := plain(side.network),
+            default(side.optimizer, list(network.parameters())),
+            side.spec,
+            side.total_updates,
+            list(network.parameters()),
+        )
+        for side in (parts.generator, parts.discriminator)
+    ]
+    step = AdversarialStep(recipe, sides[0], sides[1], parts.noise)
+    images = parts.data.images
+    assert isinstance(images, Tensor)
+    labels = parts.data.labels
+    loader: DataLoader[Any] = DataLoader(
+        TensorDataset(images) if is_points(parts.shape) else Pictures(images),
+        batch_size=recipe.train.batch_size,
+        shuffle=True,
+        drop_last=True,
+    )
+    batches = _without_end(loader)
+    number = 0
+
+    def turn() -> list[float]:
+        nonlocal number
+        terms = step(
+            number,
+            lambda _: Batch(
+                next(batches).to(machine.device),
+                None if labels is None else labels[: recipe.train.batch_size].to(machine.device),
+            ),
+        )
+        number += 1
+        return [value.item() for value in terms.values()]
+
+    return turn
+
+
+def plain(network: nn.Module) -> nn.Module:
+    """Turn ganzoo's layers into PyTorch's, in place."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, UpsampledConvolution):
+                own = nn.Conv2d(
+                    child.in_channels,
+                    child.out_channels,
+                    child.kernel_size,
+                    padding=child.padding,
+                    bias=child.bias is not None,
+                ).to(child.weight.device)
+                own.load_state_dict(child.state_dict())
+                setattr(module, name, nn.Sequential(nn.Upsample(scale_factor=2), own))
+            elif isinstance(child, Convolution):
+                _as(child, nn.Conv2d, Convolution)
+            elif isinstance(child, TransposedConvolution):
+                _as(child, nn.ConvTranspose2d, TransposedConvolution)
+            elif isinstance(child, Dropout):
+                _as(child, nn.Dropout, Dropout)
+    return network
+
+
+def default(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Optimizer:
+    """Return PyTorch's own optimizer of the kind, as its defaults would have it run."""
+    for kind, options in OPTIONS.items():
+        if isinstance(optimizer, kind):
+            found: Optimizer = kind(
+                parameters, **{option: optimizer.defaults[option] for option in options}
+            )
+            return found
+    return type(optimizer)(parameters, **optimizer.defaults)
+
+
+def _as(module: nn.Module, kind: type[nn.Module], own: type[nn.Module]) -> None:
+    """Give a module PyTorch's forward; a parametrised one has a class of its own."""
+    if type(module) is own:
+        module.__class__ = kind
+    else:
+        module.forward = kind.forward.__get__(module)  # type: ignore[method-assign]
+
+
+def _without_end(loader: DataLoader[Any]) -> Iterator[Tensor]:
+    while True:
+        for batch in loader:
+            yield batch[0]
+
+
+def _no_networks() -> tuple[nn.Module, nn.Module]:
+    raise NotImplementedError("a shipped recipe builds its own")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
