@@ -57,7 +57,7 @@ def model_card(
         ("images", image),
         ("latent", f"{recipe.latent.size} numbers, {recipe.latent.prior}"),
         ("weights", f"after step {step:,}{', running average' if recipe.ema else ''}"),
-        ("trained on", f"{data_name}, {data.get('images', '?')} images"),
+        ("trained on", f"{data_name}, {number(data.get('images', '?'))} images"),
         ("data fingerprint", str(data.get("fingerprint", "not recorded"))),
         ("data set asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
         ("torch", str(surroundings.get("torch", "not recorded"))),
@@ -86,9 +86,14 @@ def model_card(
 def _measures(scores: Sequence[tuple[str, Table]]) -> str:
     if not scores:
         return "None were taken."
+    all_ways = [_table(entry.get("provenance")) for _, entry in scores]
+    shared = {
+        key: value
+        for key, value in all_ways[0].items()
+        if len(scores) > 1 and all(key in way and way[key] == value for way in all_ways)
+    }
     rows = []
-    for name, entry in scores:
-        provenance = _table(entry.get("provenance"))
+    for (name, entry), way in zip(scores, all_ways, strict=True):
         floor = _table(entry.get("floor")).get("value")
         rows.append(
             (
@@ -96,12 +101,16 @@ def _measures(scores: Sequence[tuple[str, Table]]) -> str:
                 number(_table(entry.get("last")).get("value")),
                 number(floor) if isinstance(floor, float) else "",
                 "lower" if entry.get("lower_is_better") is True else "higher",
-                ", ".join(f"{key} {_short(value)}" for key, value in provenance.items()),
+                ", ".join(
+                    f"{key} {_short(value)}" for key, value in way.items() if key not in shared
+                ),
             )
         )
     head = ("measure", "value", "real against real", "better is", "how")
+    together = ", ".join(f"{key} {_short(value)}" for key, value in shared.items())
     return (
         markdown_table(head, rows)
+        + (f"\n\nAll of them: {text(together)}." if shared else "")
         + "\n\nThese are comparable only with values that were measured in the same way."
     )
 
@@ -145,7 +154,7 @@ def _scores(result: Table) -> list[tuple[str, Table]]:
 
 
 def _short(value: Any) -> str:
-    written = str(value)
+    written = f"{value:.6g}" if isinstance(value, float) else str(value)
     return written[:12] if re.fullmatch(r"[0-9a-f]{64}", written) else written
 
 

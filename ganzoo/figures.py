@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 GROUPS = {"d": "discriminator", "g": "generator", "m": "measure"}
@@ -31,6 +32,13 @@ def number(value: Any) -> str:
     if value and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.2e}"
     return f"{value:.3f}"
+
+
+def as_written(value: Any) -> str:
+    """Return a value nearly as a recipe writes it; a dash for none."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def curve_name(name: str) -> str:

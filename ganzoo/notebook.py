@@ -14,6 +14,7 @@ import tomli_w
 
 from ganzoo import recipe as recipes
 from ganzoo import registry, rundir
+from ganzoo.errors import GanzooError
 from ganzoo.recipe import Recipe
 from ganzoo.reporter import Silent
 from ganzoo.rundir import RunDir
@@ -154,7 +155,18 @@ class Run:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe with every default filled in."""
+        """The recipe with every default filled in.
+
+        Raises:
+            GanzooError: if the run was made with plugin files that were not named.
+        """
+        given = {path.name for path in self.plugins}
+        kept = sorted((self.path / rundir.PLUGINS).glob("*.py"))
+        if missing := [str(path) for path in kept if path.name not in given]:
+            raise GanzooError(
+                f"run '{self.path}' was made with plugin files, which are code and never loaded by "
+                f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"
+            )
         return recipes.load(self.folder.recipe, registry.load(self.plugins))
 
     @cached_property
@@ -183,6 +195,9 @@ class Run:
         from ganzoo.report.run_page import write_page
 
         return write_page(self.folder)
+
+    def __repr__(self) -> str:
+        return f"<run '{self.path}', {self.status}>"
 
     def _repr_png_(self) -> bytes | None:
         sheets = sorted(self.folder.samples.glob("*.png"))

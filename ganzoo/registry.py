@@ -156,6 +156,7 @@ class Registry:
             parts[0] += near
         elif names:
             parts.append(f"there {'is' if len(names) == 1 else 'are'} {_quoted(names)}")
+            parts.append("one in a file of yours needs --plugin FILE")
         if self.broken:
             count = f"{len(self.broken)} plugin{'s' if len(self.broken) > 1 else ''}"
             named = ", ".join(map(str, self.broken[:3])) + (", …" if len(self.broken) > 3 else "")
@@ -164,7 +165,9 @@ class Registry:
             parts.append(f"blocked: {_quoted(self.blocked)}")
         if NOT_INSTALLED in self.warnings:
             parts.append(NOT_INSTALLED)
-        return "; ".join(parts) + " (list them: ganzoo plugins)"
+        return "; ".join(parts) + (
+            f" (list them: ganzoo {'plugins' if self.broken or self.blocked else f'list {kind}'})"
+        )
 
 
 def _names(plugin: Plugin | Broken | Candidate) -> set[str]:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LOCK_SECONDS = 5.0
+EXPERIMENT = "experiment.json"
+"""What an ablation is known by, in the folder above those of its cells."""
+PLUGINS = "plugins"
+"""Copies of the plugin files that a run was made with: a record, never run."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +183,13 @@ def keep_plugin_files(run: RunDir, registry: Registry) -> None:
     """Copy the plugin files that were named into the run folder; they are never run from there."""
     for plugin in registry.plugins:
         if plugin.source == "file" and plugin.path is not None:
-            publish(run.path / "plugins" / plugin.path.name, plugin.path.read_bytes())
+            publish(run.path / PLUGINS / plugin.path.name, plugin.path.read_bytes())
 
 
 def find(name: str, root: Path) -> RunDir:
     """Return the run that ``name`` means: a folder, its letters, or 'last'.
+
+    The last run is no cell of an ablation, unless there is nothing else.
 
     Raises:
         GanzooError: if there is none, or more than one.
@@ -193,7 +199,7 @@ def find(name: str, root: Path) -> RunDir:
         return RunDir(as_path)
     runs = list_runs(root)
     if name == "last" and runs:
-        return runs[-1]
+        return ([run for run in runs if not is_cell(run)] or runs)[-1]
     matches = [run for run in runs if run.id == name or run.path.name == name]
     if len(matches) == 1:
         return matches[0]
@@ -233,6 +239,11 @@ def list_runs(root: Path) -> list[RunDir]:
     """Return all runs under ``root``, the oldest first."""
     found = [RunDir(path.parent) for path in root.glob("*/*/recipe.toml")]
     return sorted(found, key=lambda run: (run.recipe.stat().st_mtime_ns, run.path.name))
+
+
+def is_cell(run: RunDir) -> bool:
+    """Return whether a run was made by an ablation, in whose folder it lies."""
+    return (run.path.parent / EXPERIMENT).is_file()
 
 
 def now() -> str:

@@ -28,6 +28,19 @@ def test_a_run_is_found_by_letters_folder_name_path_and_last(tmp_path: Path) -> 
     assert rundir.find("last", tmp_path).path == second.path
 
 
+def test_the_last_run_is_no_cell_of_an_ablation(tmp_path: Path) -> None:
+    own = rundir.create(tmp_path, "mine")
+    own.recipe.write_text("")
+    cell = rundir.RunDir(tmp_path / "study" / "cell-0123456789ab")
+    cell.path.mkdir(parents=True)
+    cell.recipe.write_text("")
+    (cell.path.parent / rundir.EXPERIMENT).write_text("{}")
+
+    assert rundir.find("last", tmp_path).path == own.path
+    own.recipe.unlink()
+    assert rundir.find("last", tmp_path).path == cell.path
+
+
 def test_an_unknown_run_is_named_with_the_nearest(tmp_path: Path) -> None:
     run = make(tmp_path)
 

@@ -13,9 +13,9 @@ from typing import Any
 from ganzoo.ablate.cells import Cell, Grid
 from ganzoo.disk import cannot_write, publish
 from ganzoo.errors import GanzooError, MachineError
-from ganzoo.rundir import RunDir
+from ganzoo.rundir import EXPERIMENT, RunDir
 
-PLAN = "experiment.json"
+PLAN = EXPERIMENT
 FORMAT = 1
 DIED = "the process died: "
 """How the reason begins where a worker vanished, which says nothing about the recipe."""

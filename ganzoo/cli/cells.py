@@ -14,6 +14,7 @@ from rich.text import Text
 from ganzoo.cli.runs import last_entry
 from ganzoo.cli.wording import duration, number
 from ganzoo.errors import printable
+from ganzoo.figures import as_written
 
 if TYPE_CHECKING:
     from ganzoo.ablate.cells import Grid
@@ -130,11 +131,10 @@ def _scores(entry: dict[str, Any]) -> str:
 
 def changes_of(changes: Sequence[Sequence[Any]], most: int = 100) -> str:
     """Return 'generator.use: transpose → upsample, …'; of more than ``most`` the first."""
-    told = [f"{key}: {_value(was)} → {_value(now)}" for key, was, now in changes[:most]]
+    told = [
+        f"{key}: {printable(as_written(was), 60)} → {printable(as_written(now), 60)}"
+        for key, was, now in changes[:most]
+    ]
     if len(changes) > most:
         told.append(f"and {len(changes) - most} keys more")
     return ", ".join(told) or "–"
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else printable(str(value), 60)

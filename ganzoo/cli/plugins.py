@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,17 +80,18 @@ def check(*, target: str, parts: Parts, data: str | None, as_json: bool) -> int:
     else:
         for finding in (*report.notes, *report.problems):
             streams.say(f"{'note' if finding in report.notes else 'WRONG'}  {finding}")
-        components = len({finding.component for finding in report.findings})
+        components = ", ".join(dict.fromkeys(each.component for each in report.findings))
         verdict = f"{len(report.problems)} wrong" if report.problems else "all is well"
         streams.say(
-            f"{len(report.findings)} checks of {components} things: {verdict}, "
-            f"{len(report.notes)} notes"
+            f"{len(report.findings)} checks of {components}: {verdict}"
+            + (f", {len(report.notes)} noted" if report.notes else "")
         )
     return 2 if report.problems else 0
 
 
 def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
     """Return every plugin that was found, the broken ones last."""
+    follow = trackers(registry)
     rows: list[dict[str, Any]] = [
         {
             "name": plugin.name,
@@ -101,13 +103,26 @@ def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
             "sha256": plugin.sha256,
             "status": "loaded",
             "error": "",
-            "supplies": [f"{kind} {use}" for kind, use in plugin.components],
+            "supplies": [
+                *(f"{kind} {use}" for kind, use in plugin.components),
+                *(f"tracker {name}" for name in follow.get(plugin.name, ())),
+            ],
         }
         for plugin in registry.plugins
     ]
     rows += [row(name, "", "blocked") for name in registry.blocked]
     rows += [row(item.name, item.source, "broken", item.error) for item in registry.broken]
     return rows
+
+
+def trackers(registry: Registry) -> dict[str, list[str]]:
+    """Return the trackers that each plugin names; one that cannot tell has none."""
+    found: dict[str, list[str]] = {}
+    for each in registry.manager.hook.ganzoo_trackers.get_hookimpls():
+        with contextlib.suppress(Exception):
+            name = each.plugin_name.partition(" = ")[0]
+            found[name] = [str(tracker) for tracker in each.function()]  # type: ignore[attr-defined]
+    return found
 
 
 def row(name: str, origin: str, state: str, error: str = "") -> dict[str, Any]:

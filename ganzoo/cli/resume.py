@@ -23,7 +23,7 @@ from ganzoo.cli.options import (
     set_option,
     track_option,
 )
-from ganzoo.cli.wording import PLUGINS, resume_command, short_name
+from ganzoo.cli.wording import resume_command, short_name
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
+    from ganzoo.rundir import PLUGINS
+
     kept = sorted((run.path / PLUGINS).glob("*.py"))
     here = {file.name: file for file in given}
     missing = [copy for copy in kept if copy.name not in here]

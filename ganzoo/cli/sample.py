@@ -11,7 +11,7 @@ import click
 from ganzoo.cli import streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
-from ganzoo.cli.wording import PLUGINS, short_name
+from ganzoo.cli.wording import short_name
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def recipe_of(run: RunDir, parts: Parts) -> Recipe:
             nothing in a run folder is executed by itself.
     """
     from ganzoo.recipe import load
+    from ganzoo.rundir import PLUGINS
 
     given = {file.name for file in parts.plugin}
     missing = [file for file in sorted((run.path / PLUGINS).glob("*.py")) if file.name not in given]

@@ -54,6 +54,7 @@ def last_screen(training: Training, outcome: Outcome) -> Rows:
         return [
             (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
             ("why", outcome.reason),
+            *(row for row in files(run) if row[0] in {"pictures", "report"}),
             ("saved", checkpoint_name(run)),
             ("go on", resume_command(run)),
         ]

@@ -9,12 +9,10 @@ from typing import Any
 
 from ganzoo.figures import duration as duration
 from ganzoo.figures import number as number
-from ganzoo.rundir import RunDir
+from ganzoo.rundir import PLUGINS, RunDir
 
 OUT = "runs"
 """Where run folders go unless ``--out`` says otherwise."""
-PLUGINS = "plugins"
-"""Where a run folder keeps copies of the plugin files it was made with."""
 MEASURES = "m/"
 """Goes before the names of measures in the log."""
 SIDES = {"d": "discriminator", "g": "generator"}

@@ -17,6 +17,7 @@ from ganzoo.ablate.scores import Observation
 from ganzoo.ablate.table import Comparison
 from ganzoo.ablate.writing import Result
 from ganzoo.disk import publish
+from ganzoo.figures import as_written
 from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import data_uri, render
@@ -97,7 +98,11 @@ def page(experiment: Experiment, result: Result) -> str:
         steps=steps,
         sheet_seeds=sheet_seeds,
         real=real,
-        changed=[(name, found) for name, found in result.changes.items() if found],
+        changed=[
+            (name, [(key, as_written(was), as_written(now)) for key, was, now in found])
+            for name, found in result.changes.items()
+            if found
+        ],
         troubles=words.troubles(result.runs),
         cost=_cost(result, names),
         metrics=plan["metrics"],

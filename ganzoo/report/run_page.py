@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ganzoo import rundir
 from ganzoo.disk import publish
 from ganzoo.errors import GanzooError
-from ganzoo.figures import duration, number
+from ganzoo.figures import as_written, duration, number
 from ganzoo.report.charts import Curves, curves
 from ganzoo.report.page import data_uri, render
 from ganzoo.rundir import RunDir
@@ -310,13 +310,6 @@ def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:
         return None
     three = [[as_written(part) for part in row] for row in rows if isinstance(row, list)]
     return name, [(row[0], row[1], row[2]) for row in three if len(row) == 3]
-
-
-def as_written(value: Any) -> str:
-    """Return a value as a recipe writes it, nearly; nothing for none."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:

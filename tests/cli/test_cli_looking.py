@@ -65,6 +65,7 @@ def test_plugins_are_listed_with_what_they_supply(call: Call, my_loss: Path) -> 
     own = {row["name"]: row for row in rows}
     assert own["ganzoo-losses"]["status"] == "loaded"
     assert "loss bce" in own["ganzoo-losses"]["supplies"]
+    assert own["ganzoo-tensorboard"]["supplies"] == ["tracker tensorboard"]
     assert own["my_own_loss"]["source"] == "file"
     assert own["my_own_loss"]["supplies"] == ["loss mine"]
     assert len(own["my_own_loss"]["sha256"]) == 64

@@ -118,6 +118,17 @@ def card(run: Run, **other: object) -> str:
     return model_card(**{**known, **other})  # type: ignore[arg-type]
 
 
+def test_what_all_measures_share_is_told_once_in_a_card(run: Run) -> None:
+    def taken(**more: object) -> dict[str, object]:
+        return {"last": {"value": 1.5}, "provenance": {"n_real": 749, "accuracy": 1 / 3, **more}}
+
+    made = card(run, result={"metrics": {"a": taken(k=5), "b": taken()}})
+
+    assert made.count("749") == 1
+    assert "All of them: n\\_real 749, accuracy 0.333333." in made
+    assert "| k 5 |" in made
+
+
 def test_hostile_names_stay_text_in_a_card(run: Run) -> None:
     made = card(run)
 

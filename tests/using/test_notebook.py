@@ -64,6 +64,15 @@ def test_a_run_tells_what_became_of_it(run: Run) -> None:
     assert (run.path / "report.html").stat().st_size > 1000
 
 
+def test_a_run_with_a_plugin_file_says_that_it_wants_the_file(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text("raise SystemExit")
+    (tmp_path / "recipe.toml").write_text("")
+
+    with pytest.raises(GanzooError, match=r"code and never loaded .* plugins=\['.*mine.py'\]"):
+        ganzoo.open_run(tmp_path).sample(1)
+
+
 def test_a_run_is_opened_by_folder_by_letters_and_as_the_last(run: Run) -> None:
     out = run.path.parent.parent
 
