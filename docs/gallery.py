@@ -41,7 +41,7 @@ CRITIC: Values = {"loss.use": "wasserstein", "discriminator.norm": "none"}
 PAIR: Values = {"discriminator.norm": "none", "discriminator.dropout": 0.0}
 RMSPROP: Values = {f"optimizer.{side}": {"use": "rmsprop", "lr": 2e-4}
                    for side in ("generator", "discriminator")}  # fmt: skip
-SGD: Values = {f"optimizer.{side}": {"use": "sgd", "lr": 2e-2, "momentum": 0.9}
+SGD: Values = {f"optimizer.{side}": {"use": "sgd", "lr": 1e-2}
                for side in ("generator", "discriminator")}  # fmt: skip
 
 OTHERS: dict[str, tuple[str, Values]] = {
@@ -52,7 +52,7 @@ OTHERS: dict[str, tuple[str, Values]] = {
     "dataset/ring": ("toy_ring", {}),
     "dataset/grid": ("toy_grid", {}),
     "dataset/dirac": ("toy_dirac", {}),
-    "dataset/mnist": ("dcgan_mnist", HALF),
+    "dataset/mnist": ("dcgan_mnist", {"train.steps": 3000}),
     "dataset/fashion_mnist": ("dcgan_mnist", {"dataset.use": "fashion_mnist", **HALF}),
     "dataset/stacked_mnist": ("dcgan_mnist", {"dataset.use": "stacked_mnist", **HALF}),
     "dataset/cifar10": (
@@ -170,6 +170,7 @@ def caption(recipe: str, values: Mapping[str, Any], steps: int, *, with_data: bo
         " at 16×16" if recipe == DIGITS[0] else " at half its channels" * (set(HALF) <= set(values))
     )
     own = {key: value for key, value in values.items() if key not in {*DIGITS[1], *HALF}}
+    steps = own.pop("train.steps", steps)
     changes = ", ".join(f"`{key} = {written(value)}`" for key, value in own.items())
     changed = f"{size}, with {changes}" if changes else size
     start = "Grey: data; red: samples" if recipe.startswith("toy_") else "Samples"
