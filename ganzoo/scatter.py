@@ -30,7 +30,7 @@ def scatter(fake: Tensor | None, real: Tensor) -> Image.Image:
     for points, colour in ((ground, REAL), (None if fake is None else _plane(fake), FAKE)):
         if points is None:
             continue
-        dot = LARGE_DOT if len(points[: 20 * FEW].unique(dim=0)) <= FEW else DOT
+        dot = LARGE_DOT if len(set(map(tuple, points[: 20 * FEW].tolist()))) <= FEW else DOT
         for x, y in ((points - middle) / reach).tolist():
             column, row = (1 + x) * SIDE / 2, (1 - y) * SIDE / 2
             draw.ellipse((column - dot, row - dot, column + dot, row + dot), fill=colour)
