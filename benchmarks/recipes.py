@@ -26,10 +26,11 @@ from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import Work
 from ganzoo import registry, source
+from ganzoo.half import Batch
 from ganzoo.machine import Machine, device_name, prepare
 from ganzoo.recipe import load
 from ganzoo.specs import is_points
-from ganzoo.step import AdversarialStep, Batch, Side
+from ganzoo.step import AdversarialStep, Side
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,

@@ -16,13 +16,14 @@ from ganzoo.feed import Feed, to_range
 from ganzoo.fetch import FetchError
 from ganzoo.graph import CudaRecorder, GraphStep
 from ganzoo.guards import attempt
+from ganzoo.half import Batch
 from ganzoo.machine import Machine
 from ganzoo.noise import Noise, key
 from ganzoo.precision import cast_of
 from ganzoo.recipe import Recipe
 from ganzoo.registry import Registry
 from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, OptimizerSpec
-from ganzoo.step import AdversarialStep, Batch, Side
+from ganzoo.step import AdversarialStep, Side
 from ganzoo.views import seen_shape
 
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ganzoo.half import Batch
 from ganzoo.noise import key
 from ganzoo.recipe import Train
 from ganzoo.specs import ImageData, ImageShape
-from ganzoo.step import Batch
 
 KEPT_ORDERS = 2
 SHARE = 0.5

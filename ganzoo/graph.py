@@ -16,7 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganzoo.step import AdversarialStep, Batch, Inputs, Side
+from ganzoo.half import Batch
+from ganzoo.step import AdversarialStep, Inputs, Side
 
 WARM_UP = 3
 """Steps of one kind that run as written before the next is captured."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError, PluginError
+from ganzoo.half import Batch, half_step, terms_of
 from ganzoo.noise import observing
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape, Role, Spec
-from ganzoo.step import Batch, half_step, terms_of
 from ganzoo.views import seen_shape, viewed, viewed_labels
 
 T = TypeVar("T")

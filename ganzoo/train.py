@@ -19,6 +19,7 @@ from ganzoo.disk import publish
 from ganzoo.errors import GanzooError
 from ganzoo.faults import failures, predict_disk_use
 from ganzoo.grids import save_gif, save_png, sheet
+from ganzoo.half import Batch
 from ganzoo.health import Health, contrast, diversity
 from ganzoo.machine import environment
 from ganzoo.measure.watch import PREFIX, Watch, watch
@@ -31,7 +32,6 @@ from ganzoo.rundir import RunDir
 from ganzoo.scatter import scatter
 from ganzoo.signals import Stop, stopping
 from ganzoo.specs import is_points
-from ganzoo.step import Batch
 from ganzoo.tracking import Tracked
 from ganzoo.views import viewed
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ganzoo.errors import PluginError
 from ganzoo.guards import couples, probe
+from ganzoo.half import Batch
 from ganzoo.recipe import Latent, Optimizers, Recipe, Step, Train
 from ganzoo.specs import (
     Context,
@@ -22,7 +23,6 @@ from ganzoo.specs import (
     OptimizerSpec,
     RegularizerSpec,
 )
-from ganzoo.step import Batch
 
 SHAPE = ImageShape(1, 2, 2)
 N, Z = 4, 3

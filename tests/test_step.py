@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import GanzooError
+from ganzoo.half import Batch
 from ganzoo.noise import Noise
 from ganzoo.recipe import Latent, Optimizers, Recipe, Step, Train
 from ganzoo.schedule import rate
@@ -23,7 +24,7 @@ from ganzoo.specs import (
     OptimizerSpec,
     RegularizerSpec,
 )
-from ganzoo.step import AdversarialStep, Batch, Side
+from ganzoo.step import AdversarialStep, Side
 
 CPU = torch.device("cpu")
 N, Z = 6, 3

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.half import Batch, HalfStep, total
 from ganzoo.specs import LossSpec, Role
-from ganzoo.step import Batch, HalfStep, total
 from ganzoo.testing.report import Case, Note, Report
 from ganzoo.testing.running import Claim, cases_of, same, show
 from ganzoo.testing.variants import variants

@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from ganzoo.half import Batch, HalfStep
 from ganzoo.specs import RegularizerSpec
-from ganzoo.step import Batch, HalfStep
 from ganzoo.testing.report import Case, Note, Report
 from ganzoo.testing.running import Claim, cases_of, show
 

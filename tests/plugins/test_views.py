@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from ganzoo import recipe as recipes
 from ganzoo import registry
 from ganzoo.errors import GanzooError
+from ganzoo.half import Batch, half_step
 from ganzoo.problems import RecipeError
 from ganzoo.specs import ImageShape
-from ganzoo.step import Batch, half_step
 from ganzoo.views import seen_shape, viewed
 from ganzoo_views import DiffAugment, Flip, Pack
 from ganzoo_views.augmentations import color, cutout, translation

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from ganzoo import recipe as recipes
 from ganzoo.assembly import Assembly, assemble
+from ganzoo.half import Batch
 from ganzoo.machine import Machine
 from ganzoo.recipe import Recipe
 from ganzoo.registry import Registry, load
 from ganzoo.source import find_recipe
 from ganzoo.specs import DataRoot, DatasetSpec, ImageData, Split
-from ganzoo.step import Batch
 
 MNIST_SEEDS = (
     "seed_flux_mnist",

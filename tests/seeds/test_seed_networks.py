@@ -145,7 +145,7 @@ def test_rmsprop_has_keras_numbers_a_rate_and_a_decay_for_each_network() -> None
         (parts.discriminator, 8e-4, 6e-8),
     ):
         (group,) = side.optimizer.param_groups
-        assert type(side.optimizer) is torch.optim.RMSprop
+        assert isinstance(side.optimizer, torch.optim.RMSprop)
         assert (group["lr"], group["alpha"], group["eps"]) == (lr, 0.9, 1e-7)
         assert (group["momentum"], group["centered"], group["weight_decay"]) == (0, False, 0)
         assert (side.spec.schedule, side.spec.decay) == ("inverse_time", decay)
