@@ -12,7 +12,7 @@ from ganzoo.specs import DiscriminatorSpec, ImageShape
 from ganzoo.testing import networks
 from ganzoo.testing.networks import CLASSES, NetworkTrial
 from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, images, odd_norms, show, stirred, unreached
+from ganzoo.testing.running import Claim, cases_of, images, show, stirred, unreached
 
 
 class Trial(NetworkTrial):
@@ -119,26 +119,6 @@ def same_seed_same_logits(trial: Trial) -> Iterator[str]:
     yield from networks.same_seed_same_network(trial)
 
 
-def its_state_goes_through_safetensors(trial: Trial) -> Iterator[str]:
-    yield from networks.state_round_trip(trial)
-
-
-def works_in_bfloat16(trial: Trial) -> Iterator[str]:
-    yield from networks.bfloat16(trial)
-
-
-def leaves_its_input_alone(trial: Trial) -> Iterator[str]:
-    yield from networks.inputs_untouched(trial)
-
-
-def labels_make_a_difference(trial: Trial) -> Iterator[str]:
-    yield from networks.labels_matter(trial, trial.spec.uses_labels)
-
-
-def its_norms_are_plausible(trial: Trial) -> Iterator[str]:
-    yield from odd_norms(trial.build())
-
-
 CLAIMS: tuple[Claim[Trial], ...] = (
     returns_one_logit_an_image,
     takes_a_single_image,
@@ -147,9 +127,5 @@ CLAIMS: tuple[Claim[Trial], ...] = (
     each_image_is_judged_by_itself,
     its_slope_can_be_penalised,
     same_seed_same_logits,
-    its_state_goes_through_safetensors,
-    works_in_bfloat16,
-    leaves_its_input_alone,
-    labels_make_a_difference,
-    its_norms_are_plausible,
+    *networks.SHARED,
 )

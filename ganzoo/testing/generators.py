@@ -11,7 +11,7 @@ from ganzoo.specs import GeneratorSpec, ImageShape, is_points
 from ganzoo.testing import networks
 from ganzoo.testing.networks import CLASSES, NetworkTrial
 from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, odd_norms, same, show, stirred, unreached
+from ganzoo.testing.running import Claim, cases_of, same, show, stirred, unreached
 
 LATENT = 12
 
@@ -121,26 +121,6 @@ def train_and_eval_modes_are_told_apart(trial: Trial) -> Iterator[str]:
         yield "in eval mode an image depends on the others of its batch"
 
 
-def its_state_goes_through_safetensors(trial: Trial) -> Iterator[str]:
-    yield from networks.state_round_trip(trial)
-
-
-def works_in_bfloat16(trial: Trial) -> Iterator[str]:
-    yield from networks.bfloat16(trial)
-
-
-def leaves_its_input_alone(trial: Trial) -> Iterator[str]:
-    yield from networks.inputs_untouched(trial)
-
-
-def labels_make_a_difference(trial: Trial) -> Iterator[str]:
-    yield from networks.labels_matter(trial, trial.spec.uses_labels)
-
-
-def its_norms_are_plausible(trial: Trial) -> Iterator[str]:
-    yield from odd_norms(trial.build())
-
-
 CLAIMS: tuple[Claim[Trial], ...] = (
     makes_images_of_every_size_or_refuses,
     makes_a_single_image,
@@ -149,9 +129,5 @@ CLAIMS: tuple[Claim[Trial], ...] = (
     different_latents_make_different_images,
     same_seed_same_images,
     train_and_eval_modes_are_told_apart,
-    its_state_goes_through_safetensors,
-    works_in_bfloat16,
-    leaves_its_input_alone,
-    labels_make_a_difference,
-    its_norms_are_plausible,
+    *networks.SHARED,
 )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
-from ganzoo.specs import ImageShape, Spec
-from ganzoo.testing.running import named, same, stirred, through_safetensors
+from ganzoo.specs import DiscriminatorSpec, GeneratorSpec, ImageShape
+from ganzoo.testing.running import Claim, named, odd_norms, same, stirred, through_safetensors
 
 CLASSES = 3
 SIZES = ((1, 28, 28), (3, 32, 32), (1, 16, 16), (3, 64, 64), (3, 128, 128), (2, 1, 1))
@@ -19,7 +19,7 @@ SIZES = ((1, 28, 28), (3, 32, 32), (1, 16, 16), (3, 64, 64), (3, 128, 128), (2, 
 class NetworkTrial:
     """A network's spec, the first size of images it takes, and inputs for it."""
 
-    def __init__(self, spec: Spec, low: float, high: float) -> None:
+    def __init__(self, spec: GeneratorSpec | DiscriminatorSpec, low: float, high: float) -> None:
         self.spec = spec
         self.shapes = [ImageShape(*size, low, high, CLASSES) for size in SIZES]
         self.shape = self._first()
@@ -84,7 +84,7 @@ def same_seed_same_network(trial: NetworkTrial) -> Iterator[str]:
         yield "two networks of one seed give different results for the same input and seed"
 
 
-def state_round_trip(trial: NetworkTrial) -> Iterator[str]:
+def its_state_goes_through_safetensors(trial: NetworkTrial) -> Iterator[str]:
     """Say what is lost when a network's state goes to another one through safetensors."""
     network, other = stirred(trial.build(1)), trial.build(2)
     for _ in range(2):
@@ -97,7 +97,7 @@ def state_round_trip(trial: NetworkTrial) -> Iterator[str]:
         yield "a network that is given its state makes other results: something is outside of it"
 
 
-def bfloat16(trial: NetworkTrial) -> Iterator[str]:
+def works_in_bfloat16(trial: NetworkTrial) -> Iterator[str]:
     """Say what is wrong under automatic mixed precision."""
     network = trial.build()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -106,7 +106,7 @@ def bfloat16(trial: NetworkTrial) -> Iterator[str]:
         yield "its results in bfloat16 are not finite"
 
 
-def inputs_untouched(trial: NetworkTrial) -> Iterator[str]:
+def leaves_its_input_alone(trial: NetworkTrial) -> Iterator[str]:
     """Say whether a network writes into what it is given."""
     given = trial.inputs(4)
     before = [each.clone() for each in given]
@@ -116,12 +116,27 @@ def inputs_untouched(trial: NetworkTrial) -> Iterator[str]:
         yield "it changes its input in place"
 
 
-def labels_matter(trial: NetworkTrial, uses_labels: bool) -> Iterator[str]:
+def labels_make_a_difference(trial: NetworkTrial) -> Iterator[str]:
     """Say whether a network that asks for labels ignores them."""
-    if not uses_labels:
+    if not trial.spec.uses_labels:
         return
     network = stirred(trial.build()).eval()
     first, labels = trial.inputs(4)
     with torch.no_grad():
         if torch.equal(network(first, labels), network(first, (labels + 1) % CLASSES)):
             yield "uses_labels is True, and other labels make no difference"
+
+
+def its_norms_are_plausible(trial: NetworkTrial) -> Iterator[str]:
+    """Say which normalisation layers have numbers that look like a mistake."""
+    yield from odd_norms(trial.build())
+
+
+SHARED: tuple[Claim[NetworkTrial], ...] = (
+    its_state_goes_through_safetensors,
+    works_in_bfloat16,
+    leaves_its_input_alone,
+    labels_make_a_difference,
+    its_norms_are_plausible,
+)
+"""What both promise."""
