@@ -194,7 +194,8 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
             log=bool(comparison and comparison.ratio),
             note="" if floor is None else f"real against real: {words.number(floor)}",
         )
-        if chart is not None:
+        steps = {step for own in series.values() for table in own for step in table}
+        if chart is not None and len(steps) > 1:
             yield chart
 
 

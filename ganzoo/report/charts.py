@@ -105,7 +105,7 @@ class Scale:
         values = _round_logs(self.low, self.high) if self.log else []
         if not 2 <= len(values) <= 2 * most:
             values = _round_values(self.low, self.high, most)
-        return tuple(Tick(self(value), f"{value:g}") for value in values)
+        return tuple(Tick(self(value), _label(value)) for value in values)
 
 
 def scale(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Scale:
@@ -210,6 +210,10 @@ def _reach(inner: Sequence[float], none: float, *, ratio: bool) -> Point:
         return math.exp(-4 * far), math.exp(4 * far)
     far = max(abs(value - none) for value in inner) or 1.0
     return none - 4 * far, none + 4 * far
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() and 1e3 <= abs(value) < 1e6 else f"{value:g}"
 
 
 def _points(points: Iterable[Point]) -> str:

@@ -28,6 +28,7 @@ PREFIX = "m/"
 MOST_POINTS = 400
 """Of one curve."""
 SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its loss"}
+SHARES = {"d/accuracy": "told right by the discriminator", "g/accuracy": "fakes taken for real"}
 MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"GIF89a": "image/gif", b"GIF87a": "image/gif"}
 
 T = TypeVar("T")
@@ -132,7 +133,10 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
 def pace(result: Table, log: Sequence[Table]) -> str:
     """Return how long it took and how fast it was, in words."""
     last = log[-1] if log else {}
-    seconds = real(last.get("seconds"))
+    # A resumed run counts from 0 again.
+    told = [seconds for entry in log if (seconds := real(entry.get("seconds"))) is not None]
+    ends = [now for now, later in zip(told, [*told[1:], 0.0], strict=False) if later < now]
+    seconds = sum(ends) if ends else None
     speed = real(result.get("images_per_second")) or real(last.get("images_per_second"))
     words = ["" if seconds is None else duration(seconds)]
     words.append("" if speed is None else f"{speed:,.0f} images/s")
@@ -228,13 +232,12 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
     names = list(dict.fromkeys(name for entry in log for name in entry))
     drawn: list[Curves | None] = []
     for letter, title in SIDES.items():
-        own = [n for n in names if n.startswith(f"{letter}/") and n != "d/accuracy"]
+        own = [n for n in names if n.startswith(f"{letter}/") and not n.endswith("/accuracy")]
         if len(own) == 2:  # one term, and the sum that equals it
             own = [name for name in own if not name.endswith("/loss")]
         drawn.append(curves(title, {name[2:]: [curve(log, name)] for name in own}))
-    if "d/accuracy" in names:
-        title = "discriminator: share of images it is right about"
-        drawn.append(curves(title, {"accuracy": [curve(log, "d/accuracy")]}))
+    shares = {label: [curve(log, name)] for name, label in SHARES.items() if name in names}
+    drawn.append(curves("shares of images", shares))
     floors = {item.name: item.floor for item in measures}
     for name in names:
         short, points = name.removeprefix(PREFIX), curve(log, name)
@@ -285,7 +288,8 @@ def all_facts(surroundings: Table) -> list[tuple[str, str]]:
     """Return data, sizes, machine and versions as rows."""
     data, sizes = table(surroundings.get("data")), table(surroundings.get("parameters"))
     rows = [
-        ("data", f"{data.get('name', '?')}: {data.get('images', '?')} images {data.get('shape')}"),
+        ("data", f"{data.get('name', '?')}: {number(data.get('images', '?'))} images "
+                 f"{data.get('shape')}"),
         ("instead of", f"{data.get('wanted')}, because: {data.get('reason')}"
          if data.get("reason") else ""),
         ("read from", str(data.get("source", ""))),
@@ -299,8 +303,15 @@ def all_facts(surroundings: Table) -> list[tuple[str, str]]:
         "threads": "CPU threads", "deterministic": "deterministic kernels", "torch": "torch",
         "python": "python", "ganzoo": "ganzoo", "platform": "system",
     }  # fmt: skip
-    rows += [(label, str(surroundings[key])) for key, label in names.items() if key in surroundings]
+    rows += [
+        (label, plain(surroundings[key])) for key, label in names.items() if key in surroundings
+    ]
     return [(label, value) for label, value in rows if value]
+
+
+def plain(value: Any) -> str:
+    """Return a value as people write it."""
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:

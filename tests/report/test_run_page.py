@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganzoo.report.run_page import leave_page, run_page, write_page
+from ganzoo.report.run_page import all_charts, leave_page, read_log, run_page, write_page
 from ganzoo.rundir import RunDir
 
 EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}\x1b]0;\u202e'
@@ -107,7 +107,7 @@ def test_the_page_says_all_that_the_folder_knows(run: RunDir) -> None:
         "n_real 749",
         "Builds on dcgan_digits",
         "loss.use bce hinge",
-        "digits: 1498 images 1×28×28",
+        "digits: 1,498 images 1×28×28",
         "mnist, because: no network",
         "ganzoo run mine.toml",
         "174,960",
@@ -183,6 +183,24 @@ def test_a_sheet_that_is_a_link_out_of_the_folder_is_not_shown(run: RunDir, tmp_
     ]
     assert "real images" not in pictures
     assert "samples, step 10" in pictures
+
+
+def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(run: RunDir) -> None:
+    # The first part ended after 15 s.
+    run.append_log({"step": 40, "seconds": 4.0})
+    run.append_log({"step": 50, "seconds": 7.0})
+
+    assert "Step 30 of 30 · 22 s" in Tags(run_page(run)).text
+
+
+def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -> None:
+    run.append_log({"step": 40, "g/adversarial": 2.0, "g/loss": 2.0, "g/accuracy": 0.25})
+
+    drawn = {chart.title: [line.name for line in chart.lines]
+             for chart, _ in all_charts(read_log(run.log), [])}  # fmt: skip
+
+    assert drawn["generator: terms of its loss"] == ["adversarial"]
+    assert drawn["shares of images"] == ["told right by the discriminator", "fakes taken for real"]
 
 
 def test_an_empty_folder_has_a_page_too(tmp_path: Path) -> None:
