@@ -20,13 +20,22 @@ DOCS = Path(__file__).parent
 def on_config(config: Any) -> Any:
     """Add every decision to the navigation."""
     decisions = sorted((DOCS / "decisions").glob("*.md"))
-    config.nav.append({"Decisions": [f"decisions/{path.name}" for path in decisions]})
+    config.nav.append(
+        {"Decisions": [{title(path): f"decisions/{path.name}"} for path in decisions]}
+    )
     return config
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in what a page asks for."""
     return MARK.sub(lambda match: PARTS[match[1]](), markdown)
+
+
+def title(page: Path) -> str:
+    """Return a decision's heading without its number, which the file's name has."""
+    heading = page.read_text(encoding="utf-8").partition("\n")[0]
+    words = re.sub(r"^#\s*(\d+[.:]?)?\s*", "", heading)
+    return words[:1].upper() + words[1:]
 
 
 def commands() -> str:
@@ -73,12 +82,11 @@ def components() -> str:
                     f"`python docs/gallery.py {kind}/{use}` makes one.*"
                 )
             rows = [
-                f"| `{field.name}` | {cell(field.type)} | {cell(field.default)} | "
-                f"{cell(field.help)} |"
+                f"| `{field.name}` | {cell(field.help)} *{cell(field.type)}; {usual(field)}* |"
                 for field in fields(spec)
             ]
             if rows:
-                parts.append("\n".join(["| key | type | default | |", "|---|---|---|---|", *rows]))
+                parts.append("\n".join(["| key | |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
@@ -87,10 +95,10 @@ def recipes() -> str:
     from ganzoo.cli.listing import recipe_rows
 
     rows = [
-        f"| `{row['name']}` | {cell(row['about'])} | {cell(row['expect'])} |"
+        f"| `{row['name']}` | {cell(row['about'])} *Expect: {cell(row['expect'])}* |"
         for row in recipe_rows()
     ]
-    return "\n".join(["| recipe | | expect |", "|---|---|---|", *rows])
+    return "\n".join(["| recipe | |", "|---|---|", *rows])
 
 
 def keys() -> str:
@@ -106,10 +114,10 @@ def keys() -> str:
             continue
         about = prose(field.annotation.__doc__ or "")
         rows = [
-            f"| `{key}` | {cell(default(each))} | {cell(each.description or '')} |"
+            f"| `{key}` | {cell(each.description or '')} {cell(default(each))} |"
             for key, each in inner.items()
         ]
-        head = ["| key | default | |", "|---|---|---|"]
+        head = ["| key | |", "|---|---|"]
         parts.append("\n".join([f"### `[{name}]`", "", about, "", *head, *rows]))
     return "\n\n".join(parts)
 
@@ -119,7 +127,16 @@ def default(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     if field.is_required() or value is None:
         return ""
-    return f"`{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace("'", '"')
+    return f"*Default* `{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace(
+        "'", '"'
+    )
+
+
+def usual(field: Any) -> str:
+    """Return what a component's field is unless it is given."""
+    if field.default == "left out":
+        return "may be left out"
+    return f"default {cell(field.default)}" if field.default else "needed"
 
 
 def prose(text: str) -> str:
