@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from plugin_shelf import Shelf
+from small_recipe import small
 
 from ganzoo import registry
 from ganzoo.cli.app import ganzoo
@@ -60,27 +61,14 @@ def test_a_run_uses_all_three_at_once(tmp_path: Path) -> None:
     assert found.broken == ()
     recipe = tmp_path / "three.toml"
     recipe.write_text(
-        """\
-requires = ["ganzoo-example-loss", "ganzoo-example-dataset", "ganzoo-example-metric"]
-[train]
-steps = 2
-batch_size = 8
-[dataset]
-use = "drawn_shapes"
-[generator]
-use = "transpose"
-scales = [1, 2]
-base_channels = 2
-[discriminator]
-use = "conv"
-base_channels = 2
-strides = [2]
-[loss]
-use = "relativistic_hinge"
-[optimizer.generator]
-use = "adam"
-[optimizer.discriminator]
-use = "adam"
+        small(
+            above='requires = ["ganzoo-example-loss", "ganzoo-example-dataset", '
+            '"ganzoo-example-metric"]',
+            dataset="drawn_shapes",
+            loss="relativistic_hinge",
+            optimizer="adam",
+        )
+        + """\
 [measure]
 network = "random"
 samples = 16

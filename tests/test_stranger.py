@@ -14,31 +14,11 @@ from pathlib import Path
 
 import pytest
 from plugin_shelf import Shelf, good
+from small_recipe import small
 
 from ganzoo import registry
 from ganzoo.cli.app import ganzoo
 
-RECIPE = """\
-[train]
-steps = 2
-batch_size = 8
-[dataset]
-use = "digits"
-[generator]
-use = "transpose"
-scales = [1, 2]
-base_channels = 2
-[discriminator]
-use = "conv"
-base_channels = 2
-strides = [2]
-[loss]
-use = "{loss}"
-[optimizer.generator]
-use = "sgd"
-[optimizer.discriminator]
-use = "sgd"
-"""
 BROKEN = {
     "absent": ("import nonsense_that_is_not_there\n", "No module named 'nonsense_that_is_not"),
     "future": (good("future", "GANZOO_API = 2\n"), "wants plugin API 2; this ganzoo has 1"),
@@ -74,7 +54,7 @@ def test_from_an_empty_folder_to_a_run_that_uses_it(tmp_path: Path) -> None:
     [wheel] = (tmp_path / "ganzoo-quadratic" / "dist").glob("*.whl")
     run(*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel))
     checked = run(*command, "plugins", "check", "quadratic", PYTHONPATH=str(site))
-    (tmp_path / "r.toml").write_text(RECIPE.format(loss="quadratic"))
+    (tmp_path / "r.toml").write_text(small(loss="quadratic"))
     folder = run(*command, "run", "r.toml", "--device", "cpu", PYTHONPATH=str(site)).strip()
 
     assert "all is well" in checked
@@ -101,7 +81,7 @@ def test_a_run_does_not_mind_five_broken_plugins_that_it_does_not_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text(RECIPE.format(loss="bce"))
+    recipe.write_text(small())
 
     with pytest.raises(SystemExit) as end:
         ganzoo.main(["run", str(recipe), "--out", str(tmp_path / "runs"), "--device", "cpu"])

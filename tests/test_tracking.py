@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_recipe import small
 
 from ganzoo import recipe as recipes
 from ganzoo import registry
@@ -26,28 +27,9 @@ from ganzoo.specs import DataRoot, Run
 from ganzoo.train import new_run, start
 
 INSTALLED = registry.load(block={"*"})
-RECIPE = """\
-metric = []
-[train]
-steps = 4
-batch_size = 8
-log_every = 2
-[dataset]
-use = "digits"
-[generator]
-use = "transpose"
-scales = [1, 2]
-base_channels = 2
-[discriminator]
-use = "conv"
-base_channels = 2
-strides = [2]
-[loss]
-use = "bce"
-[optimizer.generator]
-use = "sgd"
-[optimizer.discriminator]
-use = "sgd"
+RECIPE = (
+    small(above="metric = []", steps=4, log_every=2)
+    + """\
 [samples]
 rows = 1
 columns = 2
@@ -55,6 +37,7 @@ every = 2
 [checkpoint]
 every = 2
 """
+)
 
 
 class Follower:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_recipe import small
 from torch import Tensor, nn
 
 from ganzoo import recipe as recipes
@@ -20,27 +21,7 @@ from ganzoo_views import DiffAugment, Flip, Pack
 from ganzoo_views.augmentations import color, cutout, translation
 
 REGISTRY = registry.load(block={"*"})
-SMALL = """\
-[train]
-steps = 2
-batch_size = 8
-[dataset]
-use = "digits"
-[generator]
-use = "transpose"
-scales = [1, 2]
-base_channels = 2
-[discriminator]
-use = "conv"
-base_channels = 2
-strides = [2]
-[loss]
-use = "wasserstein"
-[optimizer.generator]
-use = "sgd"
-[optimizer.discriminator]
-use = "sgd"
-"""
+SMALL = small(loss="wasserstein")
 
 
 def images(count: int = 8, channels: int = 3, side: int = 8) -> Tensor:
