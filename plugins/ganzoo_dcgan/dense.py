@@ -44,8 +44,10 @@ def pays(kernels: Tensor, window: Window) -> bool:
     if _covers(kernels.shape[-1], window):
         return True
     height, width = maps_size(kernels.shape[-1], window)
+    if min(height, width) < 1:
+        return False  # the library says what does not fit
     places = height * width * window.size[0] * window.size[1]
-    return 0 < kernels.shape[0] * kernels.shape[1] * places <= MOST_NUMBERS
+    return kernels.shape[0] * kernels.shape[1] * places <= MOST_NUMBERS
 
 
 def maps_size(side: int, window: Window) -> tuple[int, int]:

@@ -133,6 +133,11 @@ def test_automatic_mixed_precision_and_tracing_see_pytorchs_own_layer() -> None:
     )
 
 
+def test_a_map_smaller_than_the_kernel_is_refused_in_pytorchs_words() -> None:
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
+        Convolution(1, 1, 4, 2)(torch.randn(2, 1, 1, 1))
+
+
 def test_the_transforms_made_in_inference_mode_serve_training() -> None:
     fourier.matrices.cache_clear()
     layer = TransposedConvolution(48, 40, 5, 1, 2, bias=False)
