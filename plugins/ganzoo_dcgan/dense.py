@@ -12,6 +12,7 @@ map, the kernels are that matrix already, at any size.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -25,15 +26,64 @@ MOST_NUMBERS = 1 << 15
 
 def convolve(images: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, C, H, W]`` images with ``[O, C, K, K]`` kernels: ``[N, O, H', W']``."""
-    height, width = maps_size(kernels.shape[-1], window)
-    maps = images.flatten(1) @ _matrix(kernels, window).t()
-    return maps.view(len(images), kernels.shape[0], height, width)
+    return cast(Tensor, _Convolve.apply(images, kernels, window))
 
 
 def spread(maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, O, H', W']`` maps, transposed, with ``[O, C, K, K]``: ``[N, C, H, W]``."""
-    images = maps.flatten(1) @ _matrix(kernels, window)
-    return images.view(len(maps), kernels.shape[1], *window.size)
+    return cast(Tensor, _Spread.apply(maps, kernels, window))
+
+
+class _Convolve(torch.autograd.Function):
+    """One node in place of the ten that autograd would make of it; differentiable again."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, kernels: Tensor, window: Window) -> Tensor:
+        matrix = written_out(kernels, window)
+        ctx.save_for_backward(images, kernels, matrix)
+        ctx.window = window
+        maps = images.flatten(1) @ matrix.t()
+        return maps.view(len(images), len(kernels), *maps_size(kernels.shape[-1], window))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        images, kernels, matrix = ctx.saved_tensors
+        to_images, to_kernels, _ = ctx.needs_input_grad
+        if torch.is_grad_enabled():  # this pass is to be differentiated: the matrix as a function
+            matrix = written_out(kernels, ctx.window)
+        gradient = gradient.flatten(1)
+        return (
+            (gradient @ matrix).view(images.shape) if to_images else None,
+            gathered(gradient.t() @ images.flatten(1), kernels.shape, ctx.window)
+            if to_kernels
+            else None,
+            None,
+        )
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
+        matrix = written_out(kernels, window)
+        ctx.save_for_backward(maps, kernels, matrix)
+        ctx.window = window
+        images = maps.flatten(1) @ matrix
+        return images.view(len(maps), kernels.shape[1], *window.size)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        maps, kernels, matrix = ctx.saved_tensors
+        to_maps, to_kernels, _ = ctx.needs_input_grad
+        if torch.is_grad_enabled():
+            matrix = written_out(kernels, ctx.window)
+        gradient = gradient.flatten(1)
+        return (
+            (gradient @ matrix.t()).view(maps.shape) if to_maps else None,
+            gathered(maps.flatten(1).t() @ gradient, kernels.shape, ctx.window)
+            if to_kernels
+            else None,
+            None,
+        )
 
 
 def pays(kernels: Tensor, window: Window) -> bool:
@@ -58,16 +108,27 @@ def maps_size(side: int, window: Window) -> tuple[int, int]:
     return height, width
 
 
-def _matrix(kernels: Tensor, window: Window) -> Tensor:
+def written_out(kernels: Tensor, window: Window) -> Tensor:
     """Write a layer out: ``[O·H'·W', C·H·W]``."""
     outputs, inputs, side, _ = kernels.shape
     if _covers(side, window):
         return kernels.flatten(1)
     taps = placed(side, window, kernels.dtype)  # [K·K, H'·W'·H·W]
     places = window.size[0] * window.size[1]
-    written_out = kernels.reshape(outputs * inputs, side**2) @ taps
-    by_channels = written_out.view(outputs, inputs, -1, places)
+    by_channels = kernels.reshape(outputs * inputs, side**2) @ taps
+    by_channels = by_channels.view(outputs, inputs, -1, places)
     return by_channels.transpose(1, 2).reshape(-1, inputs * places)
+
+
+def gathered(matrix: Tensor, shape: torch.Size, window: Window) -> Tensor:
+    """Sum over the places where each tap stands in a matrix: ``written_out``, transposed."""
+    outputs, inputs, side, _ = shape
+    if _covers(side, window):
+        return matrix.view(shape)
+    places = window.size[0] * window.size[1]
+    by_channels = matrix.view(outputs, -1, inputs, places).transpose(1, 2)
+    taps = placed(side, window, matrix.dtype)
+    return (by_channels.reshape(outputs * inputs, -1) @ taps.t()).view(shape)
 
 
 def _covers(side: int, window: Window) -> bool:

@@ -142,4 +142,4 @@ def _is_square(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
 
 
 def _add(maps: Tensor, bias: Tensor | None) -> Tensor:
-    return maps if bias is None else maps + bias[:, None, None]
+    return maps if bias is None else maps + bias.view(-1, 1, 1)
