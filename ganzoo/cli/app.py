@@ -37,7 +37,7 @@ VERBS = {
 }
 """Each verb, and the module of ganzoo.cli and the name it is found at."""
 ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
-FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help. Version: ganzoo --version"
+FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help; ganzoo --version"
 PAGE = 24
 """Lines of a terminal, which every help page fits."""
 
@@ -202,7 +202,7 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     name="ganzoo",
     cls=Verbs,
     examples=[
-        "ganzoo run dcgan_digits                  train, save, draw; nothing to download",
+        "ganzoo run dcgan_digits    train, save, draw; nothing to download",
     ],
 )
 @click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s", hidden=True)

@@ -40,7 +40,7 @@ def compare(
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Compare runs or experiments: their recipes, their machines, their scores.
+    """Compare runs or experiments: recipes, machines, scores.
 
     Runs that differ in their seed alone are one variant; variants are paired by seed. The first
     RUN's variant is the baseline.
@@ -52,7 +52,7 @@ def compare(
     if as_csv:
         click.echo(writing.as_csv(result), nl=False)
     elif as_markdown:
-        streams.say(writing.as_markdown(result))
+        streams.result(writing.as_markdown(result), whole=True)
     else:
         show(result, as_json=as_json)
 

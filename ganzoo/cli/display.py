@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganzoo.cli.screens import Rows, first_screen, last_screen
+from ganzoo.cli.streams import hanging
 from ganzoo.cli.terminal import console, print_warning
 from ganzoo.cli.transfers import Transfers
 from ganzoo.cli.wording import duration, scores, terms
@@ -153,10 +154,9 @@ class Display:
             Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):.4g}"),
             ProgressBar(total=parts.steps, completed=training.step, width=24),
             Text(f"{training.step:,}/{parts.steps:,}"),
-            Text(_speed(training)),
         )
         sheet = "" if self._sheet is None else f"newest pictures: {self._sheet}"
-        below = "\n".join(filter(None, [self._terms, self._scores, sheet]))
+        below = "\n".join(filter(None, [_speed(training), self._terms, self._scores, sheet]))
         return Group(row, Text(printable(below, 2000), style="dim"))
 
     def _line(self, training: Training) -> None:
@@ -168,8 +168,11 @@ class Display:
     def _rows(self, rows: Rows) -> None:
         width = max(len(label) for label, _ in rows)
         for label, text in rows:
-            line = Text(f"{label:<{width}}  ", style="bold")
-            line.append(printable(text, 2000), style="not bold")
+            start, text = f"{label:<{width}}  ", printable(text, 2000)
+            if self.console.is_terminal:
+                text = hanging(start, text, self.console.width).removeprefix(start)
+            line = Text(start, style="bold")
+            line.append(text, style="not bold")
             self.console.print(line, soft_wrap=True)
 
     def _print(self, text: str) -> None:

@@ -12,7 +12,7 @@ from ganzoo.cli import streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options
 from ganzoo.cli.terminal import show_table
-from ganzoo.cli.wording import terms
+from ganzoo.cli.wording import number
 from ganzoo.specs import KINDS
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
         found = {name: part.rows for name, part in sections.items()}
         streams.result(found if chosen == "all" else found[chosen])
         return
-    for number, (name, part) in enumerate(sections.items()):
-        if number:
+    for place, (name, part) in enumerate(sections.items()):
+        if place:
             streams.say()
         show_table(name if len(sections) > 1 else "", part.columns, map(part.shown, part.rows))
 
@@ -72,19 +72,19 @@ def section(name: str, registry: Registry | None, out: Path) -> Section:
     """Return one table's content."""
     if name == "recipes":
         return Section(
-            ("recipe", "about", "expect"),
+            ("recipe", "about"),
             recipe_rows(),
-            lambda row: (row["name"], row["about"], row["expect"]),
+            lambda row: (row["name"], f"{row['about']} Expect: {row['expect']}"),
         )
     if name == "runs":
         from ganzoo.cli.runs import summaries
 
         return Section(
-            ("run", "recipe", "status", "step", "last changed", "last"),
+            ("run", "recipe", "status", "step", "last changed", "losses d, g"),
             summaries(out),
             lambda row: (
-                row["id"], row["recipe"], row["status"], progress(row), row["time"],
-                terms(row["last"]),
+                row["id"], row["recipe"], row["status"], progress(row),
+                str(row["time"])[5:16].replace("T", " "), losses(row["last"]),
             ),
         )  # fmt: skip
     assert registry is not None
@@ -142,6 +142,12 @@ def expected(header: list[str]) -> str:
     """Return what follows 'Expect:' in a recipe's header."""
     _, _, after = " ".join(header).partition("Expect: ")
     return after
+
+
+def losses(last: dict[str, Any]) -> str:
+    """Return the sums of both sides, '1.369, 0.714'."""
+    found = [last[name] for name in ("d/loss", "g/loss") if name in last]
+    return ", ".join(map(number, found))
 
 
 def progress(row: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ class Measures(Group):
     ],
 )
 def measure() -> None:
-    """Score the images of a run or a folder: distance, precision, recall, modes, copies."""
+    """Score the images of a run or a folder beside real ones."""
 
 
 @measure.command(examples=["ganzoo measure last", "ganzoo measure ./my-images --dataset mnist"])

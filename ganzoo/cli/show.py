@@ -12,7 +12,7 @@ from ganzoo.cli import streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.listing import progress
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, set_option
-from ganzoo.cli.terminal import show_table
+from ganzoo.cli.terminal import paragraphs, show_table
 from ganzoo.cli.wording import resume_command, terms
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.explain import documentation, fields, written
@@ -91,12 +91,12 @@ def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) 
             streams.say()
         owner = registry.owner(spec.kind, spec.use)
         streams.say(f"{spec.kind} '{spec.use}' from {owner.origin}\n")
-        streams.say(documentation(spec))
+        streams.say(paragraphs(documentation(spec)))
         streams.say()
         show_table(
             "",
-            ("key", "type", "default", "help"),
-            [(field.name, field.type, field.default, field.help) for field in fields(spec)],
+            ("key", "default", "help"),
+            [(field.name, field.default, f"{field.help} ({field.type})") for field in fields(spec)],
         )
 
 

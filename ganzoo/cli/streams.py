@@ -6,7 +6,9 @@ import codecs
 import io
 import json
 import os
+import re
 import sys
+import textwrap
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -43,15 +45,17 @@ def say(text: str = "") -> None:
     result(text)
 
 
-def result(content: Any, *, steady: bool = False) -> None:
+def result(content: Any, *, steady: bool = False, whole: bool = False) -> None:
     """Write a result to stdout: text as it is, anything else as strict JSON in ASCII.
 
     Args:
         content: text or JSON.
         steady: whether a closed stdout is nobody's business, as after hours of training.
+        whole: whether text is for a program, and its lines stay whole on a terminal, too.
     """
     if isinstance(content, str):
         text = printable(content, LONGEST)
+        text = text if whole else fitted(text, sys.stdout)
     else:
         text = json.dumps(finite(content), indent=2, allow_nan=False)
     if steady:
@@ -64,8 +68,38 @@ def result(content: Any, *, steady: bool = False) -> None:
 def tell(text: str) -> None:
     """Write a message to stderr; where that is closed, to nobody."""
     steady = Steady(sys.stderr)
-    steady.write(printable(text, LONGEST) + "\n")
+    steady.write(fitted(printable(text, LONGEST), sys.stderr) + "\n")
     steady.flush()
+
+
+def fitted(text: str, stream: TextIO) -> str:
+    """Return text in lines that end between words, where ``stream`` is a terminal."""
+    width = 0
+    with suppress(OSError, ValueError):
+        width = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    if not width:
+        return text
+    return "\n".join(hanging(*label_and_text(line), width) for line in text.split("\n"))
+
+
+def hanging(label: str, text: str, width: int) -> str:
+    """Return a row of label and text in lines of ``width``, the text indented.
+
+    A text with a word that fills half a line, like a path, is left whole, so that it can be copied.
+    """
+    room = width - len(label)
+    words = text.split()
+    if len(text) <= room or not words or max(map(len, words)) > room // 2:
+        return label + text
+    lines = textwrap.wrap(text, room, break_on_hyphens=False)
+    return label + ("\n" + " " * len(label)).join(lines)
+
+
+def label_and_text(line: str) -> tuple[str, str]:
+    """Split 'data      digits: …' after its blanks, and '  what follows' before its first word."""
+    found = re.match(r"\S+ {2,}|\s*", line)
+    start = found.end() if found else 0
+    return line[:start], line[start:]
 
 
 def warn(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -43,7 +44,8 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    is_wide = len(columns) > 8
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=is_wide)
     for index, name in enumerate(columns):
         table.add_column(name, no_wrap=index == 0, overflow="fold")
     for row in rows:
@@ -58,6 +60,14 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
         target.print(table)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+
+
+def paragraphs(text: str) -> str:
+    """Return text as it is, or in lines of the terminal's width where there is one."""
+    target = console("stdout")
+    if not target.is_terminal:
+        return text
+    return "\n\n".join(textwrap.fill(part, target.width) for part in text.split("\n\n"))
 
 
 def print_warning(target: Console, text: str) -> None:

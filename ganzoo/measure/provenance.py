@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def comparable(a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[
     first, second = a.get("provenance", a), b.get("provenance", b)
     fields = [*first, *(name for name in second if name not in first)]
     unlike = [
-        f"'{name}' is {first.get(name)!r} and {second.get(name)!r}"
+        f"'{name}' is {_brief(first.get(name))} and {_brief(second.get(name))}"
         for name in fields
         if name not in apart and first.get(name) != second.get(name)
     ]
@@ -64,3 +65,8 @@ def comparable(a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[
             f"the two scores were measured differently and cannot be compared: {'; '.join(unlike)}"
             "; measure both in the same way: ganzoo measure RUN"
         )
+
+
+def _brief(value: object) -> str:
+    """Return a value as Python writes it; of a checksum the beginning."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", repr(value))

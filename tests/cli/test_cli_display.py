@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.cli import screens, wording
+from ganzoo.cli import screens, streams, wording
 from ganzoo.cli.display import REDRAW_S, Display
 from ganzoo.cli.streams import Steady, prepare
 from ganzoo.rundir import RunDir
@@ -256,6 +256,29 @@ def test_a_download_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixtu
             display.transfers("downloading x", done, 0)
 
     assert capsys.readouterr().err == "downloading x: 0\n"
+
+
+def test_a_line_on_a_terminal_ends_between_words_and_its_rest_stands_under_its_text() -> None:
+    plugins = "plugins    " + ", ".join(["ganzoo-losses"] * 4)
+    path = "report  runs/" + "x" * 60
+
+    narrow = "\n".join(streams.hanging(*streams.label_and_text(each), 40) for each in (
+        plugins, "  an indented sentence that is longer than a line", path, ""
+    ))  # fmt: skip
+
+    assert narrow.splitlines() == [
+        "plugins    ganzoo-losses, ganzoo-losses,",
+        "           ganzoo-losses, ganzoo-losses",
+        "  an indented sentence that is longer",
+        "  than a line",
+        path,
+    ]
+
+
+def test_a_pipe_gets_every_line_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    streams.say("word " * 100)
+
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_stream_whose_reader_left_swallows_the_rest() -> None:
