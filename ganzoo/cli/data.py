@@ -83,11 +83,13 @@ def get(
 
 @data.command(examples=["ganzoo data path", "cd $(ganzoo data path)"])
 @data_option
-def path(*, data: str | None) -> None:
+@json_option
+def path(*, data: str | None, as_json: bool) -> None:
     """Print the folder that data sets live in."""
     from ganzoo.dataroot import data_root
 
-    streams.say(str(data_root(data)))
+    folder = str(data_root(data))
+    streams.result({"folder": folder} if as_json else folder)
 
 
 def dataset(name: str, overrides: tuple[str, ...], registry: Registry) -> DatasetSpec:

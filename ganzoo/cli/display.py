@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganzoo.cli.screens import Rows, first_screen, last_screen
-from ganzoo.cli.streams import hanging
+from ganzoo.cli.streams import hanging, label_and_text
 from ganzoo.cli.terminal import console, print_warning
 from ganzoo.cli.transfers import Transfers
 from ganzoo.cli.wording import duration, scores, terms
@@ -176,7 +176,10 @@ class Display:
             self.console.print(line, soft_wrap=True)
 
     def _print(self, text: str) -> None:
-        self.console.print(Text(printable(text, 2000)), soft_wrap=True)
+        text = printable(text, 2000)
+        if self.console.is_terminal:
+            text = hanging(*label_and_text(text), self.console.width)
+        self.console.print(Text(text), soft_wrap=True)
 
 
 def _speed(training: Training) -> str:

@@ -135,6 +135,7 @@ def test_schema_describes_the_plugins_that_are_loaded(call: Call, my_loss: Path)
 def test_the_data_folder_is_the_option_else_the_variable(call: Call, tmp_path: Path) -> None:
     assert call("data", "path").stdout == f"{tmp_path / 'data'}\n"
     assert call("data", "path", "--data", "/x").stdout == "/x\n"
+    assert parsed(call("data", "path", "--data", "/x", "--json")) == {"folder": "/x"}
 
 
 def test_data_that_is_not_there_is_told_with_what_helps(call: Call) -> None:
