@@ -139,7 +139,8 @@ def pace(result: Table, log: Sequence[Table]) -> str:
     seconds = sum(ends) if ends else None
     speed = real(result.get("images_per_second")) or real(last.get("images_per_second"))
     words = ["" if seconds is None else duration(seconds)]
-    words.append("" if speed is None else f"{speed:,.0f} images/s")
+    when = " in its last part" if len(ends) > 1 else ""
+    words.append("" if speed is None else f"{speed:,.0f} images/s{when}")
     return " · ".join(filter(None, words))
 
 
