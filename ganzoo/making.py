@@ -67,10 +67,11 @@ def save_singles(
 
 
 def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label = None) -> None:
-    """Write a walk from latent to latent as a strip, eight steps a row."""
+    """Write a walk from latent to latent as a strip of about eight steps a row."""
     walk = model.walk(_walkable(frames), seed=seed, label=label)
     pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
-    save_png(mosaic(pixels, min(STRIDE, frames)), path)
+    full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)
+    save_png(mosaic(pixels, min(next(full, STRIDE), frames)), path)
 
 
 def save_walk_film(

@@ -58,7 +58,7 @@ def test_the_plugin_on_the_page_keeps_its_promises(
 def test_commands_on_the_page_are_commands() -> None:
     lines = [
         line.removeprefix("$ ").split("ganzoo ", 1)[1].split()
-        for page in ("docs/write-a-plugin.md", "docs/hooks.md")
+        for page in ("docs/write-a-plugin.md", "docs/trackers.md")
         for block in blocks(page, "console")
         for line in block.splitlines()
         if re.match(r"\$ (\w+=\w+ )?ganzoo ", line)

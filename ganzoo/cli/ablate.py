@@ -33,9 +33,9 @@ FAILED = 3
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo ablate transpose_vs_upsample --dry-run     what would run, and for how long",
-        "ganzoo ablate transpose_vs_upsample --jobs 2      the same again goes on, or extends",
-        "ganzoo ablate mine.toml --on ray://head:10001     on a Ray cluster, with --out shared",
+        "ganzoo ablate transpose_vs_upsample --dry-run   what would run, how long",
+        "ganzoo ablate transpose_vs_upsample --jobs 2    the same again goes on",
+        "ganzoo ablate mine.toml --on ray://head:10001   on Ray, with --out shared",
     ],
 )
 @click.argument("file", metavar="FILE")

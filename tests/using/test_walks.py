@@ -91,6 +91,12 @@ def test_sample_writes_a_sheet_a_strip_and_a_film(folder: Path, tmp_path: Path) 
         assert gif.n_frames == 12
 
 
+def test_the_rows_of_a_walk_are_full(folder: Path, tmp_path: Path) -> None:
+    call("sample", folder, "--walk", "--file", tmp_path / "strip.png")
+
+    assert Image.open(tmp_path / "strip.png").size == (11 * 30 + 2, 3 * 30 + 2)
+
+
 def test_single_files_are_streamed_and_a_stopped_command_goes_on(
     folder: Path, tmp_path: Path
 ) -> None:
