@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ def make(root: Path, name: str = "demo") -> rundir.RunDir:
 
 def test_a_run_is_found_by_letters_folder_name_path_and_last(tmp_path: Path) -> None:
     first, second = make(tmp_path), make(tmp_path, "other")
+    # Made within one tick of the file system's clock, neither would be the last.
+    os.utime(first.recipe, (1, 1))
 
     assert rundir.find(first.id, tmp_path).path == first.path
     assert rundir.find(first.path.name, tmp_path).path == first.path
