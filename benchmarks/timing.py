@@ -37,6 +37,9 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time each call, taking turns.
 
+    Every turn begins with one call that is not timed, since the one before has left other things in
+    the caches; the order of turns is another in each round.
+
     Args:
         seconds: length of one turn; quick calls are repeated until it is over.
         cuda: wait for the device at the ends of a turn.
@@ -49,8 +52,11 @@ def interleaved(
         call()
         repeats[name] = max(1, round(seconds / max(_now(cuda) - started, 1e-6)))
     found: dict[str, Times] = {name: Times([], []) for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
+    names = list(calls)
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            call = calls[name]
+            call()
             wall, cpu = _now(cuda), time.process_time()
             for _ in range(repeats[name]):
                 call()

@@ -22,8 +22,17 @@ from ganzoo.noise import Noise, key
 from ganzoo.precision import cast_of
 from ganzoo.recipe import Recipe
 from ganzoo.registry import Registry
-from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, OptimizerSpec
+from ganzoo.specs import (
+    DataRoot,
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    ImageData,
+    ImageShape,
+    OptimizerSpec,
+)
 from ganzoo.step import AdversarialStep, Side
+from ganzoo.threads import TRIED, suited
 from ganzoo.views import seen_shape
 
 
@@ -128,6 +137,17 @@ def assemble(
     seen = seen_shape(recipe.view, shape)
     discriminator = _network(
         seed, "discriminator", lambda: recipe.discriminator.build(seen), recipe, device
+    )
+    machine = suited(
+        machine,
+        recipe.train.batch_size,
+        (generator, _example(recipe.generator, torch.zeros(TRIED, recipe.latent.size))),
+        (
+            discriminator,
+            _example(
+                recipe.discriminator, torch.zeros(TRIED, seen.channels, seen.height, seen.width)
+            ),
+        ),
     )
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
     steps = total_steps(recipe, feed)
@@ -250,6 +270,11 @@ def _data(
         )
         assert isinstance(fallback, DatasetSpec)
         return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason
+
+
+def _example(spec: GeneratorSpec | DiscriminatorSpec, first: Tensor) -> tuple[Tensor, ...]:
+    labels = torch.zeros(len(first), dtype=torch.long)
+    return (first, labels) if spec.uses_labels else (first,)
 
 
 def _network(

@@ -25,6 +25,8 @@ class Machine:
     threads: int = 1
     workers: int = 0
     deterministic: bool = False
+    chooses_threads: bool = False
+    """Whether nobody asked for a number of threads, so that small networks may get fewer."""
 
     def state(self) -> dict[str, Any]:
         """Return what decides the bits of a run beside its recipe."""
@@ -79,7 +81,7 @@ def prepare(
     """Set torch up for a run; return the machine and a warning or nothing.
 
     Args:
-        threads: CPU threads; 0 leaves torch's choice.
+        threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
         workers: processes that read images, where the data does not fit into memory.
         precision: 'auto', 'fp32', 'tf32' or 'bf16'.
         deterministic: take only algorithms that give the same bits every time.
@@ -92,7 +94,8 @@ def prepare(
     apply(chosen, device, deterministic=deterministic)
     if threads:
         torch.set_num_threads(threads)
-    return Machine(device, chosen, torch.get_num_threads(), workers, deterministic), warning
+    number = torch.get_num_threads()
+    return Machine(device, chosen, number, workers, deterministic, not threads), warning
 
 
 def peak_memory(device: torch.device) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +72,7 @@ def run(
         out: folder of the run folders.
         name: name of the run's folder, else the recipe's.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
-        threads: CPU threads; 0 leaves torch's choice.
+        threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
         data: folder of the data sets, else $GANZOO_DATA.
         offline: whether nothing may be downloaded.
         minutes: save and stop after so many.
@@ -97,19 +98,32 @@ def run(
         path = find_recipe(str(recipe))
         checked, called = recipes.load(path, found, _written(overrides)), path.stem
     reporter = Lines(quiet=quiet)
-    machine, warning = prepare(device, threads=threads)
-    if warning:
-        reporter.note(warning)
-    root = DataRoot(data_root(data), not offline)
-    parts = assemble(checked, found, root, machine, warn=reporter.warn)
-    try_out(parts, reporter)
-    made = new_run(parts, Path(out), name or called)
-    rundir.keep_plugin_files(made, found)
-    try:
-        start(parts, found, made, reporter, minutes=minutes)
-    finally:
-        leave_page(made, reporter.warn)
+    with _threads_put_back():
+        machine, warning = prepare(device, threads=threads)
+        if warning:
+            reporter.note(warning)
+        root = DataRoot(data_root(data), not offline)
+        parts = assemble(checked, found, root, machine, warn=reporter.warn)
+        try_out(parts, reporter)
+        made = new_run(parts, Path(out), name or called)
+        rundir.keep_plugin_files(made, found)
+        try:
+            start(parts, found, made, reporter, minutes=minutes)
+        finally:
+            leave_page(made, reporter.warn)
     return Run(made, tuple(_paths(plugins)))
+
+
+@contextmanager
+def _threads_put_back() -> Iterator[None]:
+    """Leave torch's number of threads to the rest of the notebook as it was."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_run(name: str | Path, *, out: str | Path = RUNS, plugins: Files = ()) -> Run:

@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"registry", "loading", "source", "checking"},
     {"recipe", "card", "schema", "rundir", "reporter", "schedule", "signals"},
     {"noise", "precision", "ema", "health", "machine", "grids", "scatter", "checkpoint", "curves"},
-    {"half", "step", "graph", "feed", "guards", "views", "models", "making"},
+    {"half", "step", "graph", "threads", "feed", "guards", "views", "models", "making"},
     {"assembly", "measure"},
     {"train", "tracking", "saving", "faults"},
     {"ablate", "statistics", "report", "testing", "scaffold", "export", "notebook", "draft"},
