@@ -20,6 +20,10 @@ TYPICAL_BATCH = 64
 """Images that share the transforms of the kernels."""
 WORTH = 1.5
 """How many times fewer products it must take before it is chosen."""
+SMALLEST = 5
+"""Side of a kernel from which it is: one of 3×3 has too few numbers for so many points."""
+MOST_POINTS = 8_000_000
+"""Numbers of all kernels' transforms up to which it is; more do not stay near the processor."""
 
 
 class Points(NamedTuple):
@@ -60,13 +64,15 @@ def convolve(maps: Tensor, kernels: Tensor, *, flipped: bool) -> Tensor:
 
 
 def pays(inputs: int, outputs: int, size: tuple[int, int], side: int) -> bool:
-    """Return whether it takes ``WORTH`` times fewer products than the definition.
+    """Return whether it takes ``WORTH`` times fewer products, and not too much memory.
 
     The number of images is left out of it, so that equal images give equal bits in any batch.
     """
-    if side % 2 == 0 or side == 1 or min(size) < side // 2:
+    if side % 2 == 0 or side < SMALLEST or min(size) < side // 2:
         return False
     number = 1.5 * (size[0] + side // 2) * (size[1] + side // 2)
+    if number * inputs * outputs > MOST_POINTS:
+        return False
     area = size[0] * size[1]
     transforms = area * (inputs + outputs) + side**2 * inputs * outputs / TYPICAL_BATCH
     products = number * (transforms + inputs * outputs)

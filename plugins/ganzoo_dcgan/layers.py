@@ -36,7 +36,7 @@ class Convolution(nn.Conv2d):
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
             maps = fourier.convolve(input, self.weight.transpose(0, 1), flipped=True)
-        elif patches.pays_backward(self.weight) and input.requires_grad:
+        elif patches.pays_backward(input, self.weight, stride):
             maps = patches.convolve(input, self.weight, window)
         else:
             return super().forward(input)

@@ -21,7 +21,7 @@ from torch.nn.grad import conv2d_weight
 MOST_FORWARD = 25
 """Numbers of a patch, C·K·K, up to which maps are spread quicker this way: one channel."""
 MOST_BACKWARD = 48
-"""Numbers up to which a convolution's gradient at its input is: three channels of 4×4."""
+"""Numbers up to which a convolution's gradient at its input alone is: three channels of 4×4."""
 
 
 class Window(NamedTuple):
@@ -37,8 +37,16 @@ def pays_forward(kernels: Tensor) -> bool:
     return kernels[0].numel() <= MOST_FORWARD
 
 
-def pays_backward(kernels: Tensor) -> bool:
-    """Return whether the gradient of ``convolve`` at its images is; its result is the library's."""
+def pays_backward(images: Tensor, kernels: Tensor, stride: int) -> bool:
+    """Return whether the gradient of ``convolve`` at its images is; its result is the library's.
+
+    Where the kernels want theirs, too, the library shares work between both, and only one channel
+    and a stride leave something to win.
+    """
+    if not images.requires_grad:
+        return False
+    if kernels.requires_grad:
+        return stride > 1 and kernels[0].numel() <= MOST_FORWARD
     return kernels[0].numel() <= MOST_BACKWARD
 
 

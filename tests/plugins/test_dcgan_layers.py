@@ -31,15 +31,23 @@ def plain(layer: nn.Module) -> Callable[[Tensor], Tensor]:
     return lambda maps: nn.ConvTranspose2d.forward(layer, maps)
 
 
+def frozen(layer: Convolution) -> Convolution:
+    """Return a layer as the generator's half of a step has it: its weights want no gradient."""
+    layer.requires_grad_(False)
+    return layer
+
+
 LAYERS = {
     "fourier_transposed": lambda: (
         TransposedConvolution(48, 40, 5, 1, 2, bias=False),
         (3, 48, 7, 7),
     ),
     "fourier_convolution": lambda: (Convolution(40, 48, 5, padding=2), (2, 40, 6, 8)),
-    "fourier_three": lambda: (Convolution(64, 64, 3, padding=1), (2, 64, 6, 6)),
+    "plain_three": lambda: (Convolution(64, 64, 3, padding=1), (2, 64, 6, 6)),
+    "plain_large": lambda: (Convolution(300, 240, 5, padding=2), (1, 300, 8, 8)),
     "patches_convolution": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 22, 20)),
-    "patches_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 14)),
+    "patches_frozen": lambda: (frozen(Convolution(3, 6, 4, 2, 1)), (3, 3, 12, 14)),
+    "patches_keeping": lambda: (frozen(Convolution(2, 6, 3, padding=1)), (3, 2, 12, 14)),
     "patches_left_over": lambda: (Convolution(1, 6, 4, 2, 1), (3, 1, 21, 19)),
     "patches_transposed": lambda: (TransposedConvolution(6, 1, 4, 2, 1), (3, 6, 10, 9)),
     "patches_output_padding": lambda: (
@@ -61,7 +69,8 @@ LAYERS = {
     "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 10, 9)),
     "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 9, 9)),
     "plain_stride": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 12, 10)),
-    "plain_more_colours": lambda: (Convolution(4, 6, 4, 2, 1), (3, 4, 12, 10)),
+    "plain_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 14)),
+    "plain_more_colours": lambda: (frozen(Convolution(4, 6, 4, 2, 1)), (3, 4, 12, 10)),
     "plain_transposed": lambda: (TransposedConvolution(6, 8, 4, 2, 1), (3, 6, 7, 5)),
 }
 
@@ -75,7 +84,7 @@ def test_a_layer_gives_the_same_maps_gradients_and_gradients_of_gradients_as_pyt
     layer, shape = LAYERS[name]()
     layer.to(dtype)
     images = torch.randn(shape, dtype=dtype, requires_grad=True)
-    inputs = [images, *layer.parameters()]
+    inputs = [images, *(weight for weight in layer.parameters() if weight.requires_grad)]
 
     def everything(forward: Callable[[Tensor], Tensor]) -> list[Tensor]:
         maps = forward(images)
