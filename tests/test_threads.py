@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from small_recipe import small
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import ganzoo
 from ganzoo import recipe, registry
@@ -20,15 +24,15 @@ CPU = torch.device("cpu")
 FOUR = Machine(CPU, threads=4, chooses_threads=True)
 
 
-class Product(nn.Module):
-    """A matrix product of known cost."""
+class Bare(nn.Module):
+    """A network whose weights are in no layer."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(side, side))
+        self.weight = nn.Parameter(torch.zeros(8, 8))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Multiply ``[N, S]``."""
+        """Multiply ``[N, 8]``."""
         return rows @ self.weight
 
 
@@ -42,11 +46,27 @@ def number(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def product(side: int) -> tuple[nn.Module, tuple[Tensor, ...]]:
     """Return a network and its input."""
-    return Product(side), (torch.zeros(TRIED, side),)
+    return nn.Linear(side, side), (torch.zeros(TRIED, side),)
 
 
 def test_operations_are_those_of_the_matrix_products() -> None:
     assert operations(product(8), product(16)) == TRIED * 2 * (8**2 + 16**2)
+
+
+def test_operations_of_convolutions_are_those_that_torch_counts() -> None:
+    down, up = nn.Conv2d(3, 5, 4, 2, 1), nn.ConvTranspose2d(5, 3, 4, 2, 1)
+    images, maps = torch.zeros(TRIED, 3, 8, 8), torch.zeros(TRIED, 5, 4, 4)
+    with FlopCounterMode(display=False) as counter:
+        down(images)
+        up(maps)
+
+    assert operations((down, (images,)), (up, (maps,))) == counter.get_total_flops()
+
+
+def test_a_network_of_which_nothing_is_known_keeps_the_threads(number: list[int]) -> None:
+    found = suited(FOUR, 1, product(8), (Bare(), (torch.zeros(TRIED, 8),)))
+
+    assert (found.threads, number) == (4, [])
 
 
 @pytest.mark.parametrize(("batch", "threads"), [(1, 1), (249, 1), (251, 2), (376, 3), (10_000, 4)])
@@ -71,7 +91,7 @@ def test_threads_that_were_asked_for_stay(number: list[int]) -> None:
 
 
 def test_a_network_that_cannot_be_called_keeps_the_threads(number: list[int]) -> None:
-    found = suited(FOUR, 1, (Product(8), (torch.zeros(TRIED, 9),)))
+    found = suited(FOUR, 1, (nn.Linear(8, 8), (torch.zeros(TRIED, 9),)))
 
     assert (found.threads, number) == (4, [])
 
@@ -111,6 +131,29 @@ def test_counting_leaves_the_first_weights_as_they_are(tmp_path: Path, number: l
         torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
         assert ours.training
         assert theirs.training
+
+
+def test_a_run_never_imports_the_compiler(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(small(above="metric = []"))
+    code = (
+        "import sys\n"
+        "from ganzoo.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('compiler:', 'torch._dynamo' in sys.modules)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", str(path), "--out", str(tmp_path), "--device", "cpu"],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert "compiler: False" in done.stdout
 
 
 def test_a_notebook_gets_its_threads_back(tmp_path: Path) -> None:
