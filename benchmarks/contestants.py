@@ -82,7 +82,7 @@ def naive_loop(work: Work, machine: Machine, *, workers: int) -> Step:
     criterion = nn.BCEWithLogitsLoss()
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    batches = _without_end(loader)
+    batches = without_end(loader)
 
     def turn() -> tuple[float, ...]:
         discriminator.zero_grad()
@@ -148,6 +148,7 @@ def bare_loop(work: Work, machine: Machine) -> Step:
     return turn
 
 
-def _without_end(loader: DataLoader[tuple[Tensor, int]]) -> Iterator[list[Tensor]]:
+def without_end(loader: DataLoader[Any]) -> Iterator[list[Tensor]]:
+    """Yield batches, epoch after epoch."""
     while True:
         yield from loader

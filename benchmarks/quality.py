@@ -16,7 +16,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from benchmarks.recipes import default, plain
+from benchmarks.recipes import make_plain
 from ganzoo import registry, source, train
 from ganzoo.assembly import assemble
 from ganzoo.dataroot import data_root
@@ -46,9 +46,7 @@ class Racer:
             warn=print,
         )
         if plainly:
-            for side in (parts.generator, parts.discriminator):
-                plain(side.network)
-                side.optimizer = default(side.optimizer, side.moved)
+            make_plain(parts)
         self.every = every
         self.seconds = 0.0
         self.training = train.at_the_start(

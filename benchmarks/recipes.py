@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts
+from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts, without_end
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import Work
 from ganzoo import registry, source
+from ganzoo.assembly import Assembly
 from ganzoo.half import Batch
 from ganzoo.machine import Machine, device_name, prepare
 from ganzoo.recipe import load
 from ganzoo.specs import is_points
-from ganzoo.step import AdversarialStep, Side
+from ganzoo.step import AdversarialStep
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,
@@ -72,14 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
             seconds=asked.seconds,
             cuda=machine.device.type == "cuda",
         )
-        plain, own = times["plain"], times["ganzoo"]
+        theirs, own = (times[each].told(on_processor=is_cpu_time) for each in calls)
         row = {
             "batch": work.load()[0].train.batch_size,
-            "plain_ms": 1e3 * (plain.cpu_s if is_cpu_time else plain.wall_s),
-            "ganzoo_ms": 1e3 * (own.cpu_s if is_cpu_time else own.wall_s),
-            "times_plain": (
-                ratio(plain.cpu, own.cpu) if is_cpu_time else ratio(plain.wall, own.wall)
-            ),
+            "plain_ms": 1e3 * statistics.median(theirs),
+            "ganzoo_ms": 1e3 * statistics.median(own),
+            "times_plain": ratio(theirs, own),
         }
         found[name] = row
         print(
@@ -105,17 +105,8 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
     """Return one turn of the recipe's step in plain parts."""
     parts, _ = ganzoo_parts(work, machine)
     recipe = parts.recipe
-    sides = [
-        Side(
-            network := plain(side.network),
-            default(side.optimizer, list(network.parameters())),
-            side.spec,
-            side.total_updates,
-            list(network.parameters()),
-        )
-        for side in (parts.generator, parts.discriminator)
-    ]
-    step = AdversarialStep(recipe, sides[0], sides[1], parts.noise)
+    make_plain(parts)
+    step = AdversarialStep(recipe, parts.generator, parts.discriminator, parts.noise)
     images = parts.data.images
     assert isinstance(images, Tensor)
     labels = parts.data.labels
@@ -125,7 +116,7 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
         shuffle=True,
         drop_last=True,
     )
-    batches = _without_end(loader)
+    batches = without_end(loader)
     number = 0
 
     def turn() -> list[float]:
@@ -133,7 +124,7 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
         terms = step(
             number,
             lambda _: Batch(
-                next(batches).to(machine.device),
+                next(batches)[0].to(machine.device),
                 None if labels is None else labels[: recipe.train.batch_size].to(machine.device),
             ),
         )
@@ -143,8 +134,14 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
     return turn
 
 
-def plain(network: nn.Module) -> nn.Module:
-    """Turn ganzoo's layers into PyTorch's, in place."""
+def make_plain(parts: Assembly) -> None:
+    """Give both sides PyTorch's layers and optimizers, in place; the weights stay what they are."""
+    for side in (parts.generator, parts.discriminator):
+        _with_plain_layers(side.network)
+        side.optimizer = default(side.optimizer, side.moved)
+
+
+def _with_plain_layers(network: nn.Module) -> None:
     for module in network.modules():
         for name, child in module.named_children():
             if isinstance(child, UpsampledConvolution):
@@ -154,8 +151,8 @@ def plain(network: nn.Module) -> nn.Module:
                     child.kernel_size,
                     padding=child.padding,
                     bias=child.bias is not None,
-                ).to(child.weight.device)
-                own.load_state_dict(child.state_dict())
+                )
+                own.weight, own.bias = child.weight, child.bias
                 setattr(module, name, nn.Sequential(nn.Upsample(scale_factor=2), own))
             elif isinstance(child, Convolution):
                 _as(child, nn.Conv2d, Convolution)
@@ -163,7 +160,6 @@ def plain(network: nn.Module) -> nn.Module:
                 _as(child, nn.ConvTranspose2d, TransposedConvolution)
             elif isinstance(child, Dropout):
                 _as(child, nn.Dropout, Dropout)
-    return network
 
 
 def default(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Optimizer:
@@ -183,12 +179,6 @@ def _as(module: nn.Module, kind: type[nn.Module], own: type[nn.Module]) -> None:
         module.__class__ = kind
     else:
         module.forward = kind.forward.__get__(module)  # type: ignore[method-assign]
-
-
-def _without_end(loader: DataLoader[Any]) -> Iterator[Tensor]:
-    while True:
-        for batch in loader:
-            yield batch[0]
 
 
 def _no_networks() -> tuple[nn.Module, nn.Module]:

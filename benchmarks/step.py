@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 
 from benchmarks import layers
 from benchmarks.contestants import bare_loop, ganzoo_loop, ganzoo_parts, naive_loop
-from benchmarks.timing import Times, interleaved, ratio
+from benchmarks.timing import interleaved, ratio
 from benchmarks.works import WORKS, Work
 from ganzoo.machine import Machine, device_name, peak_memory, prepare
 
@@ -79,12 +80,13 @@ def measure(
     print(f"\n{work.name}: batch {size}, {flops / 1e9:.1f} GFLOP a naive step")
     rows = {}
     for name, each in times.items():
-        seconds = each.cpu_s if is_cpu_time else each.wall_s
+        told = each.told(on_processor=is_cpu_time)
+        seconds = statistics.median(told)
         rows[name] = {
             "wall_ms": each.wall_s * 1e3,
             "cpu_ms": each.cpu_s * 1e3,
             "images_per_second": size / seconds,
-            "times_naive": _times(times["naive"], each, is_cpu_time),
+            "times_naive": ratio(times["naive"].told(on_processor=is_cpu_time), told),
             "share_of_ceiling": flops / seconds / ceiling,
         }
         print(
@@ -92,7 +94,7 @@ def measure(
             f"{size / seconds:10,.0f} images/s  {rows[name]['times_naive']:5.2f} x naive  "
             f"{rows[name]['share_of_ceiling']:6.1%} of the matrix product"
         )
-    best = {name: min(each.cpu if is_cpu_time else each.wall) for name, each in times.items()}
+    best = {name: min(each.told(on_processor=is_cpu_time)) for name, each in times.items()}
     bookkeeping = best["ganzoo"] / best["bare"] - 1
     print(f"  bookkeeping (best of ganzoo over best of bare): {bookkeeping:+.1%}; "
           f"peak memory {peak_memory(machine.device) / 2**20:,.0f} MiB")  # fmt: skip
@@ -117,10 +119,6 @@ def show_layers(work: Work, machine: Machine, size: int, ceiling: float) -> list
             f"matrix product, {share:4.0%} of three convolutions"
         )
     return found
-
-
-def _times(naive: Times, other: Times, is_cpu_time: bool) -> float:
-    return ratio(naive.cpu, other.cpu) if is_cpu_time else ratio(naive.wall, other.wall)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ class Times:
     wall: list[float]
     cpu: list[float]
 
+    def told(self, *, on_processor: bool) -> list[float]:
+        """Return processor time, or time by the clock."""
+        return self.cpu if on_processor else self.wall
+
     @property
     def wall_s(self) -> float:
         """Median by the clock."""

@@ -174,9 +174,7 @@ class Run:
         Raises:
             GanzooError: if the run was made with plugin files that were not named.
         """
-        given = {path.name for path in self.plugins}
-        kept = sorted((self.path / rundir.PLUGINS).glob("*.py"))
-        if missing := [str(path) for path in kept if path.name not in given]:
+        if missing := [*map(str, rundir.missing_plugin_files(self.folder, self.plugins))]:
             raise GanzooError(
                 f"run '{self.path}' was made with plugin files, which are code and never loaded by "
                 f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"

@@ -9,7 +9,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +186,17 @@ def keep_plugin_files(run: RunDir, registry: Registry) -> None:
             publish(run.path / PLUGINS / plugin.path.name, plugin.path.read_bytes())
 
 
+def plugin_files(run: RunDir) -> list[Path]:
+    """Return the copies of the plugin files that a run was made with, by name."""
+    return sorted((run.path / PLUGINS).glob("*.py"))
+
+
+def missing_plugin_files(run: RunDir, given: Iterable[Path]) -> list[Path]:
+    """Return the copies of those plugin files that are not among the files ``given``, by name."""
+    names = {file.name for file in given}
+    return [copy for copy in plugin_files(run) if copy.name not in names]
+
+
 def find(name: str, root: Path) -> RunDir:
     """Return the run that ``name`` means: a folder, its letters, or 'last'.
 
@@ -199,7 +210,7 @@ def find(name: str, root: Path) -> RunDir:
         return RunDir(as_path)
     runs = list_runs(root)
     if name == "last" and runs:
-        return ([run for run in runs if not is_cell(run)] or runs)[-1]
+        return next((run for run in reversed(runs) if not is_cell(run)), runs[-1])
     matches = [run for run in runs if run.id == name or run.path.name == name]
     if len(matches) == 1:
         return matches[0]

@@ -15,7 +15,6 @@ from ganzoo.disk import cannot_write, publish
 from ganzoo.errors import GanzooError, MachineError
 from ganzoo.rundir import EXPERIMENT, RunDir
 
-PLAN = EXPERIMENT
 FORMAT = 1
 DIED = "the process died: "
 """How the reason begins where a worker vanished, which says nothing about the recipe."""
@@ -98,7 +97,7 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error, 0) from error
-    if not (path / PLAN).exists() and any(path.iterdir()):
+    if not (path / EXPERIMENT).exists() and any(path.iterdir()):
         raise MachineError(
             f"'{path}' holds something else than an experiment; choose another folder with --out, "
             "or another name with --name"
@@ -114,7 +113,7 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
             run.write_json("origin.json", {"parent": parent, "differences": changes[cell.variant]})
     plan = described(grid, command, asked)
     experiment = Experiment(path, plan)
-    RunDir(path).write_json(PLAN, plan)
+    RunDir(path).write_json(EXPERIMENT, plan)
     return experiment
 
 
@@ -124,15 +123,15 @@ def open_experiment(path: Path) -> Experiment:
     Raises:
         GanzooError: if it is none.
     """
-    plan = RunDir(path).read_json(PLAN)
+    plan = RunDir(path).read_json(EXPERIMENT)
     if plan.get("format") != FORMAT:
-        raise GanzooError(f"'{path}' is no experiment: it has no readable {PLAN}")
+        raise GanzooError(f"'{path}' is no experiment: it has no readable {EXPERIMENT}")
     return Experiment(path, plan)
 
 
 def is_experiment(path: Path) -> bool:
     """Return whether ``path`` is an experiment's folder."""
-    return (path / PLAN).is_file()
+    return (path / EXPERIMENT).is_file()
 
 
 def described(grid: Grid, command: Sequence[str], asked: str) -> dict[str, Any]:

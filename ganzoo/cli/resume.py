@@ -111,19 +111,17 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
-    from ganzoo.rundir import PLUGINS
+    from ganzoo.rundir import missing_plugin_files, plugin_files
 
-    kept = sorted((run.path / PLUGINS).glob("*.py"))
-    here = {file.name: file for file in given}
-    missing = [copy for copy in kept if copy.name not in here]
-    if missing:
+    if missing := missing_plugin_files(run, given):
         copies = ", ".join(f"'{copy}'" for copy in missing)
         raise GanzooError(
             f"run {short_name(run)} was made with plugin files, which are code and never loaded "
             f"by themselves; name them again: {resume_command(run)}\n"
             f"copies are kept in {copies}"
         )
-    for copy in kept:
+    here = {file.name: file for file in given}
+    for copy in plugin_files(run):
         file = here[copy.name]
         if file.is_file() and digest_of(file) != digest_of(copy):
             display.warn(

@@ -106,11 +106,9 @@ def recipe_of(run: RunDir, parts: Parts) -> Recipe:
             nothing in a run folder is executed by itself.
     """
     from ganzoo.recipe import load
-    from ganzoo.rundir import PLUGINS
+    from ganzoo.rundir import missing_plugin_files
 
-    given = {file.name for file in parts.plugin}
-    missing = [file for file in sorted((run.path / PLUGINS).glob("*.py")) if file.name not in given]
-    if missing:
+    if missing := missing_plugin_files(run, parts.plugin):
         options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
         raise GanzooError(
             f"run {short_name(run)} was made with plugin files, which are code and never loaded "

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganzoo.figures import duration as duration
 from ganzoo.figures import number as number
-from ganzoo.rundir import PLUGINS, RunDir
+from ganzoo.rundir import RunDir, plugin_files
 
 OUT = "runs"
 """Where run folders go unless ``--out`` says otherwise."""
@@ -53,8 +53,7 @@ def scores(entry: Mapping[str, Any]) -> str:
 
 def resume_command(run: RunDir) -> str:
     """Return what to type to go on with ``run``."""
-    files = sorted((run.path / PLUGINS).glob("*.py"))
-    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in files)
+    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in plugin_files(run))
     return f"ganzoo resume {short_name(run)}{options}"
 
 

@@ -326,7 +326,7 @@ def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:
 
 def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
     """Return what to type: to repeat the run, to sample it, and what was typed for it."""
-    files = sorted((run.path / "plugins").glob("*.py"))
+    files = rundir.plugin_files(run)
     plugins = "".join(f" --plugin {shlex.quote(str(file))}" for file in files)
     folder = shlex.quote(str(run.path))
     rows = [

@@ -26,64 +26,44 @@ MOST_NUMBERS = 1 << 15
 
 def convolve(images: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, C, H, W]`` images with ``[O, C, K, K]`` kernels: ``[N, O, H', W']``."""
-    return cast(Tensor, _Convolve.apply(images, kernels, window))
+    return cast(Tensor, _Product.apply(images, kernels, window, False))
 
 
 def spread(maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Convolve ``[N, O, H', W']`` maps, transposed, with ``[O, C, K, K]``: ``[N, C, H, W]``."""
-    return cast(Tensor, _Spread.apply(maps, kernels, window))
+    return cast(Tensor, _Product.apply(maps, kernels, window, True))
 
 
-class _Convolve(torch.autograd.Function):
+class _Product(torch.autograd.Function):
     """One node in place of the ten that autograd would make of it; differentiable again."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, kernels: Tensor, window: Window) -> Tensor:
+    def forward(
+        ctx: Any, given: Tensor, kernels: Tensor, window: Window, is_transposed: bool
+    ) -> Tensor:
         matrix = written_out(kernels, window)
-        ctx.save_for_backward(images, kernels, matrix)
-        ctx.window = window
-        maps = images.flatten(1) @ matrix.t()
-        return maps.view(len(images), len(kernels), *maps_size(kernels.shape[-1], window))
+        ctx.save_for_backward(given, kernels, matrix)
+        ctx.window, ctx.is_transposed = window, is_transposed
+        if is_transposed:
+            shape = (kernels.shape[1], *window.size)
+        else:
+            shape = (len(kernels), *maps_size(kernels.shape[-1], window))
+        made = given.flatten(1) @ (matrix if is_transposed else matrix.t())
+        return made.view(len(given), *shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        images, kernels, matrix = ctx.saved_tensors
-        to_images, to_kernels, _ = ctx.needs_input_grad
+        given, kernels, matrix = ctx.saved_tensors
         if torch.is_grad_enabled():  # this pass is to be differentiated: the matrix as a function
             matrix = written_out(kernels, ctx.window)
-        gradient = gradient.flatten(1)
-        return (
-            (gradient @ matrix).view(images.shape) if to_images else None,
-            gathered(gradient.t() @ images.flatten(1), kernels.shape, ctx.window)
-            if to_kernels
-            else None,
-            None,
-        )
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
-        matrix = written_out(kernels, window)
-        ctx.save_for_backward(maps, kernels, matrix)
-        ctx.window = window
-        images = maps.flatten(1) @ matrix
-        return images.view(len(maps), kernels.shape[1], *window.size)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        maps, kernels, matrix = ctx.saved_tensors
-        to_maps, to_kernels, _ = ctx.needs_input_grad
-        if torch.is_grad_enabled():
-            matrix = written_out(kernels, ctx.window)
-        gradient = gradient.flatten(1)
-        return (
-            (gradient @ matrix.t()).view(maps.shape) if to_maps else None,
-            gathered(maps.flatten(1).t() @ gradient, kernels.shape, ctx.window)
-            if to_kernels
-            else None,
-            None,
-        )
+        read, gradient = given.flatten(1), gradient.flatten(1)
+        to_given = to_kernels = None
+        if ctx.needs_input_grad[0]:
+            to_given = (gradient @ (matrix.t() if ctx.is_transposed else matrix)).view(given.shape)
+        if ctx.needs_input_grad[1]:
+            maps, images = (read, gradient) if ctx.is_transposed else (gradient, read)
+            to_kernels = gathered(maps.t() @ images, kernels.shape, ctx.window)
+        return to_given, to_kernels, None, None
 
 
 def pays(kernels: Tensor, window: Window) -> bool:

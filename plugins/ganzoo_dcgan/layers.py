@@ -23,12 +23,10 @@ class Convolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Convolve ``[N, C, H, W]``."""
-        if not _has_choice(input):
+        if not _has_choice(input) or not _is_square(self):
             return super().forward(input)
         kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
         height, width = input.shape[2:]
-        if not _is_square(self):
-            return super().forward(input)
         window = Window(stride, int(padding[0]), (height, width))
         if dense.pays(self.weight, window):
             maps = dense.convolve(input, self.weight, window)
@@ -48,12 +46,10 @@ class TransposedConvolution(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Convolve ``[N, C, H, W]``, transposed."""
-        if output_size is not None or not _has_choice(input):
+        if output_size is not None or not _has_choice(input) or not _is_square(self):
             return super().forward(input, output_size)
         kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
         height, width = input.shape[2:]
-        if not _is_square(self):
-            return super().forward(input, output_size)
         grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
         size = height * stride + grown, width * stride + grown
         window = Window(stride, int(padding[0]), size)
@@ -127,8 +123,9 @@ def _has_choice(images: Tensor) -> bool:
 
 
 def _keeps_size(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    """Tell it of a square layer."""
     half = layer.kernel_size[0] // 2
-    return _is_square(layer) and layer.stride[0] == 1 and layer.padding == (half, half)
+    return layer.stride[0] == 1 and layer.padding == (half, half)
 
 
 def _is_square(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:

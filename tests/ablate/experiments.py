@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.ablate.experiment import PLAN, Experiment, folder_of
-from ganzoo.rundir import RunDir
+from ganzoo.ablate.experiment import Experiment, folder_of
+from ganzoo.rundir import EXPERIMENT, RunDir
 
 PROVENANCE = {"metric": "frechet", "network": "toy-classifier", "n_fake": 1000, "ema": False}
 
@@ -87,5 +87,5 @@ def experiment(
         run.recipe.write_text(f'[train]\nseed = {seed}\n[loss]\nuse = "{name}"\n')
         if seed in scores[name]:
             finish(run, scores[name][seed])
-    RunDir(folder).write_json(PLAN, plan)
+    RunDir(folder).write_json(EXPERIMENT, plan)
     return Experiment(folder, plan)
