@@ -66,21 +66,22 @@ class HalfStep:
     def real_logits(self) -> Tensor:
         """Scores of the real images, ``[N]``."""
         if self._joint:
-            return self._both_logits[: len(self.real)]
+            return self._both_logits[0]
         return self.critic(self.real, self.real_labels)
 
     @cached_property
     def fake_logits(self) -> Tensor:
         """Scores of the fakes, ``[N]``."""
         if self._joint:
-            return self._both_logits[len(self.real) :]
+            return self._both_logits[1]
         return self.critic(self.fake, self.fake_labels)
 
     @cached_property
-    def _both_logits(self) -> Tensor:
+    def _both_logits(self) -> tuple[Tensor, ...]:
         labels = self.real_labels
         both = labels if labels is None else torch.cat([labels, labels])
-        return self.critic(torch.cat([self.real, self.fake]), both)
+        logits = self.critic(torch.cat([self.real, self.fake]), both)
+        return torch.split(logits, [len(self.real), len(self.fake)])
 
     @property
     def has_logits(self) -> bool:

@@ -12,6 +12,7 @@ import torch
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
+from ganzoo.heap import keep_freed_memory
 from ganzoo.precision import apply, choose
 from ganzoo.registry import Registry
 
@@ -94,6 +95,8 @@ def prepare(
     apply(chosen, device, deterministic=deterministic)
     if threads:
         torch.set_num_threads(threads)
+    if device.type == "cpu":
+        keep_freed_memory()
     number = torch.get_num_threads()
     return Machine(device, chosen, number, workers, deterministic, not threads), warning
 

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS: list[set[str]] = [
     {"errors", "figures", "specs", "wording", "places", "problems", "explain"},
-    {"hookspecs", "disk", "download", "dataroot", "isolation", "layers"},
+    {"hookspecs", "disk", "heap", "download", "dataroot", "isolation", "layers"},
     {"fetch", "api", "parse", "overrides", "contract", "discovery", "choice"},
     {"registry", "loading", "source", "checking"},
     {"recipe", "card", "schema", "rundir", "reporter", "schedule", "signals"},

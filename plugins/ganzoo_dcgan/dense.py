@@ -24,46 +24,58 @@ MOST_NUMBERS = 1 << 15
 """Numbers of the written-out matrix up to which it is quicker than the library."""
 
 
-def convolve(images: Tensor, kernels: Tensor, window: Window) -> Tensor:
+def convolve(images: Tensor, kernels: Tensor, bias: Tensor | None, window: Window) -> Tensor:
     """Convolve ``[N, C, H, W]`` images with ``[O, C, K, K]`` kernels: ``[N, O, H', W']``."""
-    return cast(Tensor, _Product.apply(images, kernels, window, False))
+    return cast(Tensor, _Product.apply(images, kernels, bias, window, False))
 
 
-def spread(maps: Tensor, kernels: Tensor, window: Window) -> Tensor:
+def spread(maps: Tensor, kernels: Tensor, bias: Tensor | None, window: Window) -> Tensor:
     """Convolve ``[N, O, H', W']`` maps, transposed, with ``[O, C, K, K]``: ``[N, C, H, W]``."""
-    return cast(Tensor, _Product.apply(maps, kernels, window, True))
+    return cast(Tensor, _Product.apply(maps, kernels, bias, window, True))
 
 
 class _Product(torch.autograd.Function):
-    """One node in place of the ten that autograd would make of it; differentiable again."""
+    """One node in place of the dozen that autograd would make of it; differentiable again."""
 
     @staticmethod
     def forward(
-        ctx: Any, given: Tensor, kernels: Tensor, window: Window, is_transposed: bool
+        ctx: Any,
+        given: Tensor,
+        kernels: Tensor,
+        bias: Tensor | None,
+        window: Window,
+        is_transposed: bool,
     ) -> Tensor:
         matrix = written_out(kernels, window)
         ctx.save_for_backward(given, kernels, matrix)
         ctx.window, ctx.is_transposed = window, is_transposed
         if is_transposed:
-            shape = (kernels.shape[1], *window.size)
+            channels, (height, width) = kernels.shape[1], window.size
         else:
-            shape = (len(kernels), *maps_size(kernels.shape[-1], window))
-        made = given.flatten(1) @ (matrix if is_transposed else matrix.t())
-        return made.view(len(given), *shape)
+            channels, (height, width) = len(kernels), maps_size(kernels.shape[-1], window)
+        read, by = given.flatten(1), matrix if is_transposed else matrix.t()
+        if bias is None:
+            made = read @ by
+        else:
+            everywhere = bias[:, None].expand(-1, height * width).reshape(-1)
+            made = torch.addmm(everywhere, read, by)
+        return made.view(len(given), channels, height, width)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         given, kernels, matrix = ctx.saved_tensors
         if torch.is_grad_enabled():  # this pass is to be differentiated: the matrix as a function
             matrix = written_out(kernels, ctx.window)
+        to_given = to_kernels = to_bias = None
+        if ctx.needs_input_grad[2]:
+            to_bias = gradient.sum((0, 2, 3))
         read, gradient = given.flatten(1), gradient.flatten(1)
-        to_given = to_kernels = None
         if ctx.needs_input_grad[0]:
             to_given = (gradient @ (matrix.t() if ctx.is_transposed else matrix)).view(given.shape)
         if ctx.needs_input_grad[1]:
             maps, images = (read, gradient) if ctx.is_transposed else (gradient, read)
             to_kernels = gathered(maps.t() @ images, kernels.shape, ctx.window)
-        return to_given, to_kernels, None, None
+        return to_given, to_kernels, to_bias, None, None
 
 
 def pays(kernels: Tensor, window: Window) -> bool:

@@ -29,8 +29,8 @@ class Convolution(nn.Conv2d):
         height, width = input.shape[2:]
         window = Window(stride, int(padding[0]), (height, width))
         if dense.pays(self.weight, window):
-            maps = dense.convolve(input, self.weight, window)
-        elif _keeps_size(self) and fourier.pays(
+            return dense.convolve(input, self.weight, self.bias, window)
+        if _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
             maps = fourier.convolve(input, self.weight.transpose(0, 1), flipped=True)
@@ -54,8 +54,8 @@ class TransposedConvolution(nn.ConvTranspose2d):
         size = height * stride + grown, width * stride + grown
         window = Window(stride, int(padding[0]), size)
         if dense.pays(self.weight, window):
-            maps = dense.spread(input, self.weight, window)
-        elif _keeps_size(self) and fourier.pays(
+            return dense.spread(input, self.weight, self.bias, window)
+        if _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
             maps = fourier.convolve(input, self.weight, flipped=False)
@@ -85,7 +85,7 @@ class UpsampledConvolution(nn.Conv2d):
         if _has_choice(input):
             window = Window(2, side // 2, (2 * input.shape[2], 2 * input.shape[3]))
             if dense.pays(kernels, window):
-                return _add(dense.spread(input, kernels, window), self.bias)
+                return dense.spread(input, kernels, self.bias, window)
             if patches.pays_forward(kernels):
                 return _add(patches.spread(input, kernels, window), self.bias)
         return F.conv_transpose2d(input, kernels, self.bias, stride=2, padding=side // 2)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 class Eager(torch.optim.Optimizer):
@@ -45,7 +46,50 @@ class Eager(torch.optim.Optimizer):
 
 
 class EagerAdam(Eager, torch.optim.Adam):
-    """``torch.optim.Adam``."""
+    """``torch.optim.Adam``; on a CPU its one pass is called without torch's sorting of tensors."""
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Move every parameter that has a gradient; return the closure's loss if there is one."""
+        moved = [[each for each in group["params"] if each.grad is not None]
+                 for group in self.param_groups]  # fmt: skip
+        if closure is not None or not all(map(self._is_ready, self.param_groups, moved)):
+            return super().step(closure)
+        with torch.no_grad():
+            for group, parameters in zip(self.param_groups, moved, strict=True):
+                self._pass_over(group, parameters)
+        return None
+
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _is_ready(self, group: dict[str, Any], parameters: list[Tensor]) -> bool:
+        """Return whether torch would call its one pass, and once, with moments that exist."""
+        if not parameters or not group["fused"] or group["amsgrad"]:
+            return False
+        kind = parameters[0].dtype
+        return all(
+            each.device.type == "cpu" and each.dtype == kind and self.state[each]
+            for each in parameters
+        )
+
+    def _pass_over(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        states = [self.state[each] for each in parameters]
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            parameters,
+            [each.grad for each in parameters if each.grad is not None],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=group["maximize"],
+        )
 
 
 class EagerRMSprop(Eager, torch.optim.RMSprop):
