@@ -21,7 +21,7 @@ from ganzoo.faults import failures, predict_disk_use
 from ganzoo.grids import save_gif, save_png, sheet
 from ganzoo.half import Batch
 from ganzoo.health import Health, contrast, diversity
-from ganzoo.machine import environment
+from ganzoo.machine import environment, peak_memory
 from ganzoo.measure.watch import PREFIX, Watch, watch
 from ganzoo.models import facts
 from ganzoo.noise import observing
@@ -80,6 +80,11 @@ class Training:
         """Expected time to the end, from the mean step so far."""
         done = self.step - self.first_step
         return self.seconds / max(done, 1) * (self.parts.steps - self.step)
+
+    @property
+    def peak_memory_mib(self) -> float:
+        """The most memory that this process has held, in MiB; of a GPU, where it trains there."""
+        return peak_memory(self.parts.machine.device) / 2**20
 
     # The loop
 
@@ -212,6 +217,7 @@ class Training:
             "step": self.step,
             "seconds": round(self.seconds, 2),
             "images_per_second": round(self.images_per_second, 1),
+            "peak_memory_mib": round(self.peak_memory_mib, 1),
             "final": self.last,
             "best": {name: entry["value"] for name, entry in self.measures.best.items()},
             **self.measures.result(),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.25
 """Seconds between drawings of the bar."""
+LABEL = 8
+"""Least width of the labels, so that rows that come later stand below the others."""
 LINE_S = 10.0
 """Seconds between lines where there is no bar."""
 ESTIMATE_S = 3.0
@@ -99,6 +101,10 @@ class Display:
     def stepped(self, training: Training) -> None:
         """Draw the bar, or write a line if the last was written long ago."""
         now = time.monotonic()
+        if training.step == training.first_step + 1 and self.verbosity >= 0:
+            self._rows(
+                [("memory", f"{training.peak_memory_mib:,.0f} MiB at most in the first step")]
+            )
         if self._live is not None:
             if now - self._updated >= REDRAW_S:
                 self._updated = now
@@ -166,7 +172,7 @@ class Display:
         self._print(" · ".join(text for text in (where, _speed(training), self._terms) if text))
 
     def _rows(self, rows: Rows) -> None:
-        width = max(len(label) for label, _ in rows)
+        width = max(LABEL, *(len(label) for label, _ in rows))
         for label, text in rows:
             start, text = f"{label:<{width}}  ", printable(text, 2000)
             if self.console.is_terminal:
@@ -185,10 +191,7 @@ class Display:
 def _speed(training: Training) -> str:
     if training.step == training.first_step:
         return ""
-    from ganzoo.machine import peak_memory
-
-    memory = peak_memory(training.parts.machine.device) / 2**20
     return (
         f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left · "
-        f"{memory:,.0f} MiB at most"
+        f"{training.peak_memory_mib:,.0f} MiB at most"
     )

@@ -37,10 +37,10 @@ class Bce(LossSpec):
 
         real, fake = ctx.real_logits, ctx.fake_logits
         share = 0.5 if self.halved else 1.0
-        on_real = -logsigmoid(real)
+        on_real = logsigmoid(real)
         if self.smoothing:
-            on_real = (1 - self.smoothing) * on_real - self.smoothing * logsigmoid(-real)
-        return {"real": share * on_real.mean(), "fake": -share * logsigmoid(-fake).mean()}
+            on_real = (1 - self.smoothing) * on_real + self.smoothing * logsigmoid(-real)
+        return {"real": -share * on_real.mean(), "fake": -share * logsigmoid(-fake).mean()}
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return 'adversarial'."""

@@ -92,7 +92,7 @@ def played(folder: Path) -> Any:
     )
     return SimpleNamespace(
         parts=parts, run=run, step=50, first_step=0, seconds=5.0, images_per_second=1_280.0,
-        seconds_left=35.0,
+        seconds_left=35.0, peak_memory_mib=1_234.5,
     )  # fmt: skip
 
 
@@ -152,9 +152,25 @@ def test_without_a_terminal_there_are_lines_and_no_escapes(
 
     text = capsys.readouterr().err
     assert "\x1b" not in text
-    assert "step 50/400, epoch 0.50 · 1,280 images/s · 35 s left · " in text
+    assert "step 50/400, epoch 0.50 · 1,280 images/s · 35 s left · 1,234 MiB at most" in text
     assert "WARNING samples are [red]alike[2J" in text
     assert "wasserstein + gradient_penalty" in text
+
+
+@pytest.mark.parametrize("first_step", [0, 40])
+def test_memory_is_told_once_after_the_first_step_that_is_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, first_step: int
+) -> None:
+    training = played(tmp_path)
+    training.first_step = training.step = first_step
+
+    with Display() as display:
+        display.started(training)
+        assert "MiB" not in capsys.readouterr().err
+        for training.step in (first_step + 1, first_step + 2):
+            display.stepped(training)
+
+    assert capsys.readouterr().err.splitlines() == ["memory    1,234 MiB at most in the first step"]
 
 
 def test_lines_come_every_ten_seconds_and_not_with_every_step(
