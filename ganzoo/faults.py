@@ -38,11 +38,14 @@ def failures(training: Training) -> Iterator[None]:
         _record_failure(training, f"{type(error).__name__}: {error}")
         raise
     finally:
+        training.aside.close()
         training.parts.feed.close()
 
 
 def _record_failure(training: Training, reason: str) -> None:
     status = "interrupted" if reason.startswith("KeyboardInterrupt") else "failed"
+    for problem in training.aside.close():
+        training.reporter.warn(f"another thing went wrong while files were written: {problem}")
     try:
         training.run.set_status(status, training.step, reason)
     except GanzooError as error:

@@ -60,7 +60,9 @@ class CudaRecorder:
         """Capture the work without doing it."""
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+        # Other threads may go on: a loader's, which pins memory, must not spoil the capture.
+        mode = "thread_local"
+        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode=mode):
             result = work()
 
         def replay() -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import checkpoint
+from ganzoo.aside import Tensors
 from ganzoo.checkpoint import State
 from ganzoo.errors import CheckpointError
 from ganzoo.recipe import digest
@@ -45,7 +46,7 @@ def save(training: Training) -> None:
     for name in sorted({name for terms in training.window for name in terms}):
         tensors[f"window/{name}"] = torch.stack(
             [terms.get(name, missing) for terms in training.window]
-        ).cpu()
+        )
     state = State(
         step=training.step,
         log_lines=training.log_lines,
@@ -55,14 +56,17 @@ def save(training: Training) -> None:
         measures=training.measures.state(),
         machine=parts.machine.state(),
     )
-    path = path_of(training, training.step)
-    checkpoint.write(path, tensors, state)
-    best = training.measures.best_step
+    step, best = training.step, training.measures.best_step
+    path = path_of(training, step)
     kept = None if best is None else path_of(training, best)
-    for old in checkpoint.newest(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
-        if old != kept:
-            old.unlink(missing_ok=True)
-    training.reporter.saved(training, path)
+
+    def write(copies: Tensors) -> None:
+        checkpoint.write(path, copies, state)
+        for old in checkpoint.newest(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
+            if old != kept:
+                old.unlink(missing_ok=True)
+
+    training.aside.hand(tensors, write, lambda: training.reporter.saved(training, path, step))
 
 
 def path_of(training: Training, step: int) -> Path:

@@ -78,15 +78,15 @@ class Tracked:
         values.pop("step", None)
         self._call("ganzoo_logged", step=training.step, values=values)
 
-    def sampled(self, training: Training, path: Path) -> None:
+    def sampled(self, training: Training, path: Path, step: int) -> None:
         """A sheet was written."""
-        self.reporter.sampled(training, path)
-        self._call("ganzoo_sampled", step=training.step, path=path)
+        self.reporter.sampled(training, path, step)
+        self._call("ganzoo_sampled", step=step, path=path)
 
-    def saved(self, training: Training, path: Path) -> None:
+    def saved(self, training: Training, path: Path, step: int) -> None:
         """A checkpoint was written."""
-        self.reporter.saved(training, path)
-        self._call("ganzoo_checkpointed", step=training.step, path=path)
+        self.reporter.saved(training, path, step)
+        self._call("ganzoo_checkpointed", step=step, path=path)
 
     def finished(self, training: Training, outcome: Outcome) -> None:
         """The run ended: done or interrupted."""

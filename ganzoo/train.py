@@ -14,6 +14,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ganzoo import checkpoint, curves, guards, rundir, saving
+from ganzoo.aside import Aside, CudaCopier, Tensors
 from ganzoo.assembly import Assembly, real_images
 from ganzoo.disk import publish
 from ganzoo.errors import GanzooError
@@ -53,6 +54,7 @@ class Training:
     health: Health
     fixed: Tensor
     measures: Watch
+    aside: Aside = field(default_factory=Aside)
     step: int = 0
     """Steps finished."""
     log_lines: int = 0
@@ -102,6 +104,7 @@ class Training:
                 reason = f"the {minutes:g} minutes of --minutes are over"
             if reason and self.step < self.parts.steps:
                 self.save()
+                self.aside.settle()
                 self.run.set_status("interrupted", self.step, reason)
                 curves.draw(self.run)
                 return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
@@ -137,6 +140,7 @@ class Training:
         every = recipe.checkpoint.every
         if is_last or is_best or (every and self.step % every == 0):
             self.save()
+        self.aside.collect()
         self.reporter.stepped(self)
 
     def _log(self, scores: dict[str, float]) -> None:
@@ -162,12 +166,14 @@ class Training:
         self.reporter.logged(self, entry)
 
     def _sample(self) -> None:
-        recipe = self.parts.recipe
-        images = self.samples()
-        self.health.watch_samples(self.step, images)
-        path = self.run.samples / f"{recipe.samples.name.format(step=self.step)}.png"
-        save_png(picture(self.parts, images), path)
-        self.reporter.sampled(self, path)
+        images, step = self.samples(), self.step
+        self.health.watch_samples(step, images)
+        path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=step)}.png"
+
+        def write(copies: Tensors) -> None:
+            save_png(picture(self.parts, copies["images"]), path)
+
+        self.aside.hand({"images": images}, write, lambda: self.reporter.sampled(self, path, step))
 
     @torch.no_grad()
     def samples(self) -> Tensor:
@@ -191,6 +197,7 @@ class Training:
     # The end
 
     def _finish(self) -> Outcome:
+        self.aside.settle()
         network = self.parts.best_generator
         metadata = {
             "ganzoo": "generator",
@@ -340,6 +347,7 @@ def start(
 def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Reporter) -> Training:
     """Return a run that has made no step yet."""
     real = real_images(parts.data, parts.shape, 64)
+    device = parts.machine.device
     return Training(
         parts,
         registry,
@@ -348,6 +356,7 @@ def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Rep
         Health(diversity(real), reporter.warn, contrast(real)),
         parts.noise.fixed_latents(parts.recipe.latent, places(parts)),
         watch(parts, registry, reporter.warn),
+        Aside(CudaCopier(device) if device.type == "cuda" else None),
     )
 
 

@@ -131,13 +131,13 @@ class Display:
             if self._live is None:
                 self.note(self._scores)
 
-    def sampled(self, training: Training, path: Path) -> None:  # noqa: ARG002
+    def sampled(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
         """Say where the first sheet is; the bar shows the newest."""
         if self.verbosity > 0 or (self._sheet is None and self._live is None):
             self.note(f"pictures: {path}")
         self._sheet = path
 
-    def saved(self, training: Training, path: Path) -> None:  # noqa: ARG002
+    def saved(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
         """Say it to those who asked for detail."""
         if self.verbosity > 0:
             self.note(f"saved: {path}")

@@ -100,7 +100,7 @@ def play(display: Display, training: Any) -> None:
     """Start, make a step that is logged, measured and sampled, and warn."""
     display.started(training)
     display.logged(training, ENTRY)
-    display.sampled(training, training.run.samples / "step-000050.png")
+    display.sampled(training, training.run.samples / "step-000050.png", 50)
     display._updated = 0.0
     display.stepped(training)
     display.warn("samples are [red]alike\x1b[2J")
