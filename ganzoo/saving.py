@@ -14,6 +14,7 @@ from ganzoo.aside import Tensors
 from ganzoo.checkpoint import State
 from ganzoo.errors import CheckpointError
 from ganzoo.recipe import digest
+from ganzoo.rundir import RunDir
 
 if TYPE_CHECKING:
     from ganzoo.train import Training
@@ -132,3 +133,13 @@ def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None
     training.step = training.first_step = training.logged_step = state.step
     training.log_lines = state.log_lines
     training.run.cut_log(state.log_lines)
+    training.seconds_before = seconds_so_far(training.run)
+
+
+def seconds_so_far(run: RunDir) -> float:
+    """Return the training time in the last line of the log; 0 where it says none."""
+    try:
+        spent = run.read_log()[-1]["seconds"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return 0.0
+    return float(spent) if isinstance(spent, (int, float)) else 0.0

@@ -62,6 +62,8 @@ class Training:
     """Steps that were finished when this process began."""
     window: list[dict[str, Tensor]] = field(default_factory=list)
     last: dict[str, float] = field(default_factory=dict)
+    seconds_before: float = 0.0
+    """Time that earlier processes trained, up to the last line of the log that was kept."""
     started_at: float = field(default_factory=time.monotonic)
     logged_at: float = field(default_factory=time.monotonic)
     logged_step: int = 0
@@ -70,6 +72,11 @@ class Training:
     def seconds(self) -> float:
         """Time since this process began to train."""
         return time.monotonic() - self.started_at
+
+    @property
+    def total_seconds(self) -> float:
+        """Time the run has trained, in all its processes."""
+        return self.seconds_before + self.seconds
 
     @property
     def images_per_second(self) -> float:
@@ -156,7 +163,7 @@ class Training:
             "epoch": round(self.parts.epoch(self.step), 4),
             **self.last,
             **scores,
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.total_seconds, 3),
             "images_per_second": round(images / max(elapsed, 1e-9), 1),
         }
         self.run.append_log(entry)
@@ -222,8 +229,10 @@ class Training:
         return {
             "status": status,
             "step": self.step,
-            "seconds": round(self.seconds, 2),
-            "images_per_second": round(self.images_per_second, 1),
+            "seconds": round(self.total_seconds, 2),
+            "images_per_second": round(
+                self.step * self.parts.images_per_step() / max(self.total_seconds, 1e-9), 1
+            ),
             "peak_memory_mib": round(self.peak_memory_mib, 1),
             "final": self.last,
             "best": {name: entry["value"] for name, entry in self.measures.best.items()},

@@ -58,7 +58,7 @@ def last_screen(training: Training, outcome: Outcome) -> Rows:
             ("saved", checkpoint_name(run)),
             ("go on", resume_command(run)),
         ]
-    speed = f"{result['images_per_second']:,.0f} images/s"
+    speed = f"{training.images_per_second:,.0f} images/s"
     rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
     if final := terms(result["final"]):
         rows.append(("final", final))

@@ -133,14 +133,10 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
 def pace(result: Table, log: Sequence[Table]) -> str:
     """Return how long it took and how fast it was, in words."""
     last = log[-1] if log else {}
-    # A resumed run counts from 0 again.
-    told = [seconds for entry in log if (seconds := real(entry.get("seconds"))) is not None]
-    ends = [now for now, later in zip(told, [*told[1:], 0.0], strict=False) if later < now]
-    seconds = sum(ends) if ends else None
+    seconds = real(result.get("seconds")) or real(last.get("seconds"))
     speed = real(result.get("images_per_second")) or real(last.get("images_per_second"))
     words = ["" if seconds is None else duration(seconds)]
-    when = " in its last part" if len(ends) > 1 else ""
-    words.append("" if speed is None else f"{speed:,.0f} images/s{when}")
+    words.append("" if speed is None else f"{speed:,.0f} images/s")
     return " · ".join(filter(None, words))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from children import differing, digest, run_child, train, write_recipe
+
+from ganzoo.rundir import RunDir
+from ganzoo.saving import seconds_so_far
 
 GENERATORS = ["transpose", "upsample"]
 LOSSES = {
@@ -40,6 +44,30 @@ def test_every_loss_and_generator_resumes_bitwise_in_a_fresh_process(
     whole = digest(tmp_path / "whole")
     assert differing(whole, digest(tmp_path / "halves")) == set()
     assert len(whole) > 40
+
+
+def test_the_time_of_a_run_is_that_of_all_its_processes(tmp_path: Path) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    assert run_child(train, recipe, run, (), 7) == 143
+    log = run / "log.jsonl"
+    first = json.loads(log.read_text())
+    log.write_text(json.dumps(first | {"seconds": 1000.0}) + "\n")
+
+    assert run_child(train, recipe, run) == 0
+
+    times = [json.loads(line)["seconds"] for line in log.read_text().splitlines()]
+    assert 1000 == times[0] < times[1] < times[2] < 1100
+    result = json.loads((run / "result.json").read_text())
+    assert times[2] <= result["seconds"] < 1100
+    assert result["images_per_second"] == pytest.approx(12 * 16 / result["seconds"], abs=0.05)
+
+
+@pytest.mark.parametrize("last", ["not a table", "[]", '{"seconds": "many"}', "{}"])
+def test_a_log_that_tells_no_time_is_no_obstacle(tmp_path: Path, last: str) -> None:
+    run = RunDir(tmp_path)
+    run.log.write_text(f"{last}\n")
+
+    assert seconds_so_far(run) == 0
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

@@ -185,14 +185,6 @@ def test_a_sheet_that_is_a_link_out_of_the_folder_is_not_shown(run: RunDir, tmp_
     assert "samples, step 10" in pictures
 
 
-def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(run: RunDir) -> None:
-    # The first part ended after 15 s.
-    run.append_log({"step": 40, "seconds": 4.0})
-    run.append_log({"step": 50, "seconds": 7.0})
-
-    assert "Step 30 of 30 · 22 s · 987 images/s in its last part" in Tags(run_page(run)).text
-
-
 def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -> None:
     run.append_log({"step": 40, "g/adversarial": 2.0, "g/loss": 2.0, "g/accuracy": 0.25})
 
