@@ -72,7 +72,8 @@ def scores(folder: RunDir) -> dict[int, dict[str, float]]:
 
 
 def without_time(result: dict[str, Any]) -> str:
-    left = {k: v for k, v in result.items() if k not in {"seconds", "images_per_second"}}
+    other = {"seconds", "images_per_second", "peak_memory_mib"}
+    left = {k: v for k, v in result.items() if k not in other}
     return json.dumps(left, sort_keys=True)
 
 
