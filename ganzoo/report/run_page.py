@@ -133,7 +133,11 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
 def pace(result: Table, log: Sequence[Table]) -> str:
     """Return how long it took and how fast it was, in words."""
     last = log[-1] if log else {}
-    seconds = real(result.get("seconds")) or real(last.get("seconds"))
+    # A finished run that goes on for longer has a result of before; its log is ahead of it.
+    told = [
+        seconds for each in (result, last) if (seconds := real(each.get("seconds"))) is not None
+    ]
+    seconds = max(told, default=None)
     speed = real(result.get("images_per_second")) or real(last.get("images_per_second"))
     words = ["" if seconds is None else duration(seconds)]
     words.append("" if speed is None else f"{speed:,.0f} images/s")

@@ -185,6 +185,12 @@ def test_a_sheet_that_is_a_link_out_of_the_folder_is_not_shown(run: RunDir, tmp_
     assert "samples, step 10" in pictures
 
 
+def test_the_time_of_a_run_that_goes_on_for_longer_is_that_of_its_log(run: RunDir) -> None:
+    run.append_log({"step": 40, "seconds": 7200.0})
+
+    assert "Step 30 of 30 · 2 h 00 min" in Tags(run_page(run)).text
+
+
 def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -> None:
     run.append_log({"step": 40, "g/adversarial": 2.0, "g/loss": 2.0, "g/accuracy": 0.25})
 
