@@ -24,6 +24,15 @@ def server() -> Iterator[LocalServer]:
 def real_data() -> Path:
     """Return the folder of real data sets, or skip."""
     folder = os.environ.get("GANZOO_DATA")
-    if not folder:
+    if not folder or not (Path(folder) / "MNIST" / "raw").is_dir():
         pytest.skip("needs real data: set GANZOO_DATA to a folder with MNIST/raw in it")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def photographs(real_data: Path) -> str:
+    """Return the name of an archive of real photographs in the folder of real data, or skip."""
+    name = "cifar10-jpg.zip"
+    if not (real_data / name).is_file():
+        pytest.skip(f"needs {name}, 5,000 photographs in folders by class, in GANZOO_DATA")
+    return name

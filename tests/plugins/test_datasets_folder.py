@@ -419,11 +419,8 @@ def test_no_mutation_of_an_archive_ends_in_another_kind_of_error(root: DataRoot)
     assert all(str(path) in text for text in said)
 
 
-def test_real_photographs_are_read_from_their_archive(real_data: Path) -> None:
-    if not (real_data / "cifar10-jpg.zip").is_file():
-        pytest.skip("needs cifar10-jpg.zip in GANZOO_DATA: a zip of CIFAR-10 photographs")
-
-    data = Folder(path="cifar10-jpg.zip", size=32).build(DataRoot(real_data))
+def test_real_photographs_are_read_from_their_archive(real_data: Path, photographs: str) -> None:
+    data = Folder(path=photographs, size=32).build(DataRoot(real_data))
 
     assert images_of(data).shape == (5000, 3, 32, 32)
     assert torch.bincount(labels_of(data)).tolist() == [500] * 10

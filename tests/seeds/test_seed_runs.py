@@ -15,19 +15,18 @@ from ganzoo.reporter import Silent
 from ganzoo.specs import DataRoot
 from ganzoo.train import new_run, start, try_out
 
-PHOTOGRAPHS = [
-    "dataset.use=folder",
-    'dataset.path="cifar10-jpg.zip"',
-    "dataset.size=64",
-    "dataset.holdout=0.5",
-]
-
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_a_seed_runs_on_real_images(name: str, real_data: Path, tmp_path: Path) -> None:
+def test_a_seed_runs_on_real_images(
+    name: str, real_data: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    data = []
+    if name in SPRITE_SEEDS:
+        archive = request.getfixturevalue("photographs")
+        data = [f"dataset={{use='folder',path='{archive}',size=64,holdout=0.5}}"]
     short = ["train.steps=4", "train.batch_size=4", "train.log_every=2", "samples.each_epoch=false"]
     narrow = ["generator.base_channels=4", "discriminator.base_channels=4"]
-    recipe = seed(name, *short, *narrow, *(PHOTOGRAPHS if name in SPRITE_SEEDS else []))
+    recipe = seed(name, *short, *narrow, *data)
     parts = assemble(
         recipe,
         registry(),
