@@ -22,7 +22,7 @@ from benchmarks import layers
 from benchmarks.contestants import bare_loop, ganzoo_loop, ganzoo_parts, naive_loop
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import WORKS, Work
-from ganzoo.machine import Machine, device_name, peak_memory, prepare
+from ganzoo.machine import Machine, device_name, peak_memory_mib, prepare
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +97,7 @@ def measure(
     best = {name: min(each.told(on_processor=is_cpu_time)) for name, each in times.items()}
     bookkeeping = best["ganzoo"] / best["bare"] - 1
     print(f"  bookkeeping (best of ganzoo over best of bare): {bookkeeping:+.1%}; "
-          f"peak memory {peak_memory(machine.device) / 2**20:,.0f} MiB")  # fmt: skip
+          f"peak memory {peak_memory_mib(machine.device):,.0f} MiB")  # fmt: skip
     result = {"batch": size, "gflop": flops / 1e9, "rows": rows, "bookkeeping": bookkeeping}
     if not asked.no_layers:
         result["layers"] = show_layers(work, machine, size, ceiling)

@@ -101,16 +101,16 @@ def prepare(
     return Machine(device, chosen, number, workers, deterministic, not threads), warning
 
 
-def peak_memory(device: torch.device) -> int:
-    """Return the most memory this process has held so far, in bytes: the GPU's where it has one."""
+def peak_memory_mib(device: torch.device) -> float:
+    """Return the most memory this process has held so far, in MiB: the GPU's where it has one."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device)
+        return torch.cuda.max_memory_reserved(device) / 2**20
     try:
         import resource
     except ImportError:  # Windows
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def wait_for(device: torch.device) -> None:

@@ -22,7 +22,7 @@ from ganzoo.faults import failures, predict_disk_use
 from ganzoo.grids import save_gif, save_png, sheet
 from ganzoo.half import Batch
 from ganzoo.health import Health, contrast, diversity
-from ganzoo.machine import environment, peak_memory
+from ganzoo.machine import environment, peak_memory_mib
 from ganzoo.measure.watch import PREFIX, Watch, watch
 from ganzoo.models import facts
 from ganzoo.noise import observing
@@ -93,7 +93,7 @@ class Training:
     @property
     def peak_memory_mib(self) -> float:
         """The most memory that this process has held, in MiB; of a GPU, where it trains there."""
-        return peak_memory(self.parts.machine.device) / 2**20
+        return peak_memory_mib(self.parts.machine.device)
 
     # The loop
 

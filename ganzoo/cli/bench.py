@@ -88,7 +88,7 @@ def bench(
 
 def measured(training: Training, seconds: float) -> dict[str, Any]:
     """Make steps for about so many seconds; return what one costs."""
-    from ganzoo.machine import peak_memory, wait_for
+    from ganzoo.machine import peak_memory_mib, wait_for
 
     machine = training.parts.machine
     for _ in range(WARM_UP):
@@ -107,6 +107,6 @@ def measured(training: Training, seconds: float) -> dict[str, Any]:
         "images_per_second": training.parts.images_per_step() / step_s,
         "step_ms": 1e3 * step_s,
         "spread": (max(turns) - min(turns)) / step_s,
-        "peak_memory_mib": peak_memory(machine.device) / 2**20,
+        "peak_memory_mib": peak_memory_mib(machine.device),
         "machine": machine.state(),
     }

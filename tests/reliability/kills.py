@@ -38,25 +38,30 @@ def killed_runs(folder: Path, runs: int, seed: int = 0, most_kills: int = 4) -> 
     wanted = digest(folder / "whole")
     equal = kills = 0
     for number in range(runs):
-        struck = 0
-        while not struck:
-            run = folder / f"run{number}"
-            shutil.rmtree(run, ignore_errors=True)
-            for _ in range(most_kills):
-                child = begin(train, recipe, run)
-                child.join(chance.uniform(0.02, length))
-                if child.exitcode is None:
-                    child.kill()
-                    child.join()
-                    struck += 1
-                if child.exitcode == 0:
-                    break
-            if not struck:  # The machine has become quicker than when the length was taken.
-                length *= 0.8
+        run = folder / f"run{number}"
+        while not (struck := killed(recipe, run, length, most_kills, chance)):
+            # The machine has become quicker than when the length was taken.
+            length *= 0.8
+            shutil.rmtree(run)
         assert run_child(train, recipe, run) == 0
         equal += not differing(wanted, digest(run))
         kills += struck
     return equal, kills
+
+
+def killed(recipe: Path, run: Path, length: float, most: int, chance: random.Random) -> int:
+    """Train in ``run``, killed up to ``most`` times within ``length`` seconds; return how often."""
+    struck = 0
+    for _ in range(most):
+        child = begin(train, recipe, run)
+        child.join(chance.uniform(0.02, length))
+        if child.exitcode is None:
+            child.kill()
+            child.join()
+            struck += 1
+        if child.exitcode == 0:
+            break
+    return struck
 
 
 def write_forever(path: Path) -> None:
