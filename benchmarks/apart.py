@@ -18,7 +18,7 @@ import torch
 from benchmarks.contestants import ganzoo_loop, naive_loop
 from benchmarks.timing import interleaved
 from benchmarks.works import WORKS
-from ganzoo.machine import Machine, device_name, prepare
+from ganzoo.training.machine import Machine, device_name, prepare
 
 CONTESTANTS = ("naive", "ganzoo")
 OWN_ENVIRONMENT = {"naive": {}, "ganzoo": {"OMP_WAIT_POLICY": "PASSIVE"}}

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.works import Work
-from ganzoo import train
-from ganzoo.assembly import Assembly, assemble
-from ganzoo.machine import Machine
-from ganzoo.reporter import Silent
-from ganzoo.specs import DataRoot
+from ganzoo.common.data_root import DataRoot
+from ganzoo.training import loop as train
+from ganzoo.training.machine import Machine
+from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.state import Silent
 
 Step = Callable[[], object]
 

@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from benchmarks.contestants import ganzoo_loop
 from benchmarks.timing import interleaved
 from benchmarks.works import WORKS
-from ganzoo.machine import prepare
+from ganzoo.training.machine import prepare
 
 COUNTS = (1_000, 10_000, 60_000)
 LENGTHS = (100, 1_000, 10_000)

@@ -17,14 +17,15 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.recipes import make_plain
-from ganzoo import registry, source, train
-from ganzoo.assembly import assemble
-from ganzoo.dataroot import data_root
-from ganzoo.machine import Machine, prepare
+from ganzoo.common.data_root import DataRoot, data_root
 from ganzoo.measure.watch import PREFIX
-from ganzoo.recipe import load
-from ganzoo.reporter import Silent
-from ganzoo.specs import DataRoot
+from ganzoo.plugin import registry
+from ganzoo.recipe import source
+from ganzoo.recipe.check import load
+from ganzoo.training import loop as train
+from ganzoo.training.machine import Machine, prepare
+from ganzoo.training.parts import assemble
+from ganzoo.training.state import Silent
 
 
 class Racer:

@@ -26,13 +26,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts, without_end
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import Work
-from ganzoo import registry, source
-from ganzoo.assembly import Assembly
-from ganzoo.half import Batch
-from ganzoo.machine import Machine, device_name, prepare
-from ganzoo.recipe import load
-from ganzoo.specs import is_points
-from ganzoo.step import AdversarialStep
+from ganzoo.plugin import registry
+from ganzoo.plugin.types import is_points
+from ganzoo.recipe import source
+from ganzoo.recipe.check import load
+from ganzoo.training.feed import Batch
+from ganzoo.training.machine import Machine, device_name, prepare
+from ganzoo.training.parts import Assembly
+from ganzoo.training.step import AdversarialStep
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,

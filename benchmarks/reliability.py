@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from ganzoo import checkpoint
-from ganzoo.checkpoint import State
+from ganzoo.runs import checkpoint
+from ganzoo.runs.checkpoint import State
 
 Writer = Callable[[Path, dict[str, torch.Tensor]], None]
 Reader = Callable[[Path], object]

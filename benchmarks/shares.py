@@ -17,13 +17,14 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from ganzoo import registry, source, train
-from ganzoo.assembly import assemble
-from ganzoo.dataroot import data_root
-from ganzoo.machine import prepare
-from ganzoo.recipe import load
-from ganzoo.reporter import Silent
-from ganzoo.specs import DataRoot
+from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.plugin import registry
+from ganzoo.recipe import source
+from ganzoo.recipe.check import load
+from ganzoo.training import loop as train
+from ganzoo.training.machine import prepare
+from ganzoo.training.parts import assemble
+from ganzoo.training.state import Silent
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from benchmarks import layers
 from benchmarks.contestants import bare_loop, ganzoo_loop, ganzoo_parts, naive_loop
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import WORKS, Work
-from ganzoo.machine import Machine, device_name, peak_memory_mib, prepare
+from ganzoo.training.machine import Machine, device_name, peak_memory_mib, prepare
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from torch import nn
 
-from ganzoo import registry, source
-from ganzoo.recipe import Recipe, load
+from ganzoo.plugin import registry
+from ganzoo.recipe import source
+from ganzoo.recipe.check import load
+from ganzoo.recipe.model import Recipe
 
 HERE = Path(__file__).parent
 

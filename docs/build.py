@@ -62,9 +62,9 @@ def every(group: click.Command, context: click.Context) -> Iterator[tuple[click.
 
 def components() -> str:
     """Return every built-in component with its fields."""
-    from ganzoo.explain import documentation, fields
-    from ganzoo.registry import load
-    from ganzoo.specs import KINDS
+    from ganzoo.plugin.describe import documentation, fields
+    from ganzoo.plugin.registry import load
+    from ganzoo.plugin.specs import KINDS
 
     registry = load(block=["*"])
     captions = json.loads((DOCS / "images/components/captions.json").read_text())
@@ -92,7 +92,7 @@ def components() -> str:
 
 def recipes() -> str:
     """Return every shipped recipe with its header."""
-    from ganzoo.cli.listing import recipe_rows
+    from ganzoo.cli.commands.list import recipe_rows
 
     rows = [
         f"| `{row['name']}` | {cell(row['about'])} *Expect: {cell(row['expect'])}* |"
@@ -103,7 +103,7 @@ def recipes() -> str:
 
 def keys() -> str:
     """Return the keys of a recipe's own tables."""
-    from ganzoo.recipe import Recipe
+    from ganzoo.recipe.model import Recipe
 
     parts = []
     for name, field in Recipe.model_fields.items():

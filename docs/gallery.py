@@ -20,9 +20,9 @@ from typing import Any
 from PIL import Image
 
 import ganzoo
-from ganzoo.errors import DataError
-from ganzoo.grids import save_png
-from ganzoo.registry import load
+from ganzoo.common.errors import DataError
+from ganzoo.plugin.registry import load
+from ganzoo.report.sheets import save_png
 
 PICTURES = Path(__file__).parent / "images" / "components"
 CAPTIONS = PICTURES / "captions.json"

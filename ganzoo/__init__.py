@@ -2,18 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ganzoo._version import __version__
+
 __all__ = ["__version__", "load", "open_run", "run"]
 
 if TYPE_CHECKING:
-    from ganzoo.notebook import load, open_run, run
+    from ganzoo.session import load, open_run, run
 
 
 def __getattr__(name: str) -> Any:
     if name in {"load", "open_run", "run"}:
-        from ganzoo import notebook
+        from ganzoo import session
 
-        return getattr(notebook, name)
+        return getattr(session, name)
     raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
 
 

@@ -1,33 +1,34 @@
 """The whole public contract for plugins. Import from here and from nowhere else in ganzoo."""
 
-from ganzoo.errors import DataError, GanzooError, printable
-from ganzoo.fetch import FetchError, fetch, fingerprint
-from ganzoo.figures import curve_name
-from ganzoo.hookspecs import API_VERSION, hookimpl
-from ganzoo.specs import (
-    Context,
-    DataRoot,
+from ganzoo.common.data_root import DataRoot, Progress
+from ganzoo.common.errors import DataError, GanzooError, printable
+from ganzoo.common.fetch import FetchError, fetch, fingerprint
+from ganzoo.plugin.hooks import API_VERSION, hookimpl
+from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
-    ImageData,
-    ImageShape,
-    ImageSource,
     LossSpec,
-    Meter,
     MetricSpec,
     OptimizerSpec,
     Pair,
-    Progress,
-    Reference,
     RegularizerSpec,
+    ViewSpec,
+)
+from ganzoo.plugin.types import (
+    Context,
+    ImageData,
+    ImageShape,
+    ImageSource,
+    Meter,
+    Reference,
     Run,
     Scale,
     Seen,
     Split,
     Terms,
-    ViewSpec,
 )
+from ganzoo.runs.log import curve_name
 
 __all__ = [
     "API_VERSION",

@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from local_server import LocalServer, running
+from tiny_run import folder, run, tiny  # noqa: F401
 
 
 @pytest.fixture
@@ -23,10 +24,10 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real data sets, or skip."""
-    folder = os.environ.get("GANZOO_DATA")
-    if not folder or not (Path(folder) / "MNIST" / "raw").is_dir():
+    root = os.environ.get("GANZOO_DATA")
+    if not root or not (Path(root) / "MNIST" / "raw").is_dir():
         pytest.skip("needs real data: set GANZOO_DATA to a folder with MNIST/raw in it")
-    return Path(folder)
+    return Path(root)
 
 
 @pytest.fixture(scope="session")

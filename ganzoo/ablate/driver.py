@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ganzoo.ablate import table
-from ganzoo.ablate.cells import Grid
-from ganzoo.ablate.experiment import DIED, Experiment, State, missing, record_death
-from ganzoo.ablate.scores import At, observations, surroundings
+from ganzoo.ablate import comparison as table
+from ganzoo.ablate.experiment import DIED, Experiment, missing, record_death
+from ganzoo.ablate.formats import Result, as_csv, as_json, as_markdown
+from ganzoo.ablate.grid import Grid
+from ganzoo.ablate.observations import At, observations, surroundings
 from ganzoo.ablate.worker import Answer, Setup, Task
-from ganzoo.ablate.writing import Result, as_csv, as_json, as_markdown
-from ganzoo.disk import publish
-from ganzoo.errors import GanzooError
-from ganzoo.signals import Stop
+from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import publish
+from ganzoo.runs.record import State
+from ganzoo.training.signals import Stop
 
 
 class Engine(Protocol):

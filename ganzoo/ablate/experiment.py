@@ -10,29 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.ablate.cells import Cell, Grid
-from ganzoo.disk import cannot_write, publish
-from ganzoo.errors import GanzooError, MachineError
-from ganzoo.rundir import EXPERIMENT, RunDir
+from ganzoo.ablate.grid import Cell, Grid
+from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.files import cannot_write, publish
+from ganzoo.runs.folder import EXPERIMENT, RunDir
+from ganzoo.runs.record import State, state_of
 
 FORMAT = 1
 DIED = "the process died: "
 """How the reason begins where a worker vanished, which says nothing about the recipe."""
-OUT_OF_TIME = "--minutes are over"
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a cell stands: waiting, running, interrupted, done or failed."""
-
-    status: str
-    step: int = 0
-    reason: str = ""
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it has trained as far as its budget goes, or cannot."""
-        return self.status in {"done", "failed"}
 
 
 @dataclass(frozen=True)
@@ -74,16 +60,6 @@ class Experiment:
 def folder_of(cell: str) -> str:
     """Return the folder's name of the cell with this id."""
     return f"cell-{cell}"
-
-
-def state_of(run: RunDir, minutes: float | None = None) -> State:
-    """Return where a run stands; one that used up an experiment's minutes is done."""
-    found = run.read_json("status.json")
-    status, reason = str(found.get("status", "waiting")), str(found.get("reason", ""))
-    step = found.get("step", 0)
-    if status == "interrupted" and minutes is not None and reason.endswith(OUT_OF_TIME):
-        status = "done"
-    return State(status, step if isinstance(step, int) else 0, reason)
 
 
 def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experiment:

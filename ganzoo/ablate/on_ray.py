@@ -15,7 +15,7 @@ from typing import Any
 
 from ganzoo.ablate.local import TICK_SECONDS, Finished, Watching
 from ganzoo.ablate.worker import Task, perform
-from ganzoo.errors import GanzooError, MachineError
+from ganzoo.common.errors import GanzooError, MachineError
 
 RETRIES = 3
 """How often Ray gives a task to another worker when its own dies."""

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from ganzoo.ablate.names import find_ablation
-from ganzoo.checking import problems_of
-from ganzoo.errors import GanzooError, printable
-from ganzoo.parse import parse
-from ganzoo.problems import RecipeError
-from ganzoo.recipe import Count
-from ganzoo.source import Source, find_recipe, read
-from ganzoo.specs import Table
+from ganzoo.common.errors import GanzooError, printable
+from ganzoo.plugin.specs import Table
+from ganzoo.recipe.check import problems_of
+from ganzoo.recipe.model import Count
+from ganzoo.recipe.problems import RecipeError
+from ganzoo.recipe.source import Source, find_recipe, read
+from ganzoo.recipe.toml import parse
 
 if TYPE_CHECKING:
-    from ganzoo.registry import Registry
+    from ganzoo.plugin.registry import Registry
+import os
+
+from ganzoo.common.errors import suggest
+from ganzoo.recipe.source import shipped
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^/|\s][^/|\n]*$")]
@@ -132,3 +135,29 @@ def _base(source: Source, plan: Plan, path: Path) -> Source:
         raise
     except GanzooError as error:
         raise RecipeError([source.problem(("base",), printable(str(error)))]) from None
+
+
+def shipped_ablations() -> dict[str, Path]:
+    """Return the ablations that come with ganzoo, by name."""
+    recipes = next(iter(shipped().values()), None)
+    if recipes is None:
+        return {}
+    return {path.stem: path for path in sorted((recipes.parent / "ablations").glob("*.toml"))}
+
+
+def find_ablation(name: str) -> Path:
+    """Return the file of that name, or the ablation ganzoo ships under it.
+
+    Raises:
+        GanzooError: if there is neither.
+    """
+    known = shipped_ablations()
+    stem = name.removesuffix(".toml")
+    if os.path.isfile(name) or (stem not in known and name and os.path.lexists(name)):
+        return Path(name)
+    if stem in known:
+        return known[stem]
+    raise GanzooError(
+        f"no ablation named '{printable(name, 100)}'{suggest(stem, known)}; there are "
+        f"{', '.join(known) or 'none'}; or give the path of a .toml file"
+    )

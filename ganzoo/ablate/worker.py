@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.ablate.experiment import OUT_OF_TIME, state_of
-from ganzoo.errors import GanzooError
-from ganzoo.rundir import RunDir
+from ganzoo.common.errors import GanzooError
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.record import OUT_OF_TIME, state_of
 
 if TYPE_CHECKING:
-    from ganzoo.assembly import Assembly
-    from ganzoo.machine import Machine
-    from ganzoo.recipe import Recipe
-    from ganzoo.registry import Registry
+    from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.training.machine import Machine
+    from ganzoo.training.parts import Assembly
 
 PROBE_SECONDS = 2.0
 PROBE_STEPS = 20
@@ -84,15 +84,16 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry, machine = _surroundings(task)
-        from ganzoo.recipe import load
+        from ganzoo.recipe.check import load
 
         parts = _assembled(load(run.recipe, registry), task, registry, machine)
     except Exception as error:
         run.set_status("failed", before.step, f"not started: {error}")
         raise
-    from ganzoo import checkpoint
     from ganzoo.report.run_page import leave_page
-    from ganzoo.train import Silent, start
+    from ganzoo.runs import checkpoint
+    from ganzoo.training.loop import start
+    from ganzoo.training.state import Silent
 
     resume = bool(checkpoint.newest(run.checkpoints))
     if not resume:
@@ -115,8 +116,9 @@ def _run(task: Task) -> Answer:
 def _probe(task: Task) -> Answer:
     """Build what a recipe names, run the first-step guards, and time some steps; keep nothing."""
     registry, machine = _surroundings(task)
-    from ganzoo.recipe import load
-    from ganzoo.train import Silent, try_out
+    from ganzoo.recipe.check import load
+    from ganzoo.training.guards import try_out
+    from ganzoo.training.state import Silent
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
@@ -140,7 +142,7 @@ def _probe(task: Task) -> Answer:
 def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
     """Raise GanzooError where a score that will be compared cannot be taken."""
     from ganzoo.measure.watch import watch
-    from ganzoo.reporter import Silent
+    from ganzoo.training.state import Silent
 
     unmeasured = watch(parts, registry, Silent().warn).unmeasured
     missing = {unmeasured[name]: name for name in task.setup.metrics if name in unmeasured}
@@ -151,17 +153,16 @@ def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
 
 def _assembled(recipe: Recipe, task: Task, registry: Registry, machine: Machine) -> Assembly:
     """Build the parts. An ablation never trains on another data set than it names."""
-    from ganzoo.assembly import assemble
-    from ganzoo.dataroot import data_root
-    from ganzoo.reporter import Silent
-    from ganzoo.specs import DataRoot
+    from ganzoo.common.data_root import DataRoot, data_root
+    from ganzoo.training.parts import assemble
+    from ganzoo.training.state import Silent
 
     root = DataRoot(data_root(task.setup.data), not task.setup.offline)
     return assemble(recipe, registry, root, machine, warn=Silent().warn, allow_fallback=False)
 
 
 def _surroundings(task: Task) -> tuple[Registry, Machine]:
-    from ganzoo.machine import prepare
+    from ganzoo.training.machine import prepare
 
     setup = task.setup
     machine, _ = prepare(task.device or setup.device, threads=setup.threads)
@@ -170,7 +171,7 @@ def _surroundings(task: Task) -> tuple[Registry, Machine]:
 
 @functools.cache
 def _registry(plugins: tuple[str, ...], block: tuple[str, ...]) -> Any:
-    from ganzoo import registry
+    from ganzoo.plugin import registry
 
     return registry.load([Path(file) for file in plugins], block)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from ganzoo import __version__
-from ganzoo.cli.boundary import ending
-from ganzoo.errors import suggest
+from ganzoo._version import __version__
+from ganzoo.cli.exit import ending
+from ganzoo.common.errors import suggest
 
 VERBS = {
     "run": "run:run",
@@ -26,7 +26,7 @@ VERBS = {
     "measure": "measure:measure",
     "bench": "bench:bench",
     "check": "check:check",
-    "list": "listing:list_things",
+    "list": "list:list_things",
     "show": "show:show",
     "plugins": "plugins:plugins",
     "new": "new:new",
@@ -125,7 +125,7 @@ class Verbs(Group):
         if place is None:
             return None
         module, _, name = place.partition(":")
-        found = getattr(import_module(f"ganzoo.cli.{module}"), name)
+        found = getattr(import_module(f"ganzoo.cli.commands.{module}"), name)
         assert isinstance(found, click.Command)
         return found
 

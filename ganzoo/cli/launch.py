@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ganzoo.cli import streams
+from ganzoo.cli import output as streams
 from ganzoo.cli.options import Place
-from ganzoo.cli.wording import resume_command
+from ganzoo.cli.summaries import resume_command
 
 if TYPE_CHECKING:
-    from ganzoo.assembly import Assembly
-    from ganzoo.cli.display import Display
-    from ganzoo.recipe import Recipe
-    from ganzoo.registry import Registry
-    from ganzoo.rundir import RunDir
+    from ganzoo.cli.progress import Display
+    from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.runs.folder import RunDir
+    from ganzoo.training.parts import Assembly
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,10 @@ class Launch:
             GanzooError: if a part cannot be built or trains nothing.
         """
         self.display.note("the recipe is in order; building data and networks …")
-        from ganzoo.assembly import assemble
-        from ganzoo.dataroot import data_root
-        from ganzoo.machine import prepare
-        from ganzoo.specs import DataRoot
-        from ganzoo.train import try_out
+        from ganzoo.common.data_root import DataRoot, data_root
+        from ganzoo.training.guards import try_out
+        from ganzoo.training.machine import prepare
+        from ganzoo.training.parts import assemble
 
         place, display = self.place, self.display
         machine, warning = prepare(
@@ -59,9 +58,9 @@ class Launch:
 
     def train(self, parts: Assembly, run: RunDir, *, resume: bool) -> int:
         """Train in the folder ``run``, print the result and return the exit code."""
-        from ganzoo.errors import GanzooError
+        from ganzoo.common.errors import GanzooError
         from ganzoo.report.run_page import leave_page
-        from ganzoo.train import start
+        from ganzoo.training.loop import start
 
         try:
             outcome = start(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.cli.wording import OUT
+from ganzoo.cli.summaries import OUT
 
 if TYPE_CHECKING:
-    from ganzoo.registry import Registry
+    from ganzoo.plugin.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +28,7 @@ class Parts:
 
     def load(self, warn: Callable[[str], None] | None = None) -> Registry:
         """Load them; what is wrong with one that nobody named is told to ``warn``."""
-        from ganzoo import registry
+        from ganzoo.plugin import registry
 
         found = registry.load(self.plugin, self.block)
         if warn is None:
@@ -167,7 +167,7 @@ def recipe_names(
     incomplete: str,
 ) -> list[CompletionItem]:
     """Complete the name of a shipped recipe, or a file."""
-    from ganzoo.source import shipped
+    from ganzoo.recipe.source import shipped
 
     names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]
@@ -179,7 +179,7 @@ def run_names(
     incomplete: str,
 ) -> list[CompletionItem]:
     """Complete the letters of a run."""
-    from ganzoo.rundir import list_runs
+    from ganzoo.runs.folder import list_runs
 
     runs = list_runs(Path(context.params.get("out") or OUT))
     return [

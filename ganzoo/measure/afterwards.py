@@ -10,21 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo import checkpoint
-from ganzoo.assembly import Assembly, assemble, shape_of
-from ganzoo.errors import CheckpointError, GanzooError
-from ganzoo.machine import Machine
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import CheckpointError, GanzooError
 from ganzoo.measure.features import BATCH
-from ganzoo.measure.pixels import pick
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
 from ganzoo.measure.select import network_for
 from ganzoo.measure.watch import watch
-from ganzoo.noise import observing
-from ganzoo.recipe import Measure, Recipe
-from ganzoo.registry import Registry
-from ganzoo.rundir import RunDir
-from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, MetricSpec
+from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.specs import DatasetSpec, MetricSpec
+from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.recipe.model import Measure, Recipe
+from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import RunDir
+from ganzoo.training.feed import pick, shape_of
+from ganzoo.training.machine import Machine
+from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.randomness import observing
 
 USUAL = ("frechet", "kernel", "neighbourhoods", "class_histogram")
 """Metrics that are taken where a recipe names none."""
@@ -166,7 +168,7 @@ def _first(parts: Assembly) -> Tensor:
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:
-    from ganzoo.errors import DataError
+    from ganzoo.common.errors import DataError
 
     try:
         return dataset.build(root, "test")

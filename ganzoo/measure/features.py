@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzoo.measure.networks import Points, RandomNetwork, weights_sha256
-from ganzoo.specs import ImageShape, Seen
+from ganzoo.plugin.types import ImageShape, Seen
 
 BATCH = 250
 """Images that are looked at together."""

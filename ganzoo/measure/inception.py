@@ -18,12 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from torch import Tensor, nn
 
-from ganzoo.disk import publish
-from ganzoo.errors import GanzooError
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import publish
+from ganzoo.measure.classifier import FOLDER
 from ganzoo.measure.features import FeatureNetwork
-from ganzoo.measure.prepare import FOLDER
-from ganzoo.noise import observing
-from ganzoo.specs import DataRoot
+from ganzoo.training.randomness import observing
 
 CLASSES = 1008
 INSTALL = "pip install 'ganzoo-torch[inception]'"

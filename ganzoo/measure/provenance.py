@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError
-from ganzoo.specs import MetricSpec, is_points
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.specs import MetricSpec
+from ganzoo.plugin.types import is_points
 
 if TYPE_CHECKING:
     from ganzoo.measure.reference import Bench

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from ganzoo.feed import to_range
 from ganzoo.measure.features import BATCH, FeatureNetwork
-from ganzoo.measure.pixels import batches, pick, shuffled
-from ganzoo.recipe import Measure
-from ganzoo.specs import ImageData, ImageShape, Seen
+from ganzoo.plugin.types import ImageData, ImageShape, Seen
+from ganzoo.recipe.model import Measure
+from ganzoo.report.sheets import sheet
+from ganzoo.training.feed import pick, to_range
+from ganzoo.training.randomness import key
 
 MOST_KEPT = 256 << 20
 """Bytes of features that are kept between metrics; a larger reference is looked at anew."""
@@ -148,3 +150,32 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
 def _unit(images: Tensor) -> Tensor:
     flat = images.flatten(1)
     return flat.float() / 255 if images.dtype == torch.uint8 else flat.float()
+
+
+NEIGHBOURS = 5
+
+
+def neighbours(images: Tensor, train: ImageData, image: ImageShape) -> Image.Image:
+    """Return a sheet with one row per fake: the fake, then its five nearest training images.
+
+    Args:
+        images: fakes ``[N, C, H, W]`` as stored.
+    """
+    _, numbers = nearest(images, train, min(NEIGHBOURS, len(train)))
+    rows = [
+        torch.cat([fake.unsqueeze(0), pick(train, own)])
+        for fake, own in zip(images, numbers, strict=True)
+    ]
+    return sheet(to_range(torch.cat(rows), image), image, 1 + numbers.shape[1])
+
+
+def batches(data: ImageData, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield images and labels of these numbers in order, at most ``size`` at a time."""
+    for chosen in torch.split(indices, size):
+        yield pick(data, chosen), None if data.labels is None else data.labels[chosen]
+
+
+def shuffled(count: int, seed: int, stream: str) -> Tensor:
+    """Return the numbers below ``count`` in an order that depends on seed and stream alone."""
+    generator = torch.Generator().manual_seed(key(seed, stream, count))
+    return torch.randperm(count, generator=generator)

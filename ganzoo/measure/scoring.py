@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
-from ganzoo.grids import to_pixels
-from ganzoo.guards import attempt
+from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.provenance import provenance
 from ganzoo.measure.reference import Bench
-from ganzoo.noise import draw, key
-from ganzoo.recipe import Latent
-from ganzoo.specs import ImageShape, MetricSpec, is_points
+from ganzoo.plugin.attempt import attempt
+from ganzoo.plugin.specs import MetricSpec
+from ganzoo.plugin.types import ImageShape, is_points
+from ganzoo.recipe.model import Latent
+from ganzoo.report.sheets import to_pixels
+from ganzoo.training.randomness import draw, key
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ganzoo.errors import GanzooError
-from ganzoo.measure import prepare
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import GanzooError
+from ganzoo.measure import classifier as prepare
 from ganzoo.measure.features import FeatureNetwork, points, random_network
-from ganzoo.recipe import Measure
-from ganzoo.registry import Registry
-from ganzoo.specs import DataRoot, DatasetSpec, ImageData, ImageShape, is_points
+from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.specs import DatasetSpec
+from ganzoo.plugin.types import ImageData, ImageShape, is_points
+from ganzoo.recipe.model import Measure
 
 
 def network_for(

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ganzoo.errors import DataError, GanzooError
-from ganzoo.measure.prepare import NotPrepared
+from ganzoo.common.errors import DataError, GanzooError
+from ganzoo.measure.classifier import NotPrepared
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
 from ganzoo.measure.select import network_for
-from ganzoo.noise import observing
-from ganzoo.registry import Registry
-from ganzoo.specs import DatasetSpec, ImageData
-from ganzoo.views import seen_shape
+from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.specs import DatasetSpec
+from ganzoo.plugin.types import ImageData
+from ganzoo.training.half_step import seen_shape
+from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
-    from ganzoo.assembly import Assembly
+    from ganzoo.training.parts import Assembly
 
 PREFIX = "m/"
 """Goes before the names of scores in the log."""

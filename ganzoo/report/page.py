@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ganzoo import __version__
-from ganzoo.errors import printable
+from ganzoo._version import __version__
+from ganzoo.common.errors import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 

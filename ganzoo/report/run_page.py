@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganzoo import rundir
-from ganzoo.disk import publish
-from ganzoo.errors import GanzooError
-from ganzoo.figures import as_written, duration, number
+from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import publish
+from ganzoo.common.text import as_written, duration, number
 from ganzoo.report.charts import Curves, curves
 from ganzoo.report.page import data_uri, render
-from ganzoo.rundir import RunDir
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.plugin_files import plugin_files
+from ganzoo.runs.record import state as state_of_run
 
 NAME = "report.html"
 MOST_SHEETS = 60
@@ -99,7 +100,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         live=live,
         name=run.path.parent.name or run.path.name,
         id=run.id,
-        status=rundir.state(run, status),
+        status=state_of_run(run, status),
         reason=str(status.get("reason", "")),
         time=str(status.get("time", "")),
         step=whole(status.get("step")) or (whole(log[-1].get("step")) if log else None) or 0,
@@ -326,7 +327,7 @@ def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:
 
 def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
     """Return what to type: to repeat the run, to sample it, and what was typed for it."""
-    files = rundir.plugin_files(run)
+    files = plugin_files(run)
     plugins = "".join(f" --plugin {shlex.quote(str(file))}" for file in files)
     folder = shlex.quote(str(run.path))
     rows = [

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ganzoo.testing.report import KINDS, Case, Finding, Note, Report, Target
+from ganzoo.testing.findings import KINDS, Case, Finding, Note, Report, Target
 
 __all__ = ["KINDS", "Case", "Finding", "Note", "Report", "Target", "cases", "check", "suite"]
 
@@ -39,7 +39,7 @@ def check(target: Target, **options: Any) -> Report:
 
 def cases(target: Target, **options: Any) -> list[Case]:
     """Return the checks of ``target`` one by one; each runs when it is called."""
-    from ganzoo.testing.select import cases as found
+    from ganzoo.testing.targets import cases as found
 
     return found(target, options)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.dataroot import data_root
-from ganzoo.errors import DataError
-from ganzoo.specs import DataRoot, DatasetSpec, ImageData, Split
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, show
+from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.common.errors import DataError
+from ganzoo.plugin.specs import DatasetSpec
+from ganzoo.plugin.types import ImageData, Split
+from ganzoo.testing.claims import Claim, cases_of, show
+from ganzoo.testing.findings import Case, Note, Report
 
 MOST = 20_000
 """Images that are compared one by one."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ganzoo.guards import couples
-from ganzoo.specs import DiscriminatorSpec, ImageShape
+from ganzoo.plugin.specs import DiscriminatorSpec
+from ganzoo.plugin.types import ImageShape
 from ganzoo.testing import networks
+from ganzoo.testing.claims import Claim, cases_of, images, show, stirred, unreached
+from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.networks import CLASSES, NetworkTrial
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, images, show, stirred, unreached
+from ganzoo.training.guards import couples
 
 
 class Trial(NetworkTrial):

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ganzoo.specs import GeneratorSpec, ImageShape, is_points
+from ganzoo.plugin.specs import GeneratorSpec
+from ganzoo.plugin.types import ImageShape, is_points
 from ganzoo.testing import networks
+from ganzoo.testing.claims import Claim, cases_of, same, show, stirred, unreached
+from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.networks import CLASSES, NetworkTrial
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, same, show, stirred, unreached
 
 LATENT = 12
 

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.half import Batch, HalfStep, total
-from ganzoo.specs import LossSpec, Role
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, same, show
+from ganzoo.plugin.specs import LossSpec
+from ganzoo.plugin.types import Role
+from ganzoo.testing.claims import Claim, cases_of, same, show
+from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.variants import variants
+from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import HalfStep, total
 
 COUNT = 8
 CLASSES = 3

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ganzoo.specs import ImageShape, MetricSpec, Seen
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of
+from ganzoo.plugin.specs import MetricSpec
+from ganzoo.plugin.types import ImageShape, Seen
+from ganzoo.testing.claims import Claim, cases_of
+from ganzoo.testing.findings import Case, Note, Report
 
 FEATURES = 6
 CLASSES = 4

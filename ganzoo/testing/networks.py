@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
-from ganzoo.specs import DiscriminatorSpec, GeneratorSpec, ImageShape
-from ganzoo.testing.running import Claim, named, odd_norms, same, stirred, through_safetensors
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.specs import DiscriminatorSpec, GeneratorSpec
+from ganzoo.plugin.types import ImageShape
+from ganzoo.testing.claims import Claim, named, odd_norms, same, stirred, through_safetensors
 
 CLASSES = 3
 SIZES = ((1, 28, 28), (3, 32, 32), (1, 16, 16), (3, 64, 64), (3, 128, 128), (2, 1, 1))

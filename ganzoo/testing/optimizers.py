@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzoo.checkpoint import pack_optimizer, unpack_optimizer
-from ganzoo.specs import OptimizerSpec
-from ganzoo.testing.report import Case, Report
-from ganzoo.testing.running import Claim, cases_of
+from ganzoo.plugin.specs import OptimizerSpec
+from ganzoo.runs.checkpoint import pack_optimizer, unpack_optimizer
+from ganzoo.testing.claims import Claim, cases_of
+from ganzoo.testing.findings import Case, Report
 
 STEPS = 30
 

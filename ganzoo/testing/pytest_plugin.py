@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ganzoo.testing.report import Case
+    from ganzoo.testing.findings import Case
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Add an item for each check of what was asked for."""
     for name in config.getoption("--ganzoo"):
-        from ganzoo.errors import GanzooError
+        from ganzoo.common.errors import GanzooError
         from ganzoo.testing import cases
 
         try:
@@ -51,7 +51,7 @@ class Conformance(pytest.Item):
         Raises:
             PluginError: with what is wrong.
         """
-        from ganzoo.testing.report import Report
+        from ganzoo.testing.findings import Report
 
         Report(tuple(self.case())).raise_for_problems()
 

@@ -11,10 +11,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ganzoo.half import Batch, HalfStep
-from ganzoo.specs import RegularizerSpec
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, show
+from ganzoo.plugin.specs import RegularizerSpec
+from ganzoo.testing.claims import Claim, cases_of, show
+from ganzoo.testing.findings import Case, Note, Report
+from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import HalfStep
 
 SHAPE = (3, 6, 6)
 SLOPE = 1 + 32.469**0.5

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
-from ganzoo.specs import Spec
+from ganzoo.plugin.specs import Spec
 
 T = TypeVar("T", bound=Spec)
 

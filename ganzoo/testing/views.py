@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganzoo.errors import GanzooError
-from ganzoo.specs import ImageShape, ViewSpec
-from ganzoo.testing.report import Case, Note, Report
-from ganzoo.testing.running import Claim, cases_of, images, show
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.specs import ViewSpec
+from ganzoo.plugin.types import ImageShape
+from ganzoo.testing.claims import Claim, cases_of, images, show
+from ganzoo.testing.findings import Case, Note, Report
 
 SIZES = ((3, 16, 16), (1, 28, 28), (3, 9, 12), (2, 1, 1))
 COUNT = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.ablate.experiment import Experiment, folder_of
-from ganzoo.rundir import EXPERIMENT, RunDir
+from ganzoo.runs.folder import EXPERIMENT, RunDir
 
 PROVENANCE = {"metric": "frechet", "network": "toy-classifier", "n_fake": 1000, "ema": False}
 

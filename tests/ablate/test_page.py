@@ -15,9 +15,9 @@ from PIL import Image
 
 from ganzoo.ablate.driver import compared
 from ganzoo.ablate.experiment import Experiment
+from ganzoo.ablate.page import page, write_page
 from ganzoo.report import charts
-from ganzoo.report.ablation import page, write_page
-from ganzoo.rundir import RunDir
+from ganzoo.runs.folder import RunDir
 
 EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}'
 SCORES = {

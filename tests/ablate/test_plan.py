@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from toys import RECIPE, REGISTRY, written
 
-from ganzoo.ablate.cells import Grid, expand
-from ganzoo.ablate.names import find_ablation, shipped_ablations
-from ganzoo.ablate.plan import read_plan
-from ganzoo.errors import GanzooError
-from ganzoo.problems import RecipeError
-from ganzoo.recipe import load
+from ganzoo.ablate.grid import Grid, expand
+from ganzoo.ablate.plan import find_ablation, read_plan, shipped_ablations
+from ganzoo.common.errors import GanzooError
+from ganzoo.recipe.check import load
+from ganzoo.recipe.problems import RecipeError
 
 PLAN = """\
 base = "r"
@@ -168,7 +167,7 @@ def test_ablation_files_are_found_by_name_and_misspelt_ones_suggested() -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_ablations()))
 def test_a_shipped_ablation_checks_and_says_how_to_run_it_in_full(name: str) -> None:
-    from ganzoo import registry
+    from ganzoo.plugin import registry
 
     path = shipped_ablations()[name]
     loaded = registry.load()

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from small import ablate, plan, statuses, tables
 
-from ganzoo import registry
 from ganzoo.ablate import driver, experiment
-from ganzoo.ablate.cells import expand
-from ganzoo.ablate.experiment import State
+from ganzoo.ablate.grid import expand
 from ganzoo.ablate.plan import read_plan
 from ganzoo.ablate.worker import Setup
-from ganzoo.signals import Stop
+from ganzoo.plugin import registry
+from ganzoo.runs.record import State
+from ganzoo.training.signals import Stop
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -126,7 +126,7 @@ def test_a_stopped_driver_leaves_checkpoints_and_the_next_goes_on(
 def test_a_cluster_that_is_not_there_is_the_machines_fault() -> None:
     pytest.importorskip("ray")
     from ganzoo.ablate.on_ray import OnRay
-    from ganzoo.errors import MachineError
+    from ganzoo.common.errors import MachineError
 
     with pytest.raises(MachineError, match=r"Ray cannot reach or start 127\.0\.0\.1:1"):
         OnRay("127.0.0.1:1", None)

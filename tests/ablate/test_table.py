@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from experiments import PROVENANCE, experiment, finish, metric
 
-from ganzoo.ablate.any_runs import compared_runs
+from ganzoo.ablate.compare_runs import compared_runs
 from ganzoo.ablate.driver import compared
-from ganzoo.ablate.writing import as_csv, as_json, as_markdown, notes
-from ganzoo.errors import GanzooError
-from ganzoo.rundir import RunDir
+from ganzoo.ablate.formats import as_csv, as_json, as_markdown, notes
+from ganzoo.common.errors import GanzooError
+from ganzoo.runs.folder import RunDir
 
 SIX = {seed: 10.0 + seed for seed in range(6)}
 BETTER = {seed: 0.8 * value * (1 + 0.01 * seed) for seed, value in SIX.items()}

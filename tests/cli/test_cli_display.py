@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
-from ganzoo.cli import screens, streams, wording
-from ganzoo.cli.display import REDRAW_S, Display
-from ganzoo.cli.streams import Steady, prepare
-from ganzoo.rundir import RunDir
-from ganzoo.signals import stopping
+from ganzoo.cli import output as streams
+from ganzoo.cli import summaries as screens
+from ganzoo.cli import summaries as wording
+from ganzoo.cli.output import Steady, prepare
+from ganzoo.cli.progress import REDRAW_S, Display
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.log import terms
+from ganzoo.training.signals import stopping
 
 ENTRY = {"step": 50, "epoch": 0.5, "d/real": 0.5, "d/fake": 0.25, "d/loss": 0.75, "g/loss": 2.0,
          "g/adversarial": 2.0, "d/accuracy": 0.875, "m/frechet": 12.5}  # fmt: skip
@@ -337,7 +340,7 @@ def test_figures_are_short(value: object, text: str) -> None:
 
 
 def test_a_single_sum_is_shown_where_there_are_no_terms() -> None:
-    assert wording.terms({"d/loss": 1.0, "step": 3}) == "discriminator loss 1.000"
+    assert terms({"d/loss": 1.0, "step": 3}) == "discriminator loss 1.000"
 
 
 def test_the_best_measure_is_shown_apart_where_it_was_earlier() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from calling import Call, shell
 
-from ganzoo.cli import boundary
-from ganzoo.errors import DataError, GanzooError, MachineError, TrainingError
+from ganzoo.cli import exit as boundary
+from ganzoo.common.errors import DataError, GanzooError, MachineError, TrainingError
 
 TEN_MISTAKES = """\
 [train]

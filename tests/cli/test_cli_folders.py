@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from calling import Call, parsed
 
-from ganzoo.cli.runs import last_entry, state
-from ganzoo.rundir import RunDir
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.record import last_entry, state
 
 
 @pytest.fixture

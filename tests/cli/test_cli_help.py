@@ -111,6 +111,6 @@ def test_a_shell_that_asks_gets_recipes(call: Call, monkeypatch: pytest.MonkeyPa
 
 
 def test_version_is_one_line(call: Call) -> None:
-    from ganzoo import __version__
+    from ganzoo._version import __version__
 
     assert call("--version").stdout == f"ganzoo {__version__}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from calling import Call, parsed
 
-from ganzoo.specs import KINDS
+from ganzoo.plugin.specs import KINDS
 
 PLURALS = [
     "generators", "discriminators", "losses", "regularizers", "optimizers", "metrics", "data",
@@ -76,7 +76,7 @@ def test_a_broken_plugin_is_named_with_its_reason(
 ) -> None:
     from dataclasses import replace
 
-    from ganzoo import registry
+    from ganzoo.plugin import registry
 
     real = registry.load
     broken = registry.Broken("hinge2", "ganzoo-hinge 0.2", "ImportError: no\x1b[2J module", "x")

@@ -239,8 +239,8 @@ def test_a_fallback_is_told_so_that_nobody_misses_it(call: Call, tiny: Path) -> 
 def test_a_run_that_fails_ends_with_3_and_says_what_is_left(
     call: Call, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganzoo.errors import TrainingError
-    from ganzoo.health import Health
+    from ganzoo.common.errors import TrainingError
+    from ganzoo.training.health import Health
 
     def fail(self: Health, step: int, terms: object) -> None:  # noqa: ARG001
         raise TrainingError(f"term 'd/real' became nan at step {step}")

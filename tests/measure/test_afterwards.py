@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from ganzoo.cli.app import ganzoo as command
-from ganzoo.measure import prepare
-from ganzoo.specs import DataRoot
+from ganzoo.common.data_root import DataRoot
+from ganzoo.measure import classifier as prepare
 from ganzoo_datasets import Digits
 
 SMALL = [

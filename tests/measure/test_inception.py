@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganzoo.errors import GanzooError
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import GanzooError
 from ganzoo.measure.inception import adopt, inception
-from ganzoo.specs import DataRoot
 
 pytest.importorskip("torch_fidelity", reason="needs the extra: pip install ganzoo-torch[inception]")
 

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganzoo.errors import GanzooError
-from ganzoo.measure import prepare
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import GanzooError
+from ganzoo.measure import classifier as prepare
 from ganzoo.measure.features import points, random_network
 from ganzoo.measure.networks import Classifier, Stacked
 from ganzoo.measure.select import network_for
-from ganzoo.recipe import Measure
-from ganzoo.registry import load
-from ganzoo.specs import DataRoot, ImageData, ImageShape
+from ganzoo.plugin.registry import load
+from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.recipe.model import Measure
 from ganzoo_datasets import Digits, Mnist
 
 GREY = ImageShape(1, 28, 28)

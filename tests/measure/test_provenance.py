@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo.errors import GanzooError
+from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import random_network
 from ganzoo.measure.provenance import comparable, provenance
 from ganzoo.measure.reference import Bench, nearest
 from ganzoo.measure.scoring import able, check_names
-from ganzoo.recipe import Measure
-from ganzoo.specs import ImageData, ImageShape
+from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.recipe.model import Measure
 from ganzoo_metrics import ClassHistogram, DiscriminatorGap, Frechet, Memorisation, Neighbourhoods
 
 GENERATOR = torch.Generator().manual_seed(0)

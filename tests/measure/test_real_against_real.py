@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganzoo.measure import prepare
+from ganzoo.common.data_root import DataRoot
+from ganzoo.measure import classifier as prepare
 from ganzoo.measure.features import FeatureNetwork
-from ganzoo.measure.pixels import pick
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer
-from ganzoo.recipe import Measure
-from ganzoo.specs import DataRoot, ImageShape
+from ganzoo.plugin.types import ImageShape
+from ganzoo.recipe.model import Measure
+from ganzoo.training.feed import pick
 from ganzoo_datasets import Digits, Mnist, StackedMnist
 from ganzoo_metrics import (
     ClassHistogram,

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo import checkpoint
-from ganzoo.assembly import assemble
-from ganzoo.machine import Machine
-from ganzoo.measure import prepare
-from ganzoo.recipe import load
-from ganzoo.registry import load as load_registry
-from ganzoo.reporter import Silent
-from ganzoo.rundir import RunDir
-from ganzoo.specs import DataRoot
-from ganzoo.train import new_run, start
+from ganzoo.common.data_root import DataRoot
+from ganzoo.measure import classifier as prepare
+from ganzoo.plugin.registry import load as load_registry
+from ganzoo.recipe.check import load
+from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import RunDir
+from ganzoo.training.loop import new_run, start
+from ganzoo.training.machine import Machine
+from ganzoo.training.parts import assemble
+from ganzoo.training.state import Silent
 from ganzoo_datasets import Digits
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "dcgan_digits.toml"

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ganzoo.report.run_page import all_charts, leave_page, read_log, run_page, write_page
-from ganzoo.rundir import RunDir
+from ganzoo.runs.folder import RunDir
 
 EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}\x1b]0;\u202e'
 STEPS = (10, 20, 30)
@@ -259,7 +259,7 @@ def test_the_slider_goes_through_the_sheets(run: RunDir, browser: Any, width: in
 def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, browser: Any) -> None:
     from threading import Thread
 
-    from ganzoo.report.live import live_server
+    from ganzoo.report.serving import live_server
 
     with live_server(run) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -1,0 +1,129 @@
+"""The cells of an experiment on the terminal, while they are worked on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ganzoo.cli.summaries import duration, number
+from ganzoo.common.errors import printable
+from ganzoo.runs.record import last_entry
+
+if TYPE_CHECKING:
+    from ganzoo.ablate.driver import Estimate
+    from ganzoo.ablate.experiment import Experiment
+    from ganzoo.ablate.grid import Grid
+    from ganzoo.cli.progress import Display
+    from ganzoo.runs.record import State
+
+REDRAW_S = 1.0
+MOST_ROWS = 24
+MARKS = {"done": "✓", "failed": "✗", "running": "▸", "interrupted": "‖"}
+
+
+class Board:
+    """Tells of cells as they end, and draws a live table where there is a terminal."""
+
+    def __init__(self, display: Display, grid: Grid) -> None:
+        self.display = display
+        self.grid = grid
+        self.begun = time.monotonic()
+        self._experiment: Experiment | None = None
+        self._live: Live | None = None
+        self._drawn = 0.0
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+        self.display.note(text)
+
+    def trying(self) -> None:
+        """Say that every variant is built before anything trains."""
+        self.note(f"trying {len(self.grid.variants)} variants before anything trains …")
+
+    def estimated(self, estimate: Estimate, jobs: int) -> None:
+        """Say how long all cells will take."""
+        seconds = estimate.total((cell.variant for cell in self.grid.cells), jobs)
+        self.note(
+            f"{len(self.grid.cells)} cells of {self.grid.plan.budget}: about {duration(seconds)} "
+            "of training in all"
+        )
+        for variant, how in estimate.died.items():
+            self.display.warn(f"trying variant '{variant}' ended its worker: {how}")
+
+    @contextmanager
+    def watching(self, experiment: Experiment) -> Iterator[None]:
+        """Draw the cells of ``experiment`` until it is over."""
+        self._experiment = experiment
+        if self.display.is_drawn:
+            self._live = Live(
+                self._table(), console=self.display.console, auto_refresh=False, transient=True
+            )
+            self._live.start(refresh=True)
+        try:
+            yield
+        finally:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+
+    def tick(self) -> None:
+        """Draw again, once a second."""
+        now = time.monotonic()
+        if self._live is not None and now - self._drawn >= REDRAW_S:
+            self._drawn = now
+            self._live.update(self._table(), refresh=True)
+
+    def cell_ended(self, cell: str, state: State, error: str) -> None:
+        """Write a line about it."""
+        assert self._experiment is not None
+        known = next(one for one in self._experiment.cells if one["id"] == cell)
+        ended = [self._experiment.state(one["id"]).is_final for one in self._experiment.cells]
+        reason = error or state.reason
+        self.note(
+            f"{MARKS.get(state.status, ' ')} {sum(ended)}/{len(ended)} {known['variant']}, seed "
+            f"{known['seed']}: {state.status} at step {state.step:,}"
+            + (f": {printable(reason, 300)}" if reason and state.status != "done" else "")
+            + f" ({duration(time.monotonic() - self.begun)})"
+        )
+
+    def _table(self) -> Table:
+        assert self._experiment is not None
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("", "variant", "seed", "step", "last", "cell"):
+            table.add_column(name, no_wrap=name != "last")
+        states = [(cell, self._experiment.state(cell["id"])) for cell in self._experiment.cells]
+        # Those in work first: with many cells the rest is only counted.
+        order = {"running": 0, "failed": 1, "interrupted": 2, "waiting": 3, "done": 4}
+        states.sort(key=lambda pair: order.get(pair[1].status, 9))
+        for cell, state in states[:MOST_ROWS]:
+            entry = last_entry(self._experiment.run(cell["id"]))
+            row = [
+                MARKS.get(state.status, " "),
+                cell["variant"],
+                str(cell["seed"]),
+                f"{max(state.step, entry.get('step') or 0):,}" if entry else "",
+                _scores(entry) if state.status != "failed" else state.reason,
+                cell["id"],
+            ]
+            table.add_row(*(Text(printable(text, 200)) for text in row))
+        done = sum(state.is_final for _, state in states)
+        hidden = len(states) - MOST_ROWS
+        more = f", {hidden} more not shown" if hidden > 0 else ""
+        table.caption = (
+            f"{done}/{len(states)} cells, {duration(time.monotonic() - self.begun)}{more}"
+        )
+        table.caption_justify = "left"
+        return table
+
+
+def _scores(entry: dict[str, Any]) -> str:
+    chosen = [name for name in entry if name.startswith("m/")] or ["d/loss", "g/loss"]
+    return " ".join(
+        f"{name.removeprefix('m/')} {number(entry[name])}" for name in chosen[:3] if name in entry
+    )

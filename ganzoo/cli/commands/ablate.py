@@ -1,0 +1,245 @@
+"""``ganzoo ablate``: run every cell of an ablation file, or what is missing of it, and compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command, Settings
+from ganzoo.cli.options import Parts, Place, json_option, out_option, place_options, plugin_options
+from ganzoo.common.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.ablate.driver import Engine, Estimate
+    from ganzoo.ablate.experiment import Experiment
+    from ganzoo.ablate.grid import Grid
+    from ganzoo.ablate.worker import Setup
+    from ganzoo.cli.board import Board
+
+FAILED = 3
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo ablate transpose_vs_upsample --dry-run   what would run, how long",
+        "ganzoo ablate transpose_vs_upsample --jobs 2    the same again goes on",
+        "ganzoo ablate mine.toml --on ray://head:10001   on Ray, with --out shared",
+    ],
+)
+@click.argument("file", metavar="FILE")
+@plugin_options
+@place_options
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells at the same time.")
+@click.option("--on", metavar="WHERE", help="'ray', or the address of a cluster: ray://host:port.")
+@click.option("--dry-run", is_flag=True, help="Show the cells and the time; train nothing.")
+@click.option("--retry-failed", is_flag=True, help="Run cells again whose training failed.")
+@out_option
+@click.option("--name", metavar="NAME", help="Name of the experiment's folder, else the file's.")
+@json_option
+@click.pass_obj
+def ablate(
+    settings: Settings,
+    *,
+    file: str,
+    parts: Parts,
+    place: Place,
+    jobs: int | None,
+    on: str | None,
+    dry_run: bool,
+    retry_failed: bool,
+    out: Path,
+    name: str | None,
+    as_json: bool,
+) -> int:
+    """Train what is missing of an ablation FILE, and compare."""
+    # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
+    # goes on with what is missing, and a further seed or variant adds cells.
+    from dataclasses import replace
+
+    from ganzoo.ablate import driver, experiment
+    from ganzoo.ablate.grid import expand
+    from ganzoo.ablate.plan import read_plan
+    from ganzoo.cli.board import Board
+    from ganzoo.cli.progress import Display
+    from ganzoo.runs.plugin_files import keep_plugin_files
+    from ganzoo.training.signals import stopping
+
+    registry = parts.load(streams.warn)
+    written = read_plan(file, registry)
+    grid = expand(written, registry)
+    grid = replace(grid, name=name or grid.name)
+    setup = setup_of(grid, parts, place)
+    engine = engine_of(on, jobs, place)
+    with Display(settings.verbosity) as display, stopping(lambda: None) as stop:
+        board = Board(display, grid)
+        try:
+            if dry_run:
+                known = existing(out / grid.name)
+                board.trying()
+                estimate = driver.try_variants(grid, setup, engine, lambda: bool(stop.signal))
+                show_cells(grid, known, estimate, engine.jobs, as_json=as_json)
+                return stop.exit_code
+            unstarted = [variant.name for variant in grid.variants]
+            if experiment.is_experiment(out / grid.name):
+                unstarted = untried(grid, out / grid.name)
+            if unstarted:
+                board.trying()
+                estimate = driver.try_variants(
+                    grid, setup, engine, lambda: bool(stop.signal), unstarted
+                )
+                if stop.signal:
+                    return stop.exit_code
+                board.estimated(estimate, engine.jobs)
+            made = experiment.create(out, grid, sys.argv, written.path.read_text())
+            for cell in experiment.missing(made):
+                keep_plugin_files(made.run(cell.id), registry)
+            with made.locked(), board.watching(made):
+                driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
+        finally:
+            engine.close()
+    return concluded(made, board, stop.exit_code, as_json=as_json)
+
+
+def setup_of(grid: Grid, parts: Parts, place: Place) -> Setup:
+    """Return what the workers need to know beside their cells."""
+    from ganzoo.ablate.worker import Setup
+    from ganzoo.common.data_root import data_root
+
+    return Setup(
+        tuple(str(file.expanduser().absolute()) for file in parts.plugin),
+        tuple(parts.block),
+        str(data_root(place.data)),
+        place.offline,
+        place.device,
+        place.threads or 1,
+        grid.plan.budget.minutes,
+        tuple(grid.plan.metrics),
+    )
+
+
+def engine_of(on: str | None, jobs: int | None, place: Place) -> Engine:
+    """Return where the cells run.
+
+    Raises:
+        GanzooError: for a place that is not known.
+    """
+    if on is None:
+        from ganzoo.ablate.local import Local, visible_gpus
+
+        gpus = visible_gpus() if place.device in {"auto", "cuda"} else []
+        return Local(jobs or max(1, len(gpus)), gpus)
+    if on == "ray" or on.startswith("ray://"):
+        from ganzoo.ablate.on_ray import OnRay
+
+        return OnRay(
+            "" if on == "ray" else on,
+            jobs,
+            cpus_per_cell=place.threads or 1,
+            gpus_per_cell=int(place.device == "cuda"),
+        )
+    raise GanzooError(f"--on {on!r}: choose 'ray' or the address of a cluster, ray://host:10001")
+
+
+def existing(path: Path) -> Experiment | None:
+    """Return the experiment that is there already, or None."""
+    from ganzoo.ablate import experiment
+
+    return experiment.open_experiment(path) if experiment.is_experiment(path) else None
+
+
+def untried(grid: Grid, path: Path) -> list[str]:
+    """Return the variants of which no cell was ever begun; only those are tried first."""
+    from ganzoo.ablate.experiment import folder_of
+    from ganzoo.runs.folder import RunDir
+
+    begun = {
+        cell.variant
+        for cell in grid.cells
+        if RunDir(path / folder_of(cell.id)).read_json("status.json")
+    }
+    return [variant.name for variant in grid.variants if variant.name not in begun]
+
+
+def show_cells(
+    grid: Grid, known: Experiment | None, estimate: Estimate, jobs: int, *, as_json: bool
+) -> None:
+    """Print the cells, their number and the expected time."""
+    from ganzoo.ablate.experiment import needs_work
+    from ganzoo.ablate.sentences import changes_of
+    from ganzoo.cli.output import show_table
+    from ganzoo.cli.summaries import duration
+    from ganzoo.runs.record import State, state_of
+
+    states = {
+        cell.id: state_of(known.run(cell.id)) if known else State("waiting") for cell in grid.cells
+    }
+    missing = [cell for cell in grid.cells if needs_work(states[cell.id], retry_failed=False)]
+    seconds = estimate.total((cell.variant for cell in missing), jobs)
+    if as_json:
+        streams.result(
+            {
+                "name": grid.name,
+                "cells": [
+                    {
+                        "id": cell.id,
+                        "variant": cell.variant,
+                        "seed": cell.seed,
+                        "status": states[cell.id].status,
+                        "seconds": estimate.seconds.get(cell.variant),
+                    }
+                    for cell in grid.cells
+                ],
+                "missing": len(missing),
+                "jobs": jobs,
+                "seconds": seconds,
+            }
+        )
+        return
+    rows: list[list[Any]] = []
+    for variant in grid.variants:
+        own = [cell for cell in grid.cells if cell.variant == variant.name]
+        done = sum(states[cell.id].is_final for cell in own)
+        each = estimate.seconds.get(variant.name)
+        rows.append(
+            [
+                variant.name,
+                f"{len(own)} cells, {done} there",
+                "–" if each is None else duration(each),
+                changes_of(variant.changes),
+            ]
+        )
+    show_table(grid.name, ("variant", "cells", "time each", "differs from the baseline in"), rows)
+    streams.say(
+        f"{len(grid.variants)} variants × {len(grid.plan.seeds)} seeds = {len(grid.cells)} cells "
+        f"of {grid.plan.budget}; {len(missing)} to run, about {duration(seconds)} with "
+        f"{jobs} at a time (without measuring)"
+    )
+
+
+def concluded(made: Experiment, board: Board, exit_code: int, *, as_json: bool) -> int:
+    """Write and print the tables; return the exit code."""
+    from ganzoo.ablate import driver
+    from ganzoo.ablate.page import write_page
+    from ganzoo.cli.commands.compare import show
+
+    result = driver.compared(made)
+    driver.write_tables(made, result)
+    page = write_page(made, result)
+    show(result, as_json=as_json)
+    board.note(f"page: {page}")
+    failed = sum(run.state.status == "failed" for run in result.runs)
+    unfinished = sum(not run.state.is_final for run in result.runs)
+    for folder in made.stale():
+        board.note(f"stale: '{made.path / folder}' is a cell that the file no longer has")
+    if failed:
+        board.note(f"{failed} of {len(result.runs)} cells failed; run them again: --retry-failed")
+    if unfinished:
+        board.note(
+            f"{unfinished} of {len(result.runs)} cells are missing; the same command goes on"
+        )
+    return exit_code or (FAILED if failed or unfinished else 0)

@@ -1,0 +1,80 @@
+"""``ganzoo check`` and ``ganzoo schema``: recipes without running them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command
+from ganzoo.cli.options import Parts, json_option, plugin_options, recipe_names, set_option
+from ganzoo.common.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+
+
+@click.command(
+    cls=Command,
+    examples=["ganzoo check mine.toml", "ganzoo check recipes/*.toml --set train.epochs=3"],
+)
+@click.argument(
+    "recipes", nargs=-1, required=True, metavar="RECIPE...", shell_complete=recipe_names
+)
+@set_option
+@plugin_options
+@json_option
+def check(
+    *, recipes: tuple[str, ...], overrides: tuple[str, ...], parts: Parts, as_json: bool
+) -> int:
+    """Report every mistake in recipes, with file and line."""
+    registry = parts.load(streams.warn)
+    reports = [examined(name, registry, overrides) for name in recipes]
+    if as_json:
+        streams.result(
+            [{key: report[key] for key in ("recipe", "ok", "problems")} for report in reports]
+        )
+    else:
+        for report in reports:
+            if report["ok"]:
+                streams.say(f"{report['recipe']}: ok")
+            else:
+                streams.tell(report["text"])
+    return 0 if all(report["ok"] for report in reports) else GanzooError.exit_code
+
+
+def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Return what there is to say of one recipe."""
+    from ganzoo.recipe.check import load
+    from ganzoo.recipe.problems import RecipeError
+    from ganzoo.recipe.source import find_recipe
+
+    recipe, problems, text = name, [], ""
+    try:
+        path = find_recipe(name)
+        recipe = str(path)
+        load(path, registry, overrides)
+    except RecipeError as error:
+        text = str(error)
+        problems = [vars(problem) for problem in error.problems]
+    except GanzooError as error:
+        text = f"{name}: {error}"
+        problems = [{"file": name, "line": 0, "key": "", "message": str(error), "text": ""}]
+    return {"recipe": recipe, "ok": not problems, "problems": problems, "text": text}
+
+
+@click.command(
+    cls=Command,
+    hidden=True,  # asked for once, by an editor; the page of verbs has to fit a terminal
+    examples=["ganzoo schema > recipe.schema.json", "ganzoo schema --plugin my_loss.py"],
+)
+@plugin_options
+def schema(*, parts: Parts) -> None:
+    """Print the JSON schema of recipes, for editors.
+
+    An editor uses it for a recipe that begins with: #:schema ./recipe.schema.json
+    """
+    from ganzoo.recipe.schema import schema as schema_of
+
+    streams.result(schema_of(parts.load(streams.warn)))

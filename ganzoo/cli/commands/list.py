@@ -1,0 +1,156 @@
+"""``ganzoo list``: recipes, components, data sets and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command
+from ganzoo.cli.options import Parts, json_option, out_option, plugin_options
+from ganzoo.cli.output import show_table
+from ganzoo.cli.summaries import number
+from ganzoo.plugin.specs import KINDS
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+
+PLURALS = {**{f"{kind}s": kind for kind in KINDS}, "losses": "loss", "recipe": "recipes",
+           "run": "runs", "data": "dataset"}  # fmt: skip
+"""Other words for what can be listed."""
+CHOICES = ["all", "recipes", "runs", *KINDS]
+
+
+class Section(NamedTuple):
+    """One table."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    shown: Callable[[dict[str, Any]], tuple[Any, ...]]
+
+
+@click.command(
+    "list",
+    cls=Command,
+    examples=["ganzoo list losses", "ganzoo list runs --json", "ganzoo list all"],
+)
+@click.argument("what", default="all", metavar="[WHAT]")
+@plugin_options
+@out_option
+@json_option
+def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
+    """List recipes, runs, data or the components of a kind.
+
+    WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
+    optimizers, metrics or views.
+    """
+    from ganzoo.common.errors import GanzooError, suggest
+
+    chosen = PLURALS.get(what, what)
+    if chosen not in CHOICES:
+        words = [*CHOICES, *PLURALS]
+        raise GanzooError(
+            f"nothing named {what!r} to list{suggest(what, words)}; there are {', '.join(CHOICES)}"
+        )
+    registry = None if chosen in {"recipes", "runs"} else parts.load(streams.warn)
+    names = [name for name in CHOICES if name != "all"] if chosen == "all" else [chosen]
+    sections = {name: section(name, registry, out) for name in names}
+    if as_json:
+        found = {name: part.rows for name, part in sections.items()}
+        streams.result(found if chosen == "all" else found[chosen])
+        return
+    for place, (name, part) in enumerate(sections.items()):
+        if place:
+            streams.say()
+        show_table(name if len(sections) > 1 else "", part.columns, map(part.shown, part.rows))
+
+
+def section(name: str, registry: Registry | None, out: Path) -> Section:
+    """Return one table's content."""
+    if name == "recipes":
+        return Section(
+            ("recipe", "about"),
+            recipe_rows(),
+            lambda row: (row["name"], f"{row['about']} Expect: {row['expect']}"),
+        )
+    if name == "runs":
+        from ganzoo.runs.record import summaries
+
+        return Section(
+            ("run", "recipe", "status", "step", "last changed", "losses d, g"),
+            summaries(out),
+            lambda row: (
+                row["id"], row["recipe"], row["status"], progress(row),
+                str(row["time"])[5:16].replace("T", " "), losses(row["last"]),
+            ),
+        )  # fmt: skip
+    assert registry is not None
+    return Section(
+        (name, "from", "about"),
+        component_rows(name, registry),
+        lambda row: (row["use"], row["from"], row["about"]),
+    )
+
+
+def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return every component of a kind."""
+    from ganzoo.plugin.describe import summary
+
+    return [
+        {
+            "use": use,
+            "kind": kind,
+            "from": registry.owner(kind, use).origin,
+            "about": summary(spec),
+        }
+        for use, spec in registry.specs(kind).items()
+    ]
+
+
+def recipe_rows() -> list[dict[str, Any]]:
+    """Return every shipped recipe."""
+    from ganzoo.recipe.source import shipped
+
+    return [
+        {
+            "name": name,
+            "about": header[0] if header else "",
+            "expect": expected(header),
+            "file": str(path),
+        }
+        for name, path in shipped().items()
+        for header in [header_of(path)]
+    ]
+
+
+def header_of(path: Path) -> list[str]:
+    """Return the comment lines that a recipe begins with, but for directives."""
+    found = []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.startswith("#"):
+                break
+            if not line.startswith("#:") and line.strip("# \n"):
+                found.append(line.strip("# \n"))
+    return found
+
+
+def expected(header: list[str]) -> str:
+    """Return what follows 'Expect:' in a recipe's header."""
+    _, _, after = " ".join(header).partition("Expect: ")
+    return after
+
+
+def losses(last: dict[str, Any]) -> str:
+    """Return the sums of both sides, '1.369, 0.714'."""
+    found = [last[name] for name in ("d/loss", "g/loss") if name in last]
+    return ", ".join(map(number, found))
+
+
+def progress(row: dict[str, Any]) -> str:
+    """Return '310/4,480'."""
+    steps = row["steps"]
+    return f"{row['step']}" if steps is None else f"{row['step']}/{steps}"

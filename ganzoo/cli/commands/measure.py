@@ -1,0 +1,260 @@
+"""``ganzoo measure``: score a run or a folder of images, and prepare what scores need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Group, Settings
+from ganzoo.cli.options import (
+    Parts,
+    Place,
+    data_option,
+    json_option,
+    offline_option,
+    out_option,
+    place_options,
+    plugin_options,
+    run_names,
+    set_option,
+)
+from ganzoo.cli.summaries import number
+from ganzoo.common.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.cli.progress import Display
+    from ganzoo.common.data_root import DataRoot
+    from ganzoo.measure.afterwards import Measured
+    from ganzoo.plugin.registry import Registry
+
+OWN = ("measure.", "metric")
+"""What may be changed for measuring a run: how it is measured, not what it is."""
+SHEET = "neighbours.png"
+
+
+class Measures(Group):
+    """``ganzoo measure last`` is short for ``ganzoo measure of last``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take a name that is no verb for what is to be measured."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            return "of", self.commands["of"], args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Measures,
+    examples=[
+        "ganzoo measure last",
+        "ganzoo measure last --set measure.samples=10000",
+        "ganzoo measure ./my-images --dataset mnist",
+        "ganzoo measure prepare mnist",
+    ],
+)
+def measure() -> None:
+    """Score the images of a run or a folder beside real ones."""
+
+
+@measure.command(examples=["ganzoo measure last", "ganzoo measure ./my-images --dataset mnist"])
+@click.argument("target", metavar="RUN|FOLDER", shell_complete=run_names)
+@click.option("--dataset", metavar="NAME", help="Data set that a folder's images are held against.")
+@set_option
+@plugin_options
+@place_options
+@out_option
+@json_option
+@click.pass_obj
+def of(
+    settings: Settings,
+    *,
+    target: str,
+    dataset: str | None,
+    overrides: tuple[str, ...],
+    parts: Parts,
+    place: Place,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Score a run's newest checkpoint, or a folder of images against --dataset.
+
+    Scores stand beside what real images reach, and go into the run's result.json unless --set
+    changes how it is measured. A sheet shows fakes beside their nearest training images.
+    """
+    from ganzoo.cli.progress import Display
+
+    with Display(settings.verbosity) as display:
+        registry = parts.load(display.warn)
+        if dataset is not None:
+            found, sheet = _folder(target, dataset, overrides, registry, place, display)
+        else:
+            found, sheet = _run(target, overrides, registry, place, out, display)
+        if found.image.height > 1:
+            from ganzoo.measure.reference import neighbours
+            from ganzoo.report.sheets import save_png
+
+            save_png(neighbours(found.some, found.train, found.image), sheet)
+    if as_json:
+        streams.result({**found.result, "sheet": str(sheet)})
+        return
+    show(found.result["metrics"])
+    if found.image.height > 1:
+        streams.tell(f"fakes beside their nearest training images: {sheet}")
+
+
+@measure.command(examples=["ganzoo measure prepare mnist"])
+@click.argument("name", metavar="DATASET")
+@set_option
+@plugin_options
+@data_option
+@offline_option
+@json_option
+@click.pass_obj
+def prepare(
+    settings: Settings,
+    *,
+    name: str,
+    overrides: tuple[str, ...],
+    parts: Parts,
+    data: str | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Train the classifier in whose features images of DATASET are measured.
+
+    Once for a data set, on one CPU thread, the same weights every time: seconds for the digits,
+    a few minutes for MNIST. It is kept in the data folder with its accuracy and its SHA-256.
+    """
+    from ganzoo.cli.commands.data import dataset
+    from ganzoo.cli.progress import Display
+    from ganzoo.measure.classifier import path_of
+    from ganzoo.measure.classifier import prepare as train
+
+    with Display(settings.verbosity) as display:
+        registry = parts.load(display.warn)
+        root = _root(data, offline, display)
+        spec = dataset(name, overrides, registry)
+        if spec.judge is not None:
+            display.warn(f"{spec.use} is read digit by digit: preparing {spec.judge}")
+            spec = dataset(spec.judge, (), registry)
+        network = train(spec, root)
+        path = path_of(root.path, spec.use, spec.build(root).fingerprint)
+    facts = {
+        "network": network.name,
+        "accuracy": network.accuracy,
+        "sha256": network.sha256,
+        "file": str(path),
+    }
+    if as_json:
+        streams.result(facts)
+        return
+    streams.say(f"{network.name}: {network.accuracy:.2%} of the test images right")
+    streams.say(f"SHA-256 {network.sha256}, in '{path}'")
+
+
+@measure.command(examples=["ganzoo measure adopt inception.safetensors --sha256 6f1a…"])
+@click.argument("weights", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--sha256", required=True, metavar="DIGITS", help="Of the file, 64 digits.")
+@data_option
+@click.pass_obj
+def adopt(settings: Settings, *, weights: Path, sha256: str, data: str | None) -> None:
+    """Take Inception-v3's weights into the data folder, for measure.network = 'inception'.
+
+    They are never downloaded. FILE is safetensors; docs/measures.md says where it comes from.
+    """
+    from ganzoo.cli.progress import Display
+    from ganzoo.measure.inception import adopt as take
+
+    with Display(settings.verbosity) as display:
+        network = take(weights, sha256, _root(data, True, display))
+    streams.say(f"{network.name}: SHA-256 {network.sha256}")
+
+
+def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print scores as a table beside their floors."""
+    from ganzoo.cli.output import show_table
+
+    rows = []
+    for name, metric in metrics.items():
+        floor = metric["floor"]
+        real = "" if floor.get("value") is None else number(floor["value"])
+        perfect = "" if floor.get("perfect") is None else number(floor["perfect"])
+        better = "lower" if metric["lower_is_better"] else "higher"
+        rows.append((name, number(metric["last"]["value"]), real, perfect, better))
+    show_table("", ("score", "value", "real images", "perfect", "better"), rows)
+    if metrics:
+        origin = next(iter(metrics.values()))["provenance"]
+        streams.tell(
+            f"{origin['n_fake']:,} fakes against {origin['n_real']:,} real images of split "
+            f"'{origin['split']}', in features of {origin['network']} "
+            f"({origin['network_sha256'][:12]})"
+        )
+
+
+def _run(
+    target: str,
+    overrides: tuple[str, ...],
+    registry: Registry,
+    place: Place,
+    out: Path,
+    display: Display,
+) -> tuple[Measured, Path]:
+    from ganzoo.measure.afterwards import measure_run, write_result
+    from ganzoo.recipe.check import load
+    from ganzoo.runs.folder import find
+    from ganzoo.training import machine
+
+    if Path(target).is_dir() and not (Path(target) / "recipe.toml").is_file():
+        raise GanzooError(
+            f"'{target}' is no run; for a folder of images name the data set they are held "
+            "against: --dataset mnist"
+        )
+    for override in overrides:
+        if not override.strip().startswith(OWN):
+            raise GanzooError(
+                f"--set {override!r}: would change the run; only keys of 'measure' and 'metric' "
+                "can be set here"
+            )
+    run = find(target, out)
+    recipe = load(run.recipe, registry, overrides)
+    chosen, warning = machine.prepare(place.device, threads=place.threads, workers=place.workers)
+    if warning:
+        display.note(warning)
+    root = _root(place.data, place.offline, display)
+    found = measure_run(run, recipe, registry, root, chosen, display.warn)
+    if not overrides and not write_result(run, found):
+        display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")
+    return found, run.path / SHEET
+
+
+def _folder(
+    target: str,
+    dataset_name: str,
+    overrides: tuple[str, ...],
+    registry: Registry,
+    place: Place,
+    display: Display,
+) -> tuple[Measured, Path]:
+    from ganzoo.cli.commands.data import dataset
+    from ganzoo.measure.afterwards import folder, measure_images
+    from ganzoo.recipe.model import Measure
+    from ganzoo.training.feed import shape_of
+
+    root = _root(place.data, place.offline, display)
+    spec = dataset(dataset_name, overrides, registry)
+    images = folder(Path(target), shape_of(spec.build(root), spec), registry, root)
+    for note in images.notes:
+        display.warn(note)
+    found = measure_images(images, spec, Measure(), registry, root, display.warn)
+    return found, Path(f"{target.rstrip('/').removesuffix('.zip')}-{SHEET}")
+
+
+def _root(data: str | None, offline: bool, display: Display) -> DataRoot:
+    from ganzoo.common.data_root import DataRoot, data_root
+
+    return DataRoot(data_root(data), not offline, display.transfers)

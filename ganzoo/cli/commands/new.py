@@ -1,0 +1,124 @@
+"""``ganzoo new``: the beginning of a recipe or of a package of one's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command, Group
+from ganzoo.cli.options import Parts, json_option, plugin_options, recipe_names
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+
+
+@click.group(
+    cls=Group,
+    examples=["ganzoo new recipe mine", "ganzoo new plugin ganzoo-quadratic --kind loss"],
+)
+def new() -> None:
+    """Write the beginning of something of your own."""
+
+
+@new.command(
+    cls=Command,
+    examples=[
+        "ganzoo new plugin ganzoo-quadratic --kind loss",
+        "ganzoo new plugin ganzoo-faces --kind dataset --out projects",
+    ],
+)
+@click.argument("name")
+@click.option("--kind", default="loss", metavar="KIND", help="Kind of component; loss if left out.")
+@click.option(
+    "--out", default=".", metavar="DIR", type=click.Path(path_type=Path), help="Where it goes."
+)
+@json_option
+def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
+    """Write a package NAME with one component: it installs, is found and passes at once.
+
+    KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric or view.
+    """
+    from ganzoo.plugin.registry import load
+    from ganzoo.plugin.scaffold import write
+
+    use = name.replace("-", "_").removeprefix("ganzoo_")
+    taken = load().components.get((kind, use))
+    if taken is not None:
+        raise click.UsageError(f"there is a {kind} named {use!r} already, of {taken[1].origin}")
+    files = write(name, kind, out)
+    if as_json:
+        streams.result([str(path) for path in files])
+        return
+    for path in files:
+        streams.say(str(path))
+    streams.tell(
+        f"next: pip install -e '{out / name}[test]' && ganzoo plugins check {use}\n"
+        f"then write your own {kind} in '{out / name}'"
+    )
+
+
+@new.command(
+    cls=Command,
+    examples=[
+        "ganzoo new recipe mine                          asks for the parts",
+        "ganzoo new recipe mine --from wgan_mnist        a copy",
+        "ganzoo new recipe mine --dataset digits --loss hinge",
+    ],
+)
+@click.argument("name")
+@click.option(
+    "--from", "below", metavar="RECIPE", shell_complete=recipe_names, help="Recipe to begin from."
+)
+@click.option("--dataset", metavar="USE", help="Data set; see: ganzoo list data")
+@click.option("--generator", metavar="USE", help="Generator; see: ganzoo list generators")
+@click.option("--discriminator", metavar="USE", help="Discriminator.")
+@click.option("--loss", metavar="USE", help="Loss; see: ganzoo list losses")
+@click.option(
+    "--out", default=".", metavar="DIR", type=click.Path(path_type=Path), help="Where it goes."
+)
+@plugin_options
+@json_option
+def recipe(
+    *, name: str, below: str | None, out: Path, parts: Parts, as_json: bool, **given: str | None
+) -> None:
+    """Write NAME.toml: a copy of a recipe, or one with parts you choose."""
+    from ganzoo.common.errors import GanzooError
+    from ganzoo.recipe.new import BASE, write
+
+    registry = parts.load(streams.warn)
+    chosen = {kind: use for kind, use in given.items() if use is not None}
+    if below is None and not chosen:
+        if not sys.stdin.isatty():
+            raise GanzooError(
+                f"nobody is there to be asked; say what to begin from, as in: --from {BASE}, or "
+                "choose parts: --dataset, --generator, --discriminator, --loss"
+            )
+        chosen = asked(registry)
+    path = write(name, below or BASE, chosen, out, registry)
+    streams.result({"file": str(path)} if as_json else str(path))
+    streams.tell(f"next: ganzoo run {path}")
+
+
+def asked(registry: Registry) -> dict[str, str]:
+    """Ask for each part; what the base has is proposed."""
+    from ganzoo.plugin.describe import summary
+    from ganzoo.recipe.check import load
+    from ganzoo.recipe.new import BASE, PARTS
+    from ganzoo.recipe.source import find_recipe
+
+    base = load(find_recipe(BASE), registry)
+    chosen = {}
+    for kind in PARTS:
+        specs = registry.specs(kind)
+        for use, spec in specs.items():
+            streams.tell(f"  {use:<20} {summary(spec)}")
+        here = getattr(base, kind).use
+        answer = click.prompt(kind, type=click.Choice(list(specs)), default=here,
+                              show_choices=False, err=True)  # fmt: skip
+        if answer != here:
+            chosen[kind] = answer
+    return chosen

@@ -1,0 +1,222 @@
+"""``ganzoo resume``: go on with a run, exactly or for longer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli.app import Command, Settings
+from ganzoo.cli.options import (
+    Parts,
+    Place,
+    json_option,
+    minutes_option,
+    out_option,
+    place_options,
+    plugin_options,
+    precision_options,
+    run_names,
+    set_option,
+    track_option,
+)
+from ganzoo.cli.summaries import resume_command, short_name
+from ganzoo.common.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.progress import Display
+    from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.runs.folder import RunDir
+    from ganzoo.training.parts import Assembly
+
+BUDGET = ("train.epochs", "train.steps")
+"""The only keys that may differ when a run goes on."""
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo resume k7qf",
+        "ganzoo resume last --minutes 30",
+        "ganzoo resume k7qf --set train.epochs=50     train for longer than planned",
+    ],
+)
+@click.argument("name", metavar="RUN", shell_complete=run_names)
+@set_option
+@plugin_options
+@place_options
+@precision_options
+@minutes_option
+@out_option
+@track_option
+@json_option
+@click.pass_obj
+def resume(
+    settings: Settings,
+    *,
+    name: str,
+    overrides: tuple[str, ...],
+    parts: Parts,
+    place: Place,
+    minutes: float | None,
+    out: Path,
+    track: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Go on with RUN: its four letters, its folder, or 'last'.
+
+    Only train.epochs and train.steps may be changed.
+    """
+    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.progress import Display
+    from ganzoo.recipe.check import load
+    from ganzoo.runs.folder import find
+
+    run = find(name, out)
+    with Display(settings.verbosity) as display:
+        check_plugin_files(run, parts.plugin, display)
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
+        compare_plugins(run, launch.registry, display)
+        frozen = load(run.recipe, launch.registry)
+        recipe = load(run.recipe, launch.registry, overrides)
+        refuse_other_changes(run, frozen, recipe)
+        return continued(launch, run, recipe, is_extended=recipe != frozen)
+
+
+def continued(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = False) -> int:
+    """Train on; a run that is done is left alone unless its length was changed."""
+    status = run.read_json("status.json")
+    if status.get("status") == "done" and not is_extended:
+        launch.display.note(
+            f"run {short_name(run)} is done, at step {status.get('step')}; to train on: "
+            f"ganzoo resume {short_name(run)} --set train.epochs=N"
+        )
+        launch.print_result(run, run.read_json("result.json"))
+        return 0
+    built = launch.build(recipe)
+    refuse_other_data(run, built)
+    if is_extended:
+        extend(run, built, status, launch.display)
+    return launch.train(built, run, resume=True)
+
+
+def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> None:
+    """Want every plugin file that the run was made with; nothing in a run folder runs by itself.
+
+    Raises:
+        GanzooError: naming the files that are missing on the command line.
+    """
+    from ganzoo.runs.plugin_files import missing_plugin_files, plugin_files
+
+    if missing := missing_plugin_files(run, given):
+        copies = ", ".join(f"'{copy}'" for copy in missing)
+        raise GanzooError(
+            f"run {short_name(run)} was made with plugin files, which are code and never loaded "
+            f"by themselves; name them again: {resume_command(run)}\n"
+            f"copies are kept in {copies}"
+        )
+    here = {file.name: file for file in given}
+    for copy in plugin_files(run):
+        file = here[copy.name]
+        if file.is_file() and digest_of(file) != digest_of(copy):
+            display.warn(
+                f"plugin file '{file}' has changed since the run began (SHA-256 "
+                f"{digest_of(file)[:12]}, was {digest_of(copy)[:12]}); as it was: '{copy}'"
+            )
+
+
+def compare_plugins(run: RunDir, registry: Registry, display: Display) -> None:
+    """Warn of installed plugins whose code is not what the run began with."""
+    before = recorded_plugins(run)
+    changed = []
+    for plugin in registry.plugins:
+        was = before.get((plugin.distribution, plugin.name))
+        if plugin.distribution and was and was[1] != plugin.sha256:
+            older = "" if was[0] == plugin.version else f" (was {was[0]}, is {plugin.version})"
+            changed.append(f"'{plugin.name}'{older}")
+    if changed:
+        display.warn(
+            f"the code of {', '.join(changed)} has changed since the run began: the result may "
+            "differ from an uninterrupted run"
+        )
+
+
+def recorded_plugins(run: RunDir) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return version and SHA-256 of the plugins in a run's record, by distribution and name."""
+    entries = run.read_json("environment.json").get("plugins")
+    found = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            distribution, name, version, digest = (
+                str(entry.get(key, "")) for key in ("distribution", "name", "version", "sha256")
+            )
+            found[distribution, name] = (version, digest)
+    return found
+
+
+def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
+    """Raise GanzooError unless the two recipes differ in the length of the run alone."""
+    from ganzoo.plugin.describe import written
+    from ganzoo.recipe.model import differences
+
+    others = [each for each in differences(frozen, wanted) if each[0] not in BUDGET]
+    if others:
+        listed = "\n".join(
+            f"  {key}: was {written(was)}, would be {written(now)}" for key, was, now in others
+        )
+        raise GanzooError(
+            f"run {short_name(run)} goes on with its own recipe, where only "
+            f"{' and '.join(BUDGET)} may change; this would change:\n{listed}\n"
+            f"for another run: ganzoo run {run.recipe} --set ..."
+        )
+
+
+def refuse_other_data(run: RunDir, parts: Assembly) -> None:
+    """Raise GanzooError where the data is not that which the run began with."""
+    was = run.read_json("environment.json").get("data")
+    if not isinstance(was, dict) or was.get("fingerprint") == parts.data.fingerprint:
+        return
+    raise GanzooError(
+        f"run {short_name(run)} began on {was.get('name')!r} ({was.get('images')} images, "
+        f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {parts.data_name!r} "
+        f"({len(parts.data)} images, {parts.data.fingerprint[:12]}); give the same data with "
+        f"--data, or begin anew: ganzoo run {run.recipe}"
+    )
+
+
+def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Display) -> None:
+    """Make the run longer: its frozen recipe becomes the new one.
+
+    Raises:
+        GanzooError: if it is already longer than that.
+    """
+    from ganzoo.common.files import publish
+    from ganzoo.recipe.model import freeze
+
+    made = status.get("step")
+    if isinstance(made, int) and parts.steps < made:
+        raise GanzooError(
+            f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
+        )
+    record = run.read_json("environment.json")
+    with run.locked():
+        publish(run.recipe, freeze(parts.recipe))
+        if record:
+            run.write_json("environment.json", {**record, "steps": parts.steps})
+    display.note(f"the run now ends at step {parts.steps:,}")
+    optimizers = parts.recipe.optimizer
+    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
+        display.warn(
+            "the learning rate's schedule is stretched to the new length: the result differs from "
+            "that of a run which had this length from its beginning"
+        )
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

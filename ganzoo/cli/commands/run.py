@@ -1,0 +1,146 @@
+"""``ganzoo run``: train what a recipe describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganzoo.cli.app import Command, Settings
+from ganzoo.cli.options import (
+    Parts,
+    Place,
+    json_option,
+    minutes_option,
+    out_option,
+    place_options,
+    plugin_options,
+    precision_options,
+    recipe_names,
+    set_option,
+    track_option,
+)
+
+if TYPE_CHECKING:
+    from ganzoo.cli.launch import Launch
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.runs.folder import RunDir
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo run mine.toml --set train.epochs=3 --plugin my_loss.py --dry-run",
+    ],
+)
+@click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
+@set_option
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="The same as --set train.seed=N.")
+@plugin_options
+@place_options
+@precision_options
+@minutes_option
+@out_option
+@click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
+@click.option("--dry-run", is_flag=True, help="Build and show the networks; write nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run of this recipe, if any.")
+@track_option
+@json_option
+@click.pass_obj
+def run(
+    settings: Settings,
+    *,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    parts: Parts,
+    place: Place,
+    minutes: float | None,
+    out: Path,
+    name: str | None,
+    dry_run: bool,
+    resume: bool,
+    track: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Train RECIPE: a file, or the name of a shipped recipe."""
+    from ganzoo.cli.commands.resume import continued
+    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.progress import Display
+    from ganzoo.recipe.check import load
+    from ganzoo.recipe.source import find_recipe
+
+    if seed is not None:
+        overrides = (*overrides, f"train.seed={seed}")
+    path = find_recipe(recipe)
+    with Display(settings.verbosity) as display:
+        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
+        checked = load(path, launch.registry, overrides)
+        if dry_run:
+            return look(launch, checked)
+        if resume and (found := newest(checked, out)):
+            return continued(launch, found, checked)
+        record = origin(path, overrides, launch, checked)
+        return begin(launch, checked, out, name or path.stem, record)
+
+
+def look(launch: Launch, recipe: Recipe) -> int:
+    """Build everything and show the networks."""
+    built = launch.build(recipe)
+    from ganzoo.cli.network_table import show_networks
+
+    show_networks(built, as_json=launch.as_json)
+    return 0
+
+
+def begin(launch: Launch, recipe: Recipe, out: Path, name: str, record: dict[str, object]) -> int:
+    """Train in a new folder; ``record`` says where the recipe comes from."""
+    built = launch.build(recipe)
+    from ganzoo.runs.plugin_files import keep_plugin_files
+    from ganzoo.training.loop import new_run
+
+    run = new_run(built, out, name)
+    keep_plugin_files(run, launch.registry)
+    run.write_json("origin.json", record)
+    return launch.train(built, run, resume=False)
+
+
+def origin(
+    path: Path, overrides: tuple[str, ...], launch: Launch, recipe: Recipe
+) -> dict[str, object]:
+    """Return the recipe's file, what it builds on, and where it differs from that.
+
+    It builds on what it extends, else, under ``--set``, on itself as it is written.
+    """
+    from ganzoo.common.errors import GanzooError
+    from ganzoo.recipe.check import load
+    from ganzoo.recipe.model import differences
+    from ganzoo.recipe.source import parent
+
+    found: dict[str, object] = {"file": str(path), "set": list(overrides)}
+    below = parent(path) or (path if overrides else None)
+    if below is None:
+        return found
+    try:
+        rows = differences(load(below, launch.registry), recipe)
+    except GanzooError:
+        return found  # a parent may be a fragment, no recipe by itself
+    return {**found, "parent": below.stem, "differences": [list(row) for row in rows]}
+
+
+def newest(recipe: Recipe, out: Path) -> RunDir | None:
+    """Return the newest run of exactly this recipe."""
+    from ganzoo.recipe.model import freeze
+    from ganzoo.runs.folder import list_runs
+
+    frozen = freeze(recipe).encode()
+    return next((run for run in reversed(list_runs(out)) if content(run.recipe) == frozen), None)
+
+
+def content(file: Path) -> bytes:
+    """Return a file's bytes; none where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,130 @@
+"""``ganzoo sample``: images of a trained generator."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command
+from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.summaries import short_name
+from ganzoo.common.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.runs.folder import RunDir
+    from ganzoo.sampling.model import Model
+
+MADE = "made"
+"""Folder inside the run's where samples go unless ``--file`` says otherwise."""
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo sample last -n 64 --seed 1",
+        "ganzoo sample k7qf --walk --gif",
+        "ganzoo sample k7qf -n 10000 --single --file fakes",
+    ],
+)
+@click.argument("name", metavar="RUN", shell_complete=run_names)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 10**7), metavar="N", help="Images, or frames of a walk."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the latents.")
+@click.option("--walk", is_flag=True, help="Go from latent to latent, as a strip.")
+@click.option("--gif", is_flag=True, help="The walk as a film.")
+@click.option("--single", is_flag=True, help="One file for each image.")
+@click.option("--label", metavar="CLASS", help="Class to make, where there are classes.")
+@click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
+@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Where to write.")
+@click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@plugin_options
+@out_option
+@json_option
+def sample(
+    *,
+    name: str,
+    count: int | None,
+    seed: int,
+    walk: bool,
+    gif: bool,
+    single: bool,
+    label: str | None,
+    no_ema: bool,
+    file: Path | None,
+    device: str,
+    parts: Parts,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Make images with RUN's generator; an exported folder will do."""
+    walk |= gif
+    if single and walk:
+        raise GanzooError("--single writes images and --walk a strip or a film; choose one")
+    if gif and file is not None and file.suffix.lower() != ".gif":
+        raise GanzooError(f"--gif writes a GIF, and '{file}' does not end in .gif")
+    from ganzoo.runs.folder import find
+
+    run = find(name, out)
+    from ganzoo.sampling.files import save_sheet, save_singles, save_walk, save_walk_film
+    from ganzoo.sampling.model import open_model
+    from ganzoo.training.machine import choose_device
+
+    recipe = recipe_of(run, parts)
+    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
+    many = count or (33 if walk and not gif else 64)
+    path = file or run.path / MADE / default_name(model, many, seed, label, walk, gif, single)
+    if gif:
+        save_walk_film(model, path, many, seed=seed, label=label)
+    elif walk:
+        save_walk(model, path, many, seed=seed, label=label)
+    elif single:
+        for done in save_singles(model, path, many, seed=seed, label=label):
+            if done and done % 6400 == 0:
+                streams.tell(f"{done:,} of {many:,} images")
+    else:
+        save_sheet(model, path, many, seed=seed, label=label)
+    if as_json:
+        streams.result(
+            {"file": str(path), "count": many, "seed": seed, "step": model.step,
+             "ema": model.is_average}
+        )  # fmt: skip
+    else:
+        streams.say(str(path))
+
+
+def recipe_of(run: RunDir, parts: Parts) -> Recipe:
+    """Return the recipe of a run whose model is used.
+
+    Raises:
+        GanzooError: if it was made with plugin files that were not named; they are code, and
+            nothing in a run folder is executed by itself.
+    """
+    from ganzoo.recipe.check import load
+    from ganzoo.runs.plugin_files import missing_plugin_files
+
+    if missing := missing_plugin_files(run, parts.plugin):
+        options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
+        raise GanzooError(
+            f"run {short_name(run)} was made with plugin files, which are code and never loaded "
+            f"by themselves; if you trust them, add: {options}"
+        )
+    return load(run.recipe, parts.load(streams.warn))
+
+
+def default_name(
+    model: Model, count: int, seed: int, label: str | None, walk: bool, gif: bool, single: bool
+) -> str:
+    """Return the name of a file that tells what is in it."""
+    what = "walk" if walk else "samples"
+    of = "" if label is None else "-" + "".join(c if c.isalnum() else "_" for c in label)
+    ema = "" if model.is_average or model.recipe.ema is None else "-noema"
+    stem = f"{what}-step{model.step:06d}-seed{seed}{of}{ema}"
+    if single:
+        return stem
+    return f"{stem}-n{count}{'.gif' if gif else '.png'}"

@@ -1,0 +1,182 @@
+"""``ganzoo show``: all there is to know of a component, a recipe or a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.app import Command
+from ganzoo.cli.commands.list import progress
+from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, set_option
+from ganzoo.cli.output import paragraphs, show_table
+from ganzoo.cli.summaries import resume_command
+from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.plugin.describe import documentation, fields, written
+from ganzoo.plugin.specs import KINDS
+from ganzoo.runs.log import terms
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+    from ganzoo.plugin.specs import Spec
+    from ganzoo.recipe.layers import Keys, Node
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo show adam",
+        "ganzoo show discriminator/conv --json",
+        "ganzoo show dcgan_mnist --set train.epochs=3",
+        "ganzoo show last",
+    ],
+)
+@click.argument("name", metavar="NAME")
+@set_option
+@plugin_options
+@out_option
+@json_option
+def show(*, name: str, overrides: tuple[str, ...], parts: Parts, out: Path, as_json: bool) -> None:
+    """Show the component, recipe or run called NAME.
+
+    A component's fields with defaults and help; a recipe's keys and where each was written; a
+    run's state and files. KIND/NAME chooses between components of one name.
+    """
+    from ganzoo.recipe.source import shipped
+    from ganzoo.runs.folder import list_runs
+
+    path = Path(name)
+    if (path / "recipe.toml").is_file():
+        return show_run(name, out, as_json)
+    if path.suffix == ".toml" or path.is_file() or name in shipped():
+        return show_recipe(name, overrides, parts, as_json)
+    registry = parts.load(streams.warn)
+    if found := components(name, registry):
+        return show_components(found, registry, as_json)
+    if name == "last" or any(name in (run.id, run.path.name) for run in list_runs(out)):
+        return show_run(name, out, as_json)
+    raise unknown(name, registry)
+
+
+def components(name: str, registry: Registry) -> list[type[Spec]]:
+    """Return the components of that name, of every kind or of the one before the slash."""
+    kind, slash, use = name.rpartition("/")
+    kinds = [kind.removesuffix("s") if kind not in KINDS else kind] if slash else list(KINDS)
+    return [
+        specs[use] for each in kinds if each in KINDS and use in (specs := registry.specs(each))
+    ]
+
+
+def unknown(name: str, registry: Registry) -> GanzooError:
+    """Return the error for a name that means nothing."""
+    from ganzoo.recipe.source import shipped
+
+    known = {*shipped(), *(use for kind in KINDS for use in registry.specs(kind))}
+    return GanzooError(
+        f"there is no component, recipe or run named {name!r}{suggest(name, known)}; "
+        "list them with: ganzoo list"
+    )
+
+
+def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) -> None:
+    """Print fields, defaults, types and help."""
+    if as_json:
+        streams.result([component_facts(spec, registry) for spec in found])
+        return
+    for number, spec in enumerate(found):
+        if number:
+            streams.say()
+        owner = registry.owner(spec.kind, spec.use)
+        streams.say(f"{spec.kind} '{spec.use}' from {owner.origin}\n")
+        streams.say(paragraphs(documentation(spec)))
+        streams.say()
+        show_table(
+            "",
+            ("key", "default", "help"),
+            [(field.name, field.default, f"{field.help} ({field.type})") for field in fields(spec)],
+        )
+
+
+def component_facts(spec: type[Spec], registry: Registry) -> dict[str, Any]:
+    """Return what is known of a component."""
+    return {
+        "kind": spec.kind,
+        "use": spec.use,
+        "from": registry.owner(spec.kind, spec.use).origin,
+        "help": documentation(spec),
+        "fields": [vars(field) for field in fields(spec)],
+    }
+
+
+def show_recipe(name: str, overrides: tuple[str, ...], parts: Parts, as_json: bool) -> None:
+    """Print every key of the finished recipe and where its value was written."""
+    from ganzoo.recipe.check import check
+    from ganzoo.recipe.source import find_recipe, read
+
+    source = read(find_recipe(name), overrides)
+    recipe = check(source, parts.load(streams.warn))
+    rows = [
+        {"key": ".".join(map(str, keys)), "value": value, "from": origin(source.root, keys)}
+        for keys, value in leaves(recipe.model_dump())
+    ]
+    if as_json:
+        streams.result({"file": source.file, "keys": rows})
+        return
+    show_table(
+        source.file,
+        ("key", "value", "from"),
+        [(row["key"], written(row["value"]), row["from"]) for row in rows],
+    )
+
+
+def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Yield the values in tables, and in lists of tables, with their keys."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*keys, key))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, (*keys, index))
+    else:
+        yield keys, value
+
+
+def origin(root: Node, keys: Keys) -> str:
+    """Return 'file:line' of the written value, '--set' or 'default'."""
+    node: Node | None = root
+    for key in keys:
+        node = node.inner(key) if node else None
+    if node is None:
+        return "default"
+    file = Path(node.place.file).name
+    return f"{file}:{node.place.line}" if node.place.line else file
+
+
+def show_run(name: str, out: Path, as_json: bool) -> None:
+    """Print where a run stands, its last terms and its files."""
+    from ganzoo.cli.summaries import files
+    from ganzoo.runs.folder import find
+    from ganzoo.runs.record import summary
+
+    run = find(name, out)
+    facts = summary(run)
+    if as_json:
+        streams.result({**facts, "result": run.read_json("result.json"), "files": dict(files(run))})
+        return
+    rows = [
+        ("run", f"{facts['id']}, of recipe {facts['recipe']}"),
+        ("status", " ".join(filter(None, [facts["status"], str(facts["time"])]))),
+        ("why", str(facts["reason"])),
+        ("step", progress(facts)),
+        ("last", terms(facts["last"])),
+        *files(run),
+        ("folder", str(run.path)),
+        ("go on", "" if facts["status"] in {"done", "running"} else resume_command(run)),
+    ]
+    width = max(len(label) for label, _ in rows)
+    for label, text in rows:
+        if text:
+            streams.say(f"{label:<{width}}  {text}")

@@ -1,0 +1,119 @@
+"""The networks of a recipe, layer by layer, as a dry run shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.cli import output as streams
+from ganzoo.cli.output import show_table
+from ganzoo.cli.summaries import count, data_line
+from ganzoo.training.half_step import viewed
+from ganzoo.training.randomness import observing
+
+if TYPE_CHECKING:
+    from ganzoo.training.parts import Assembly
+
+COUNT = 16
+"""Images that are sent through; batch norm and packs want more than one."""
+
+
+def show_networks(parts: Assembly, *, as_json: bool) -> None:
+    """Print both networks with output shapes and parameters."""
+    tables = layers_of(parts)
+    facts = parts.facts()
+    if as_json:
+        streams.result({**facts, "networks": tables})
+        return
+    streams.say(f"data  {data_line(facts['data'])}\n")
+    for role, rows in tables.items():
+        spec = getattr(parts.recipe, role)
+        show_table(
+            f"{role} '{spec.use}': {facts['parameters'][role]:,} parameters",
+            ("layer", "type", "output", "parameters"),
+            [
+                (row["name"], row["type"], shape_text(row["output"]), f"{row['parameters']:,}")
+                for row in rows
+            ],
+        )
+        streams.say()
+    streams.say(
+        f"a dry run: nothing was trained or written; the run would make "
+        f"{count(parts.steps, 'step')} on {parts.machine.device}"
+    )
+
+
+def layers_of(parts: Assembly) -> dict[str, list[dict[str, Any]]]:
+    """Return the layers of both networks in the order in which they are called."""
+    recipe = parts.recipe
+    batch = parts.feed(0)
+    images = batch.images[:COUNT]
+    labels = None if batch.labels is None else batch.labels[:COUNT]
+    latent = parts.noise.latents(recipe.latent, len(images), "probe")
+    with observing():
+        images = viewed(recipe.view, images, "real")
+    return {
+        role: layers(network, (first, labels) if spec.uses_labels else (first,))
+        for role, network, spec, first in (
+            ("generator", parts.generator.network, recipe.generator, latent),
+            ("discriminator", parts.discriminator.network, recipe.discriminator, images),
+        )
+    }
+
+
+@torch.no_grad()
+def layers(network: nn.Module, inputs: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return name, type, output shape and own parameters of every layer that is called.
+
+    A layer is a module without children, or one with parameters of its own. Layers that are not
+    called come last, without a shape; one that is called twice is listed twice, its parameters
+    once. The network is left as it was.
+    """
+    names = {module: name for name, module in network.named_modules()}
+    rows: list[dict[str, Any]] = []
+    seen: set[nn.Module] = set()
+
+    def own(module: nn.Module) -> int:
+        mine = module.parameters(recurse=False)
+        return sum(item.numel() for item in mine if item.requires_grad)
+
+    def is_layer(module: nn.Module) -> bool:
+        return not any(module.children()) or own(module) > 0
+
+    def row(module: nn.Module, output: object) -> dict[str, Any]:
+        shape = list(output.shape[1:]) if isinstance(output, Tensor) else None
+        parameters = 0 if module in seen else own(module)
+        seen.add(module)
+        name = names[module] or "(itself)"
+        return {
+            "name": name,
+            "type": type(module).__name__,
+            "output": shape,
+            "parameters": parameters,
+        }
+
+    def record(module: nn.Module, given: object, output: object) -> None:  # noqa: ARG001
+        rows.append(row(module, output))
+
+    parts = [module for module in network.modules() if is_layer(module)]
+    handles = [module.register_forward_hook(record) for module in parts]
+    try:
+        with observing(network):
+            network(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    rows += [
+        {**row(module, None), "output": "not called"} for module in parts if module not in seen
+    ]
+    return rows
+
+
+def shape_text(shape: list[int] | str | None) -> str:
+    """Return '64×14×14' for one image of the batch."""
+    if isinstance(shape, list):
+        return "×".join(map(str, shape)) or "one number"
+    return shape or "no tensor"

@@ -1,0 +1,147 @@
+"""What a run says of itself before its first step and after its last, as rows of label and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.log import terms
+
+if TYPE_CHECKING:
+    from ganzoo.recipe.model import Samples
+    from ganzoo.training.loop import Training
+    from ganzoo.training.state import Outcome
+import shlex
+from pathlib import Path
+
+from ganzoo.common.text import duration as duration
+from ganzoo.common.text import number as number
+from ganzoo.runs.plugin_files import plugin_files
+
+Rows = list[tuple[str, str]]
+
+
+def first_screen(training: Training) -> Rows:
+    """Return what is trained on what, where it goes, and how to stop and go on."""
+    parts, run, recipe = training.parts, training.run, training.parts.recipe
+    state = parts.machine.state()
+    facts = parts.facts()
+    rows = [
+        ("recipe", run.path.parent.name),
+        ("data", data_line(facts["data"])),
+        ("networks", networks_line(facts["parameters"], recipe)),
+        ("loss", " + ".join([recipe.loss.use, *(item.use for item in recipe.regularizer)])),
+        (
+            "machine",
+            f"{parts.machine.device} ({state['device_name']}), {count(state['threads'], 'thread')},"
+            f" {state['precision']}, seed {recipe.train.seed}",
+        ),
+        (
+            "length",
+            f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
+            f"{parts.images_per_step():,} images a step",
+        ),
+        ("run", f"{run.path}"),
+        ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),
+        ("stop", f"Ctrl-C saves first; go on any time with: {resume_command(run)}"),
+    ]
+    if training.step:
+        rows.insert(0, ("resumed", f"at step {training.step:,} of {parts.steps:,}"))
+    return rows
+
+
+def last_screen(training: Training, outcome: Outcome) -> Rows:
+    """Return how the run ended and where its files are."""
+    run, result = training.run, outcome.result
+    steps = training.step - training.first_step
+    made = f"{count(steps, 'step')} in {duration(training.seconds)}"
+    if outcome.status != "done":
+        return [
+            (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
+            ("why", outcome.reason),
+            *(row for row in files(run) if row[0] in {"pictures", "report"}),
+            ("saved", checkpoint_name(run)),
+            ("go on", resume_command(run)),
+        ]
+    speed = f"{training.images_per_second:,.0f} images/s"
+    rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
+    if final := terms(result["final"]):
+        rows.append(("final", final))
+    return rows + measured(result["metrics"]) + files(run)
+
+
+def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Return the last measures, and the best of those that were better before.
+
+    The floor is what real images reach against real images.
+    """
+    last, best = [], []
+    for name, metric in metrics.items():
+        floor = (metric.get("floor") or {}).get("value")
+        beside = "" if floor is None else f" (floor {number(floor)})"
+        last.append(f"{name} {number(metric['last']['value'])}{beside}")
+        if metric["best"]["step"] != metric["last"]["step"]:
+            best.append(f"{name} {number(metric['best']['value'])} at {metric['best']['step']:,}")
+    rows = [("measured", ", ".join(last)), ("best", ", ".join(best))]
+    return [(label, text) for label, text in rows if text]
+
+
+def files(run: RunDir) -> Rows:
+    """Return the files of a run that people open, as far as they are there."""
+    sheets = run.sheets()
+    found = [
+        ("pictures", sheets[-1] if sheets else None),
+        ("film", run.path / "samples.gif"),
+        ("curves", run.curves),
+        ("report", run.path / "report.html"),
+        ("weights", run.generator),
+    ]
+    return [(name, str(path)) for name, path in found if path is not None and path.exists()]
+
+
+def data_line(data: dict[str, Any]) -> str:
+    """Return name, number and shape of the images."""
+    return f"{data['name']}: {data['images']:,} images {data['shape']}"
+
+
+def networks_line(parameters: dict[str, int], recipe: Any) -> str:
+    """Return both networks with their parameters."""
+    return ", ".join(
+        f"{role} '{getattr(recipe, role).use}' {parameters[role]:,} parameters"
+        for role in ("generator", "discriminator")
+    )
+
+
+def count(many: int, what: str, more: str = "") -> str:
+    """Return '1 thread' or '2 threads'."""
+    return f"{many:,} {what if many == 1 else more or what + 's'}"
+
+
+def rhythm(samples: Samples) -> str:
+    """Return when pictures are drawn."""
+    times = [f"every {samples.every:,} steps"] if samples.every else []
+    times += ["after each epoch"] if samples.each_epoch else []
+    return " and ".join(times) or "at the end"
+
+
+def checkpoint_name(run: RunDir) -> str:
+    """Return the newest checkpoint's file."""
+    kept = sorted(run.checkpoints.glob("step-*.safetensors"))
+    return str(kept[-1]) if kept else "nothing"
+
+
+OUT = "runs"
+"""Where run folders go unless ``--out`` says otherwise."""
+
+
+def resume_command(run: RunDir) -> str:
+    """Return what to type to go on with ``run``."""
+    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in plugin_files(run))
+    return f"ganzoo resume {short_name(run)}{options}"
+
+
+def short_name(run: RunDir) -> str:
+    """Return the letters of a run in the usual place, else its folder, as the shell takes it."""
+    usual = run.path.parent.parent.absolute() == Path(OUT).absolute()
+    return run.id if usual else shlex.quote(str(run.path))

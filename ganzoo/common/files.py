@@ -1,0 +1,112 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.common.errors import MachineError
+
+TEMPORARY = ".tmp-"
+
+
+def publish(path: Path, content: bytes | str) -> None:
+    """Write ``content`` to ``path`` so that a kill at any instant leaves the old file or the new.
+
+    Temporary file beside the target, fsync, rename, fsync of the folder.
+
+    Raises:
+        MachineError: disk full, no permission and their like; the temporary file is removed.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error, len(data)) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one whole line in one write.
+
+    Raises:
+        MachineError: if it cannot be written; a torn line is cut off again.
+    """
+    data = (line + "\n").encode()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                written = os.write(descriptor, data)
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+            if written != len(data):
+                os.ftruncate(descriptor, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(path, error, len(data)) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside ``folder`` survive a power cut, where the system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left behind. Only under the run's lock."""
+    for leftover in folder.rglob(f"*{TEMPORARY}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError, size: int) -> MachineError:
+    """Return the one error for a write that failed: file, reason, what to do."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    remedy = "choose another folder with --out"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        remedy = f"{size / 1e6:.1f} MB are needed; make room or choose another folder with --out"
+    return MachineError(f"cannot write '{path}': {reason}; {remedy}")
+
+
+def to_json(content: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return strict JSON; numbers that are not finite become null."""
+    return json.dumps(finite(content), indent=indent, allow_nan=False, ensure_ascii=True)
+
+
+def finite(value: Any) -> Any:
+    """Return ``value`` with every number that JSON cannot hold replaced by None."""
+    if isinstance(value, float):
+        return value if abs(value) != float("inf") and value == value else None
+    if isinstance(value, Mapping):
+        return {str(name): finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def now() -> str:
+    """Return the local time with its zone, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

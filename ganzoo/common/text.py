@@ -1,0 +1,39 @@
+"""How figures, durations and the names of curves read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: '0.4 s', '12 s', '2 min 03 s', '1 h 05 min'."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02d} min"
+
+
+def number(value: Any) -> str:
+    """Return a figure short enough for a line: three digits behind the point at most."""
+    if value is None:
+        return "not finite"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{value:.3f}"
+
+
+def as_written(value: Any) -> str:
+    """Return a value nearly as a recipe writes it; a dash for none."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

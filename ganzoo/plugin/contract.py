@@ -1,0 +1,196 @@
+"""What a plugin promises: known hooks, and specs that recipes can rely on; checked on loading."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+from pydantic.json_schema import PydanticJsonSchemaWarning
+
+from ganzoo.common.errors import PluginError, printable, suggest
+from ganzoo.plugin import hooks as hookspecs
+from ganzoo.plugin.specs import KINDS, Spec, Table
+
+HOOKS = {
+    name: frozenset(inspect.signature(hook).parameters)
+    for name, hook in vars(hookspecs).items()
+    if name.startswith("ganzoo_")
+}
+"""Every hook and the arguments an implementation may ask for."""
+
+MUST_DEFINE: dict[str, tuple[str, ...]] = {
+    "generator": ("build",),
+    "discriminator": ("build",),
+    "loss": ("discriminator_terms", "generator_terms"),
+    "dataset": ("build",),
+    "optimizer": ("build",),
+    "metric": ("meter",),
+    "view": ("apply",),
+}
+"""Methods that every component of a kind has."""
+
+MUST_DEFINE_ONE: dict[str, tuple[str, ...]] = {
+    "regularizer": ("discriminator_terms", "generator_terms", "constrain"),
+}
+"""Methods without any of which a component of a kind does nothing."""
+
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_MARKER = pluggy.PluginManager("ganzoo")
+
+
+def say(error: BaseException) -> str:
+    """Return an error as one clean line: ``ModuleNotFoundError: No module named 'x'``."""
+    try:
+        text = " ".join(printable(str(error)).split())
+    except Exception:  # noqa: BLE001  a plugin's own exception class
+        text = "(its message cannot be read)"
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def check_hooks(plugin: object) -> None:
+    """Raise PluginError where a hook is misspelt, asks for unknown arguments, or is not marked."""
+    problems = list(_hook_problems(plugin))
+    if problems:
+        raise PluginError("; ".join(problems))
+
+
+def _hook_problems(plugin: object) -> Iterator[str]:
+    is_silent = True
+    for name in dir(plugin):
+        options = _MARKER.parse_hookimpl_opts(plugin, name)
+        if options is None:
+            if name in HOOKS and inspect.isroutine(inspect.getattr_static(plugin, name)):
+                is_silent = False
+                yield f"{name!r} is not marked with @hookimpl"
+            continue
+        is_silent = False
+        hook = options.get("specname") or name
+        if hook not in HOOKS:
+            if not options.get("optionalhook"):
+                yield f"there is no hook named {hook!r}{suggest(hook, HOOKS)}"
+            continue
+        for argument in inspect.signature(getattr(plugin, name)).parameters.values():
+            is_filled = argument.default is not argument.empty or argument.kind in _ANY_NUMBER
+            if not is_filled and argument.name not in HOOKS[hook]:
+                near = suggest(argument.name, HOOKS[hook])
+                yield f"hook {hook!r} has no argument {argument.name!r}{near}"
+    if is_silent:
+        yield "no function in it is marked with @hookimpl"
+
+
+def supplied(plugin: object, manager: pluggy.PluginManager) -> list[type[Spec]]:
+    """Return the specs of a registered plugin, or raise PluginError with all that is wrong."""
+    specs: list[type[Spec]] = []
+    problems: list[str] = []
+    for kind, hook in hookspecs.HOOK_OF_KIND.items():
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            if implementation.plugin is not plugin:
+                continue
+            classes = implementation.function()
+            if not isinstance(classes, list | tuple):
+                problems.append(f"{hook}() returned {classes!r:.80}, not a list of classes")
+                continue
+            for spec in classes:
+                wrong = list(_spec_problems(spec, kind, hook))
+                problems += wrong
+                if not wrong:
+                    specs.append(spec)
+    names = [(spec.kind, spec.use) for spec in specs]
+    problems += [
+        f"it supplies {kind} {use!r} more than once"
+        for kind, use in dict.fromkeys(names)
+        if names.count((kind, use)) > 1
+    ]
+    if problems:
+        raise PluginError("; ".join(problems))
+    return specs
+
+
+def _spec_problems(spec: Any, kind: str, hook: str) -> Iterator[str]:
+    base = KINDS[kind]
+    if not (isinstance(spec, type) and issubclass(spec, base) and spec is not base):
+        what = spec.__qualname__ if isinstance(spec, type) else f"{spec!r:.80}"
+        yield f"{hook}() supplies {what}, which is no class derived from {base.__name__}"
+        return
+    problems = [
+        *_name_problems(spec, kind),
+        *_method_problems(spec, base, kind),
+        *_table_problems(spec),
+    ]
+    for problem in problems:
+        yield f"{spec.__qualname__}: {problem}"
+
+
+def _name_problems(spec: type[Spec], kind: str) -> Iterator[str]:
+    for name in ("kind", "use"):
+        if name in spec.model_fields:
+            yield f"{name!r} is not a key of the recipe: annotate it as ClassVar[str]"
+    if "kind" not in spec.model_fields and spec.kind != kind:
+        yield f"it says kind = {spec.kind!r}; a {kind} leaves 'kind' alone"
+    use = getattr(spec, "use", None)
+    if use is None and "use" not in spec.model_fields:
+        yield "it has no name: use: ClassVar[str] = 'its_name'"
+    for name in sorted(spec.__class_vars__ - {"kind", "use"}):
+        if not hasattr(spec, name):
+            yield f"it does not say {name!r}"
+    if use is not None and not (isinstance(use, str) and _SNAKE_CASE.fullmatch(use)):
+        yield f"use = {use!r} is not in snake_case"
+
+
+def _method_problems(spec: type[Spec], base: type[Spec], kind: str) -> Iterator[str]:
+    if sys.flags.optimize < 2 and not (spec.__doc__ or "").strip():
+        yield "it has no docstring"
+
+    def is_inherited(method: str) -> bool:
+        return getattr(spec, method) is getattr(base, method)
+
+    for name in filter(is_inherited, MUST_DEFINE.get(kind, ())):
+        yield f"it does not define {name}()"
+    if (names := MUST_DEFINE_ONE.get(kind)) and all(map(is_inherited, names)):
+        yield f"it defines none of {', '.join(f'{name}()' for name in names)}"
+
+
+def _table_problems(spec: type[Spec]) -> Iterator[str]:
+    for option in ("extra", "strict", "frozen", "allow_inf_nan"):
+        wanted, found = Table.model_config.get(option), spec.model_config.get(option)
+        if found != wanted:
+            yield f"model_config has {option} = {found!r}; leave it {wanted!r}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PydanticJsonSchemaWarning)
+            schema = spec.model_json_schema()
+    except Exception as error:  # noqa: BLE001
+        yield f"its fields have no JSON schema: {say(error)}"
+        return
+    for name, table in schema.get("$defs", {}).items():
+        if "properties" in table and table.get("additionalProperties") is not False:
+            yield f"{name} accepts unknown keys; set extra='forbid'"
+    yield from _default_problems(spec)
+
+
+def _default_problems(spec: type[Spec]) -> Iterator[str]:
+    """A default that its own field refuses would make every frozen recipe unreadable."""
+    defaults = {
+        name: field.get_default(call_default_factory=True, validated_data={})
+        for name, field in spec.model_fields.items()
+        if not field.is_required()
+    }
+    has_all = len(defaults) == len(spec.model_fields)
+    try:
+        spec.model_validate(defaults)
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            if where and problem["type"] != "missing":
+                yield f"the default of {where!r} is refused: {problem['msg']}"
+            elif not where and has_all:
+                yield f"its defaults are refused together: {problem['msg']}"

@@ -1,0 +1,180 @@
+"""Plugins loaded one by one, each in isolation: all of it, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+
+from ganzoo.common.errors import PluginError
+from ganzoo.plugin import hooks as hookspecs
+from ganzoo.plugin.contract import check_hooks, say, supplied
+from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
+from ganzoo.plugin.hooks import API_VERSION
+from ganzoo.plugin.isolation import SECONDS_VARIABLE, TooSlow, restore, snapshot, time_limit
+from ganzoo.plugin.specs import Spec
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that is loaded.
+
+    Attributes:
+        name: of its entry point, or the stem of its file.
+        distribution: what to ``pip install`` for it; empty for a file.
+        version: of the distribution; empty for a file.
+        source: 'entry point' or 'file'.
+        path: its file, or the folder of its package.
+        sha256: of the file's bytes, or over all .py files of the package; empty where it has none.
+        components: (kind, use) of everything it supplies.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    source: str
+    path: Path | None
+    sha256: str
+    components: tuple[tuple[str, str], ...]
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for people: ``ganzoo-hinge 0.3``, or the path of its file."""
+        if self.source == "file":
+            return str(self.path)
+        return f"{self.distribution} {self.version}".strip()
+
+
+def new_manager() -> pluggy.PluginManager:
+    """Return a manager that knows ganzoo's hooks and no plugin yet."""
+    manager = pluggy.PluginManager("ganzoo")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+class Loader:
+    """What is loaded so far, in lists that grow."""
+
+    def __init__(self, seconds: float, broken: Iterable[Broken] = ()) -> None:
+        self.seconds = seconds
+        """Time limit of each plugin."""
+        self.manager = new_manager()
+        self.plugins: list[Plugin] = []
+        self.broken = list(broken)
+        self.warnings: list[str] = []
+        self.components: dict[tuple[str, str], tuple[type[Spec], Plugin]] = {}
+
+    def add_installed(self, candidate: Candidate) -> None:
+        """Load an installed plugin, or set it aside."""
+        with self._process_unchanged(candidate):
+            try:
+                self._add(candidate)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  sys.exit() in a plugin, too
+                name, distribution = candidate.name, candidate.distribution
+                self.broken.append(Broken(name, candidate.origin, say(error), distribution))
+
+    def add_file(self, path: Path, given: Path) -> None:
+        """Load the file at ``path``, which the user wrote as ``given``, or raise PluginError."""
+        candidate = local(path, given)
+        with self._process_unchanged(candidate):
+            try:
+                self._add(candidate)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                line = _line_of(error, path)
+                where = f"{given}:{line}" if line else f"{given}"
+                raise PluginError(f"{where}: plugin cannot be loaded: {say(error)}") from error
+
+    @contextmanager
+    def _process_unchanged(self, candidate: Candidate) -> Iterator[None]:
+        before, had_torch = snapshot(), "torch" in sys.modules
+        try:
+            yield
+        finally:
+            whose = f"plugin {candidate.name!r} ({candidate.origin})"
+            if changed := restore(before):
+                self.warnings.append(f"{whose} changed {', '.join(changed)}; ganzoo put it back")
+            if not had_torch and "torch" in sys.modules:
+                self.warnings.append(
+                    f"{whose} imports torch when it is loaded, so every command waits for it; "
+                    "import it inside build()"
+                )
+
+    def _add(self, candidate: Candidate) -> None:
+        try:
+            with time_limit(self.seconds):
+                plugin, specs = self._admit(candidate)
+        except BaseException as error:
+            if self.manager.has_plugin(candidate.key):
+                self.manager.unregister(name=candidate.key)
+            if isinstance(error, TooSlow):
+                raise PluginError(
+                    f"took longer than {self.seconds:g} s to load; keep heavy imports for build(), "
+                    f"or raise {SECONDS_VARIABLE}"
+                ).with_traceback(error.__traceback__) from None
+            raise
+        self.plugins.append(plugin)
+        self.components |= {(spec.kind, spec.use): (spec, plugin) for spec in specs}
+
+    def _admit(self, candidate: Candidate) -> tuple[Plugin, list[type[Spec]]]:
+        """Run a candidate's code, register its hooks and check all of it."""
+        plugin, module = candidate.load()
+        wanted = getattr(module, "GANZOO_API", API_VERSION)
+        if wanted != API_VERSION:
+            raise PluginError(f"wants plugin API {wanted}; this ganzoo has {API_VERSION}")
+        check_hooks(plugin)
+        if self.manager.is_registered(plugin):
+            raise PluginError(f"is the same as plugin {self.manager.get_name(plugin)!r}")
+        self.manager.register(plugin, candidate.key)
+        specs = supplied(plugin, self.manager)
+        self._refuse_taken_names(candidate, specs)
+        root = _root(module)
+        return Plugin(
+            name=candidate.name,
+            distribution=candidate.distribution,
+            version=candidate.version,
+            source=candidate.source,
+            path=root,
+            sha256=sha256_of(root),
+            components=tuple((spec.kind, spec.use) for spec in specs),
+        ), specs
+
+    def _refuse_taken_names(self, candidate: Candidate, specs: Iterable[type[Spec]]) -> None:
+        taken = []
+        for spec in specs:
+            if found := self.components.get((spec.kind, spec.use)):
+                owner = found[1]
+                taken.append(
+                    f"{spec.kind} {spec.use!r} of {candidate.origin} is already supplied by "
+                    f"{owner.origin} (plugin {owner.name!r})"
+                )
+        if taken:
+            raise PluginError("; ".join(taken))
+
+
+def _root(module: ModuleType) -> Path | None:
+    """Return a module's file, or the folder of the outermost package around it."""
+    parts = module.__name__.split(".")
+    for count in range(1, len(parts) + 1):
+        package = sys.modules.get(".".join(parts[:count]))
+        file = getattr(package, "__file__", None)  # None for a namespace package
+        if file:
+            return Path(file).parent if hasattr(package, "__path__") else Path(file)
+    return None
+
+
+def _line_of(error: BaseException, file: Path) -> int | None:
+    """Return the line of ``file`` that an error came from."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(file)), None)

@@ -1,0 +1,84 @@
+"""A new plugin package: complete, so that it installs, is found and passes its checks at once."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.files import publish
+from ganzoo.plugin.hooks import HOOK_OF_KIND
+from ganzoo.plugin.specs import KINDS
+
+DISTRIBUTION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+RUN = {
+    "loss": "--set loss.use={use}",
+    "generator": "--set generator.use={use}",
+    "discriminator": "--set discriminator.use={use}",
+    "dataset": "--set dataset.use={use}",
+    "optimizer": "--set optimizer.generator.use={use}",
+    "regularizer": "--set 'regularizer=[{{use=\"{use}\"}}]'",
+    "metric": "--set 'metric=[{{use=\"{use}\"}}]'",
+    "view": "--set 'view=[{{use=\"{use}\"}}]'",
+}
+"""What makes a run of 'dcgan_digits' use the component."""
+
+
+def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
+    """Write a package named ``name`` with a component of ``kind`` into ``folder / name``.
+
+    Returns:
+        The files that were written and their content.
+
+    Raises:
+        GanzooError: if the name is none, the kind does not exist or the folder is there already.
+    """
+    if not DISTRIBUTION.fullmatch(name):
+        raise GanzooError(
+            f"{name!r} is no name for a package: small letters, digits and '-', beginning with a "
+            "letter; for example 'ganzoo-quadratic'"
+        )
+    if kind not in KINDS:
+        raise GanzooError(
+            f"no kind named {kind!r}{suggest(kind, KINDS)}; there are {', '.join(KINDS)}"
+        )
+    root = folder / name
+    if root.exists():
+        raise GanzooError(f"'{root}' is there already; choose another name or folder")
+    files = {root / path: text for path, text in package(name, kind).items()}
+    for path, text in files.items():
+        publish(path, text)
+    return files
+
+
+def package(name: str, kind: str) -> dict[str, str]:
+    """Return the package's files by their paths."""
+    module = name.replace("-", "_")
+    use = module.removeprefix("ganzoo_")
+    words = {
+        "distribution": name,
+        "entry": name.removeprefix("ganzoo-"),
+        "module": module,
+        "use": use,
+        "name": "".join(part.capitalize() for part in use.split("_")),
+        "kind": kind,
+        "base": KINDS[kind].__name__,
+        "hook": HOOK_OF_KIND[kind],
+        "try": f"ganzoo run dcgan_digits {RUN[kind].format(use=use)}",
+    }
+    written = {
+        "pyproject.toml": "pyproject.toml.txt",
+        "README.md": "README.md.txt",
+        f"src/{module}/__init__.py": "__init__.py.txt",
+        f"src/{module}/{kind}.py": f"{kind}.py.txt",
+        f"tests/test_{module}.py": "test.py.txt",
+    }
+    texts = {path: Template(template(file)).substitute(words) for path, file in written.items()}
+    return {**texts, f"src/{module}/py.typed": ""}
+
+
+def template(file: str) -> str:
+    """Return a template's text."""
+    return (resources.files(__name__) / "templates" / file).read_text(encoding="utf-8")

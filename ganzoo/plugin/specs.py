@@ -1,0 +1,239 @@
+"""What a component is: a pydantic spec per kind, with a ``build()``. No torch at run time.
+
+A spec is one table of a recipe. Its fields are the keys of that table, the line of text under a
+field is the key's help, and the class attribute ``use`` is the name by which recipes choose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from ganzoo.common.data_root import DataRoot
+from ganzoo.plugin.types import (
+    Context,
+    ImageData,
+    ImageShape,
+    Meter,
+    Reference,
+    Scale,
+    Split,
+    Terms,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+
+class Table(BaseModel):
+    """A table of a recipe: strict, closed and frozen."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Spec(Table):
+    """A component as a recipe describes it."""
+
+    kind: ClassVar[str]
+    use: ClassVar[str]
+
+
+class GeneratorSpec(Spec):
+    """Makes images out of latents."""
+
+    kind: ClassVar[str] = "generator"
+    uses_labels: ClassVar[bool] = False
+    """Whether the network is called as ``generator(latent, labels)``."""
+
+    def output_range(self) -> tuple[float, float] | None:
+        """Return the lowest and highest value the network can make; None without bounds."""
+        return None
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, Z]`` to ``[N, C, H, W]`` in [image.low, image.high].
+
+        Raises:
+            GanzooError: if it cannot make images of that shape.
+        """
+        raise NotImplementedError
+
+
+class DiscriminatorSpec(Spec):
+    """Scores images: high for real, low for fake."""
+
+    kind: ClassVar[str] = "discriminator"
+    uses_labels: ClassVar[bool] = False
+    """Whether the network is called as ``discriminator(images, labels)``."""
+
+    def build(self, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, C, H, W]`` to logits ``[N]``.
+
+        Raises:
+            GanzooError: if it cannot read images of that shape.
+        """
+        raise NotImplementedError
+
+
+class LossSpec(Spec):
+    """The game: what each side minimises, as named terms that are summed."""
+
+    kind: ClassVar[str] = "loss"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'labels' (the data set has classes)."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return scalars that the discriminator minimises."""
+        raise NotImplementedError
+
+    def generator_terms(self, ctx: Context) -> Terms:
+        """Return scalars that the generator minimises."""
+        raise NotImplementedError
+
+
+class RegularizerSpec(Spec):
+    """An extra term, or a constraint on the discriminator's weights."""
+
+    kind: ClassVar[str] = "regularizer"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'labels', 'real_gradient', 'fake_gradient' (see ``image_gradient``)."""
+    second_order: ClassVar[bool] = False
+    """Whether its terms contain gradients of the discriminator (never compiled)."""
+
+    weight: NonNegativeFloat = 1.0
+    """Factor on the term."""
+    every: PositiveInt = 1
+    """Apply at every k-th step only, with the term multiplied by k so that its pull stays."""
+
+    def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
+        """Return scalars, ``weight`` included, that the discriminator minimises as well."""
+        return {}
+
+    def generator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
+        """Return scalars, ``weight`` included, that the generator minimises as well."""
+        return {}
+
+    def constrain(self, discriminator: nn.Module) -> None:
+        """Change the discriminator's weights in place after its optimizer's step."""
+
+
+class OptimizerSpec(Spec):
+    """Moves the weights of one network."""
+
+    kind: ClassVar[str] = "optimizer"
+
+    lr: PositiveFloat = 2e-4
+    """Learning rate."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
+    """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""
+    decay: NonNegativeFloat = 0.0
+    """Decay per update of the 'inverse_time' schedule."""
+    clip_value: PositiveFloat | None = None
+    """Clip each element of the gradient to [-clip_value, clip_value] before the update."""
+    clip_norm: PositiveFloat | None = None
+    """Scale the whole gradient down to this Euclidean norm before the update."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return the torch optimizer over ``parameters``."""
+        raise NotImplementedError
+
+
+class DatasetSpec(Spec):
+    """Real images."""
+
+    kind: ClassVar[str] = "dataset"
+    labelled: ClassVar[bool] = True
+    """Whether every image has a label, for components that need them."""
+    judge: ClassVar[str | None] = None
+    """Data set whose classifier reads each channel of these images, where they are stacks."""
+
+    value_range: Literal["symmetric", "unit"] = "symmetric"
+    """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
+    fallback: str | None = None
+    """Data set to train on, loudly, where this one is neither here nor downloadable."""
+
+    def build(self, root: DataRoot, split: Split = "train") -> ImageData:
+        """Return the images, from ``root.path`` or downloaded into it.
+
+        Raises:
+            DataError: naming the file and what to do, if they cannot be had.
+        """
+        raise NotImplementedError
+
+
+class MetricSpec(Spec):
+    """A measure of how good fakes are."""
+
+    kind: ClassVar[str] = "metric"
+    scores: ClassVar[Mapping[str, Scale]]
+    """The names of its values, and how each is read."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
+'test' (images nobody trained on), 'discriminator'."""
+    has_floor: ClassVar[bool] = True
+    """Whether real images may be measured in place of fakes, as the floor."""
+
+    label: str = Field(default="", pattern=r"^[a-z0-9_]*$")
+    """Put before the scores' names, where a recipe lists a metric twice."""
+
+    def meter(self, reference: Reference) -> Meter:
+        """Return a new meter."""
+        raise NotImplementedError
+
+    def perfect(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
+        """Return the expected scores of a perfect generator, where a closed form is known."""
+        return {}
+
+
+class ViewSpec(Spec):
+    """What the discriminator is shown in place of the plain images: flipped, augmented, packed."""
+
+    kind: ClassVar[str] = "view"
+    keeps_labels: ClassVar[bool] = True
+    """Whether there is still one image, and so one label, for each image of the batch."""
+
+    def shape(self, image: ImageShape) -> ImageShape:
+        """Return the shape and range of what ``apply`` makes; the discriminator is built for it.
+
+        Raises:
+            GanzooError: if it cannot be done to images of that shape.
+        """
+        return image
+
+    def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
+        """Return what is seen of ``[N, C, H, W]``, differentiable: generators learn through it.
+
+        It is called for real images and fakes alike in both halves of every step. Random numbers
+        come from torch's global generator on the images' device, which every step seeds anew.
+        """
+        raise NotImplementedError
+
+
+KINDS: dict[str, type[Spec]] = {
+    spec.kind: spec
+    for spec in (
+        GeneratorSpec,
+        DiscriminatorSpec,
+        LossSpec,
+        RegularizerSpec,
+        DatasetSpec,
+        OptimizerSpec,
+        MetricSpec,
+        ViewSpec,
+    )
+}
+"""Every kind of component and the class its specs derive from."""
+
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+"""Two numbers, as a recipe writes them: ``[0.5, 0.999]``."""
+
+AnySpec = type[Spec]
+JsonValue = Any

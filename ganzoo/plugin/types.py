@@ -1,0 +1,225 @@
+"""What components are given and give back: images, data, contexts, references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Split = Literal["train", "test"]
+
+
+Role = Literal["generator", "discriminator"]
+
+
+Terms = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class ImageShape:
+    """What every image of a run looks like: ``[C, H, W]`` with values in [low, high].
+
+    ``num_classes`` is 0 where the data has no labels.
+    """
+
+    channels: int
+    height: int
+    width: int
+    low: float = -1.0
+    high: float = 1.0
+    num_classes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.channels}×{self.height}×{self.width}"
+
+
+def is_points(image: ImageShape) -> bool:
+    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
+    return image.height == image.width == 1
+
+
+class ImageSource(Protocol):
+    """Images that are read one at a time because they do not fit into memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Return image ``index`` as ``[C, H, W]``, uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set ready to be fed.
+
+    Attributes:
+        images: ``[N, C, H, W]`` uint8 (scaled to the recipe's value range by the feed), float32
+            (taken as it is), or an ``ImageSource`` that reads one uint8 image at a time.
+        labels: ``[N]`` int64, or None.
+        classes: the names of the labels.
+        source: where the bytes came from, for the run's record.
+        fingerprint: SHA-256 over the content; equal data has equal fingerprints.
+    """
+
+    images: Tensor | ImageSource
+    labels: Tensor | None
+    classes: tuple[str, ...]
+    source: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Context(Protocol):
+    """One half of a training step, seen by losses and regularizers; computed on first use.
+
+    Attributes:
+        role: whose half it is.
+        step: steps finished before this one.
+        real: ``[N, C, H, W]`` in the recipe's value range.
+        fake: same shape; detached from the generator in the discriminator's half.
+        real_labels: ``[N]`` int64, or None.
+        fake_labels: ``[N]`` int64, or None.
+        latent: ``[N, Z]``.
+        real_logits: ``[N]``.
+        fake_logits: ``[N]``.
+    """
+
+    role: Role
+    real: Tensor
+    fake: Tensor
+    real_labels: Tensor | None
+    fake_labels: Tensor | None
+    latent: Tensor
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def real_logits(self) -> Tensor: ...
+
+    @property
+    def fake_logits(self) -> Tensor: ...
+
+    def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Score other images, ``[N, C, H, W]`` to ``[N]``: interpolates, look-aheads."""
+        ...
+
+    def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
+        """Gradient of the summed logits at the real or fake images, differentiable again."""
+        ...
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw numbers in [0, 1) from the step's own generator, on its device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the run-time hooks see it.
+
+    Attributes:
+        path: its folder.
+        name: 'dcgan_mnist/20260131-0915-kfbm'.
+        recipe: the frozen recipe as plain tables.
+        steps: how many it will make.
+        start: steps that were finished before; 0 unless it is resumed.
+        trackers: the names that the user asked for with ``--track``.
+    """
+
+    path: Path
+    name: str
+    recipe: Mapping[str, Any]
+    steps: int
+    start: int = 0
+    trackers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the values of a score are read.
+
+    Attributes:
+        lower_is_better: whether 1 is better than 2.
+        positive: whether values are never negative and spread over magnitudes, so that they are
+            compared by their logarithms.
+    """
+
+    lower_is_better: bool
+    positive: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch of images and what the feature network sees in it; everything on the CPU.
+
+    Attributes:
+        images: ``[N, C, H, W]`` uint8, the data's own pixels; float32 for data that are points.
+        features: ``[N, D]`` float32.
+        probabilities: ``[N, K]`` float32 of the network's classes, or None where it has none.
+        labels: ``[N]`` int64 of real images with classes, else None.
+    """
+
+    images: Tensor
+    features: Tensor
+    probabilities: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Reference(Protocol):
+    """What a metric holds fakes against: real images through the same feature network.
+
+    Attributes:
+        image: shape and value range of the networks' images.
+        num_classes: classes the feature network tells apart; 0 where it has none.
+        n_real: images that ``real`` yields.
+        n_fake: fakes that a meter is given.
+        seed: of every choice made while measuring.
+    """
+
+    image: ImageShape
+    num_classes: int
+    n_real: int
+    n_fake: int
+    seed: int
+
+    def real(self) -> Iterator[Seen]:
+        """Yield the reference images, batch by batch, in the same order every time."""
+        ...
+
+    def unseen(self) -> Iterator[Seen]:
+        """Yield images of the test split: no generator was trained on them."""
+        ...
+
+    def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distance and number ``[N]`` of the nearest training image of each.
+
+        The distance is the root mean square difference of pixels that run from 0 to 1.
+        """
+        ...
+
+    def critic(self, images: Tensor) -> Tensor:
+        """Score stored images ``[N, C, H, W]`` by the run's discriminator: ``[N]``."""
+        ...
+
+
+class Meter(Protocol):
+    """One measurement in progress: is shown every fake once, then tells its scores."""
+
+    def add(self, seen: Seen) -> None:
+        """Take in a batch; what is kept does not grow with the number of batches."""
+        ...
+
+    def result(self) -> Mapping[str, float]:
+        """Return a value for every name in the spec's ``scores``."""
+        ...

@@ -1,0 +1,224 @@
+"""Every mistake in a recipe: in its tables one by one, and between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ganzoo.common.errors import suggest
+from ganzoo.plugin.specs import KINDS, Spec
+from ganzoo.recipe.component import example
+from ganzoo.recipe.layers import Keys
+from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
+from ganzoo.recipe.problems import SHOWN, Problem
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.source import Source
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo.recipe.problems import RecipeError
+from ganzoo.recipe.source import Source, read
+from ganzoo.recipe.toml import MAX_BYTES
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+from ganzoo.recipe.model import Recipe, freeze
+
+Model = TypeVar("Model", bound=BaseModel)
+Found = tuple[Keys, ErrorDetails | str]
+"""The keys of a mistake, and pydantic's error or our message."""
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def problems_of(
+    source: Source, registry: Registry, model: type[Model]
+) -> tuple[Model | None, list[Problem], int]:
+    """Return the checked model where it can be had, the first mistakes, and how many there are."""
+    tables = source.tables
+    checked = None
+    found: list[Found] = list(_between(tables, registry))
+    try:
+        checked = model.model_validate(tables, context={"registry": registry})
+    except ValidationError as error:
+        found += [
+            (_written_keys(one["loc"], tables), one) for one in error.errors(include_url=False)
+        ]
+
+    def position(one: Found) -> tuple[bool, str, int]:
+        place = source.place(one[0])
+        file, line = (place.file, place.line) if place else (source.file, 0)
+        return file != source.file, file, line
+
+    # A key may have several: one for each member of a union of types.
+    by_keys: dict[Keys, list[ErrorDetails | str]] = {}
+    for keys, mistake in sorted(found, key=position):
+        by_keys.setdefault(keys, []).append(mistake)
+    problems = []
+    for keys, mistakes in list(by_keys.items())[:SHOWN]:  # suggestions take time
+        says = [_message(one, keys, tables, registry, model) for one in mistakes]
+        problems.append(source.problem(keys, ", or ".join(dict.fromkeys(says))))
+    return checked, problems, len(by_keys)
+
+
+def _written_keys(loc: Keys, tables: Any) -> Keys:
+    """Return ``loc`` without what pydantic adds to it, such as the member of a union."""
+    value = tables
+    for depth, key in enumerate(loc):
+        if isinstance(value, dict) and (key in value or depth == len(loc) - 1):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return loc[:depth]
+    return loc
+
+
+def _message(
+    mistake: ErrorDetails | str,
+    keys: Keys,
+    tables: Any,
+    registry: Registry,
+    model: type[BaseModel],
+) -> str:
+    if isinstance(mistake, str):
+        return mistake
+    if mistake["type"] in {"extra_forbidden", "missing"} and mistake["loc"] != keys:
+        # In a union of tables, where the key belongs to one of its members.
+        what = "has the unknown key" if mistake["type"] == "extra_forbidden" else "needs the key"
+        return f"{what} {quoted(mistake['loc'][-1])}"
+    if mistake["type"] == "extra_forbidden":
+        return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
+    if mistake["type"] == "missing":
+        return f"missing; {_addition(keys, registry)}"
+    return in_words(mistake)
+
+
+def _addition(keys: Keys, registry: Registry) -> str:
+    """Return what to write so that ``keys`` is no longer missing."""
+    table = ".".join(map(str, keys))
+    if keys == ("optimizer",):
+        table = "optimizer.generator] and [optimizer.discriminator"
+    kind = "optimizer" if keys[0] == "optimizer" else table
+    if kind in KINDS:
+        return f"add [{table}] with e.g. {example(kind, registry)}"
+    if keys == ("train",):
+        return "add [train] with epochs = 25 or steps = 10000"
+    return f"add {keys[-1]} = ..."
+
+
+def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:
+    """Return the keys that the table at ``keys`` may have; none where that cannot be told."""
+    found: type[BaseModel] | None = model
+    value = tables
+    for key in keys:
+        value = value[key]
+        if isinstance(key, str):
+            field = found.model_fields.get(key) if found else None
+            found = _model_in(field.annotation) if field else None
+        if isinstance(value, dict) and found is not None and found in KINDS.values():
+            assert issubclass(found, Spec)
+            use = value.get("use")
+            found = registry.specs(found.kind).get(use) if isinstance(use, str) else None
+    if found is None:
+        return []
+    chooses = ["use"] if issubclass(found, Spec) else []
+    return [*chooses, *found.model_fields, *([] if keys else ["extends"])]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in ``Model``, ``Model | None``, ``list[Model]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys, str]]:
+    """Yield what no table knows by itself; wrong types and unknown names are found elsewhere."""
+    yield from _requirements(tables.get("requires"), registry)
+    dataset = tables.get("dataset")
+    if not isinstance(dataset, dict):
+        return
+    datasets = registry.specs("dataset")
+    use, fallback = dataset.get("use"), dataset.get("fallback")
+    if isinstance(fallback, str):
+        if fallback == use:
+            yield ("dataset", "fallback"), "is the data set itself; name another, or leave it out"
+        elif fallback not in datasets:
+            near = suggest(fallback, datasets) or f"; there are {listed(datasets)}"
+            yield ("dataset", "fallback"), f"no dataset named {quoted(fallback)}{near}"
+    used = [
+        datasets[name] for name in (use, fallback) if isinstance(name, str) and name in datasets
+    ]
+    unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
+    views = tables.get("view")
+    packing = [
+        one["use"]
+        for one in (views if isinstance(views, list) else [])
+        if isinstance(one, dict)
+        and isinstance(one.get("use"), str)
+        and not getattr(registry.specs("view").get(one["use"]), "keeps_labels", True)
+    ]
+    if packing:
+        for keys in _wanting_labels(tables, registry):
+            if keys[0] not in {"generator", "metric"}:
+                yield keys, f"needs a label for each image, and view '{packing[0]}' keeps none"
+    if unlabelled is not None:
+        for keys in _wanting_labels(tables, registry):
+            message = f"needs labels, and the data set '{unlabelled}' has none; change either"
+            yield keys, message
+
+
+def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    for at, name in enumerate(required if isinstance(required, list) else []):
+        if not isinstance(name, str):
+            continue
+        if not _DISTRIBUTION.fullmatch(name):
+            yield ("requires", at), f"{quoted(name)} is no plugin's name; e.g. 'ganzoo-hinge'"
+        else:
+            for message in registry.unmet([name]):
+                yield ("requires", at), message
+
+
+def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[Keys]:
+    """Yield where a component is chosen that needs labels."""
+    chosen: list[tuple[str, Keys, Any]] = [
+        (kind, (kind,), tables.get(kind)) for kind in ("generator", "discriminator", "loss")
+    ]
+    for kind in ("regularizer", "metric"):
+        several = tables.get(kind)
+        if isinstance(several, list):
+            chosen += [(kind, (kind, at), one) for at, one in enumerate(several)]
+    for kind, keys, table in chosen:
+        use = table.get("use") if isinstance(table, dict) else None
+        spec = registry.specs(kind).get(use) if isinstance(use, str) else None
+        if getattr(spec, "uses_labels", False) or "labels" in getattr(spec, "needs", ()):
+            yield (*keys, "use")
+
+
+def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
+    return check(read(path, overrides), registry)
+
+
+def check(source: Source, registry: Registry) -> Recipe:
+    """Return the recipe that ``source`` describes.
+
+    Raises:
+        RecipeError: with every mistake in it.
+    """
+    recipe, problems, count = problems_of(source, registry, Recipe)
+    if recipe is None or problems:
+        raise RecipeError(problems, count)
+    size = len(freeze(recipe).encode())
+    if size > MAX_BYTES:
+        message = f"{size} bytes with every default written out; {MAX_BYTES} are allowed"
+        raise RecipeError([source.problem((), message)])
+    return recipe

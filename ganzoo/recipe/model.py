@@ -1,0 +1,249 @@
+"""The recipe: what a run is made of, checked to the last key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import Field, PositiveFloat, model_validator
+
+from ganzoo.plugin.specs import (
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    LossSpec,
+    MetricSpec,
+    OptimizerSpec,
+    RegularizerSpec,
+    Table,
+    ViewSpec,
+)
+from ganzoo.recipe.component import ByUse
+
+# Upper bounds keep out what would only fill the memory, or a counter, long after the start.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountOrNone = Annotated[int, Field(ge=0, le=10**9)]
+Few = Annotated[int, Field(ge=1, le=100)]
+
+
+class Train(Table):
+    """How long, how much at a time, in which order."""
+
+    epochs: Count | None = None
+    """Passes over the data; the run ends at epochs or steps, whichever comes first."""
+    steps: Count | None = None
+    """Generator and discriminator rounds."""
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    """Images in a batch."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of everything random."""
+    order: Literal["shuffle", "sequential", "replacement"] = "shuffle"
+    """Order of the data: shuffled each epoch, as stored, or drawn with replacement."""
+    last_batch: Literal["drop", "keep"] = "drop"
+    """What becomes of the last, smaller batch of an epoch."""
+    log_every: Count = 50
+    """Steps between lines of the log."""
+    log_each_epoch: bool = False
+    """A line at the end of each epoch as well, so that no line mixes two of them."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.epochs is None and self.steps is None:
+            raise ValueError("says nowhere when to stop; add epochs = 25 or steps = 10000")
+        return self
+
+
+class Latent(Table):
+    """What the generator starts from."""
+
+    size: Annotated[int, Field(ge=1, le=65_536)] = 100
+    """Numbers in a latent."""
+    prior: Literal["normal", "uniform"] = "normal"
+    """Standard normal, or uniform in [-1, 1)."""
+
+
+class Step(Table):
+    """One adversarial update: who is updated how often, on which images."""
+
+    discriminator_updates: Few = 1
+    """Discriminator updates in a step, each on its own batch."""
+    generator_updates: Few = 1
+    """Generator updates in a step."""
+    generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
+    """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
+redrawn, or cut from the generator's graph (it then learns nothing)."""
+    fakes_for_discriminator: Literal["train", "eval"] = "train"
+    """Mode of the generator while it makes the discriminator's fakes."""
+    fakes: Literal["matched", "full"] = "matched"
+    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
+has fewer real ones."""
+    batching: Literal["separate", "joint"] = "separate"
+    """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
+    generator_step_trains: Literal["generator", "both"] = "generator"
+    """Whose weights the generator's optimizer moves."""
+    guards: Literal["error", "warn"] = "error"
+    """What happens when the first step shows a term that trains nothing, or wrong images."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
+            raise ValueError(
+                "fakes_for_discriminator = 'eval' cannot be had with generator_noise = 'shared', "
+                "whose one batch the generator is trained on; use 'same' or 'fresh'"
+            )
+        return self
+
+
+class Samples(Table):
+    """The sheets of samples a run leaves."""
+
+    rows: Few = 5
+    """Rows of a sheet."""
+    columns: Few = 5
+    """Columns of a sheet."""
+    every: CountOrNone = 250
+    """Steps between sheets; 0 for one at the end only."""
+    each_epoch: bool = False
+    """A sheet at the end of each epoch as well."""
+    at_start: bool = False
+    """A sheet of the untrained generator as well, numbered 0."""
+    noise: Literal["fixed", "fresh"] = "fixed"
+    """The same latents on every sheet, or new ones."""
+    mode: Literal["eval", "train"] = "eval"
+    """Mode of the generator while it makes a sheet."""
+    name: str = Field(
+        default="step-{step:06d}",
+        pattern=r"^[A-Za-z0-9_-]*\{step(:0[1-9]d)?\}[A-Za-z0-9_-]*$",
+        max_length=100,
+    )
+    """File name of a sheet, without '.png'."""
+
+
+class Checkpoint(Table):
+    """What is kept for going on."""
+
+    every: CountOrNone = 1000
+    """Steps between checkpoints; 0 for one at the end only."""
+    keep: Count = 2
+    """Newest checkpoints kept."""
+
+
+class Ema(Table):
+    """A running average of the generator's weights, used for samples and measures."""
+
+    half_life: PositiveFloat
+    """Steps after which an old weight counts half."""
+
+
+class Measure(Table):
+    """When and on how many images the recipe's metrics are taken."""
+
+    every: CountOrNone = 0
+    """Steps between measurements; 0 for one at the end only."""
+    samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
+    """Fakes that are measured."""
+    reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
+    """Real images they are held against."""
+    split: Literal["train", "test"] = "train"
+    """Split the reference is drawn from."""
+    network: Literal["auto", "classifier", "random", "inception"] = "auto"
+    """Features: 'auto' is the data set's own classifier where it has labels, else 'random'."""
+    mode: Literal["eval", "train"] = "eval"
+    """Mode of the generator while it makes the fakes."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of latents and choices, the same for every run so that scores can be compared."""
+
+
+class Optimizers(Table):
+    """One optimizer for each network."""
+
+    generator: Annotated[OptimizerSpec, ByUse()]
+    """Moves the generator's weights."""
+    discriminator: Annotated[OptimizerSpec, ByUse()]
+    """Moves the discriminator's weights."""
+
+
+class Recipe(Table):
+    """Everything that decides a run's result."""
+
+    requires: list[str] = Field(default_factory=list)
+    """Plugins the recipe needs, by distribution name."""
+    train: Train
+    latent: Latent = Latent()
+    dataset: Annotated[DatasetSpec, ByUse()]
+    """Real images."""
+    generator: Annotated[GeneratorSpec, ByUse()]
+    """Makes images out of latents."""
+    discriminator: Annotated[DiscriminatorSpec, ByUse()]
+    """Scores images."""
+    loss: Annotated[LossSpec, ByUse()]
+    """What each side minimises."""
+    optimizer: Optimizers
+    regularizer: Annotated[
+        list[Annotated[RegularizerSpec, ByUse()]], Field(default_factory=list, max_length=32)
+    ]
+    """Penalties and constraints, in the order they are applied."""
+    step: Step = Step()
+    samples: Samples = Samples()
+    checkpoint: Checkpoint = Checkpoint()
+    ema: Ema | None = None
+    measure: Measure = Measure()
+    metric: Annotated[
+        list[Annotated[MetricSpec, ByUse()]], Field(default_factory=list, max_length=32)
+    ]
+    """Measures of the generator's images."""
+    view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
+    """What the discriminator is shown of real images and fakes, applied in this order."""
+
+    @model_validator(mode="after")
+    def _labels_match(self) -> Self:
+        uses_labels = self.generator.uses_labels or self.discriminator.uses_labels
+        if self.step.fakes == "full" and (uses_labels or "labels" in self.loss.needs):
+            raise ValueError(
+                "step.fakes = 'full' makes fakes without a label of their own, and the networks "
+                "or the loss use labels; set it to 'matched'"
+            )
+        return self
+
+
+def freeze(recipe: Recipe) -> str:
+    """Return the recipe as TOML with every default filled in; it reads back equal."""
+    return tomli_w.dumps(_tables(recipe))
+
+
+def digest(recipe: Recipe) -> str:
+    """Return the SHA-256 of everything in the recipe, defaults included, as hexadecimal."""
+    canonical = json.dumps(_tables(recipe), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differences(a: Recipe, b: Recipe) -> list[tuple[str, object, object]]:
+    """Return the keys in which two recipes differ, dotted, with both values; None for no value."""
+    first, second = dict(_flat(_tables(a))), dict(_flat(_tables(b)))
+    keys = [*first, *(key for key in second if key not in first)]
+    return [
+        (key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
+    ]
+
+
+def _tables(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(exclude_none=True)
+
+
+def _flat(value: Any, key: str = "") -> list[tuple[str, object]]:
+    """Return the values in ``value`` with dotted keys; a list without tables is one value.
+
+    An empty list is none: it would otherwise differ from a list of tables twice.
+    """
+    if value == []:
+        return []
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        inner = dict(enumerate(value)).items()
+    else:
+        return [(key, value)]
+    prefix = f"{key}." if key else ""
+    return [pair for name, one in inner for pair in _flat(one, f"{prefix}{name}")]

@@ -1,0 +1,98 @@
+"""The JSON schema of recipes, with which editors complete and check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.plugin.specs import KINDS, Spec
+from ganzoo.recipe.component import KIND
+from ganzoo.recipe.model import Recipe
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+
+Json = dict[str, Any]
+
+
+def schema(registry: Registry) -> Json:
+    """Return the JSON schema (draft 2020-12) of a recipe made of what is installed.
+
+    A table's ``use`` decides which keys it has. A recipe that extends another may leave out
+    tables, and ``use`` in them; only ``ganzoo check`` sees what it inherits.
+    """
+    whole = Recipe.model_json_schema()
+    tables = whole.setdefault("$defs", {})
+    for kind in KINDS:
+        tables[kind] = _component(kind, registry.specs(kind), tables)
+    root: Json = _filled(whole)
+    root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    root["title"] = "ganzoo recipe"
+    root["properties"] = {
+        "extends": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Recipe this one changes: in the same folder, or shipped with ganzoo.",
+        },
+        **root["properties"],
+    }
+    required = root.pop("required")
+    optimizers = root["$defs"]["Optimizers"]
+    root["if"] = {"required": ["extends"]}
+    root["else"] = {
+        "required": required,
+        "properties": {
+            **{kind: {"required": ["use"]} for kind in KINDS if kind in required},
+            "regularizer": {"items": {"required": ["use"]}},
+            "view": {"items": {"required": ["use"]}},
+            "optimizer": {
+                "required": optimizers.pop("required"),
+                "properties": {role: {"required": ["use"]} for role in optimizers["properties"]},
+            },
+        },
+    }
+    return root
+
+
+def _component(kind: str, specs: Mapping[str, type[Spec]], tables: Json) -> Json:
+    """Return a table whose ``use`` chooses among ``specs``; their own tables go to ``tables``."""
+    for use, spec in specs.items():
+        table = spec.model_json_schema()
+        for name, inner in table.pop("$defs", {}).items():
+            tables[f"{kind}.{use}.{name}"] = inner
+        table["title"] = f"{kind} {use}"
+        table["properties"] = {"use": {"const": use}, **table.get("properties", {})}
+        table["required"] = ["use", *table.get("required", [])]
+        tables[f"{kind}.{use}"] = _renamed(table, f"{kind}.{use}")
+    known = {name for use in specs for name in tables[f"{kind}.{use}"]["properties"]}
+    inherited = {
+        "title": f"{kind} of the recipe that is extended",
+        "properties": dict.fromkeys(sorted(known - {"use"}), True),
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "description": (KINDS[kind].__doc__ or "").strip(),
+        "properties": {"use": {"enum": list(specs)}},
+        "oneOf": [*({"$ref": f"#/$defs/{kind}.{use}"} for use in specs), inherited],
+    }
+
+
+def _renamed(value: Any, prefix: str) -> Any:
+    """Return a spec's schema with its references led to ``prefix``."""
+    if isinstance(value, dict):
+        return {
+            key: f"#/$defs/{prefix}.{inner.rpartition('/')[2]}"
+            if key == "$ref"
+            else _renamed(inner, prefix)
+            for key, inner in value.items()
+        }
+    return [_renamed(inner, prefix) for inner in value] if isinstance(value, list) else value
+
+
+def _filled(value: Any) -> Any:
+    """Return a schema in which every place of a component refers to its kind's table."""
+    if isinstance(value, dict):
+        filled = {key: _filled(inner) for key, inner in value.items() if key != KIND}
+        return filled | ({"$ref": f"#/$defs/{value[KIND]}"} if KIND in value else {})
+    return [_filled(inner) for inner in value] if isinstance(value, list) else value

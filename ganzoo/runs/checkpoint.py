@@ -1,0 +1,228 @@
+"""One self-checking file per checkpoint: safetensors with the state as JSON in its header.
+
+A SHA-256 over the whole file, its own 64 digits counted as zeros, stands in the header. Plain
+safetensors accepts almost every flipped bit; here none passes. Nothing in a checkpoint is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import NonNegativeInt, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganzoo.common.errors import CheckpointError
+from ganzoo.common.files import publish
+from ganzoo.plugin.specs import Table
+
+FORMAT = 1
+MAX_HEADER = 16 * 1024 * 1024
+_ZEROS = "0" * 64
+_DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+
+
+class State(Table):
+    """What a checkpoint says beside its tensors."""
+
+    format: NonNegativeInt = FORMAT
+    step: NonNegativeInt
+    """Steps finished."""
+    log_lines: NonNegativeInt
+    """Lines of the log at that step."""
+    recipe: str
+    """Digest of the recipe."""
+    optimizers: dict[str, dict[str, bool | int | float]]
+    """Numbers of each optimizer: everything in its state that is no tensor."""
+    health: dict[str, Any]
+    """What the health watch remembers."""
+    measures: dict[str, Any]
+    """Last and best scores so far."""
+    machine: dict[str, Any]
+    """Device, precision, threads and versions."""
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        MachineError: if the disk refuses it.
+    """
+    publish(path, seal(tensors, state.model_dump_json()))
+
+
+def seal(tensors: Mapping[str, Tensor], state: str) -> bytes:
+    """Return the bytes of a self-checking safetensors file."""
+    own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    content = canonical(to_safetensors(own, metadata={"sha256": _ZEROS, "state": state}))
+    blank = f'"sha256":"{_ZEROS}"'.encode()
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(blank, f'"sha256":"{digest}"'.encode(), 1)
+
+
+def canonical(content: bytes) -> bytes:
+    """Return a safetensors file with its header in sorted order: equal content, equal bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    table = json.loads(content[8 : 8 + length])
+    header = json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + content[8 + length :]
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], State]:
+    """Read a checkpoint back.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged in any way, or of a newer format.
+    """
+    content, header = verified(path)
+    try:
+        metadata = json.loads(header)["__metadata__"]
+        state = State.model_validate_json(metadata["state"])
+        tensors = parse_safetensors(content)
+    except ValidationError as error:
+        wrong = ", ".join(f"'{'.'.join(map(str, each['loc']))}'" for each in error.errors()[:5])
+        raise CheckpointError(
+            f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
+            "go on with the version that wrote it, or train anew"
+        ) from error
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
+    if state.format > FORMAT:
+        raise CheckpointError(
+            f"checkpoint '{path}' has format {state.format}; this ganzoo reads {FORMAT}: update it"
+        )
+    return tensors, state
+
+
+def verified(path: Path) -> tuple[bytes, bytes]:
+    """Return a sealed file's bytes and its header, after the digest has been compared.
+
+    Raises:
+        CheckpointError: if anything differs from what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"checkpoint '{path}' cannot be read: {error.strerror}") from error
+    damaged = CheckpointError(
+        f"checkpoint '{path}' is damaged: its content does not match its SHA-256; "
+        "use an earlier one"
+    )
+    if len(content) < 8:
+        raise damaged
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > min(MAX_HEADER, len(content) - 8):
+        raise damaged
+    header = content[8 : 8 + length]
+    match = _DIGEST.search(header)
+    if match is None:
+        raise damaged
+    start, end = match.start(1) + 8, match.end(1) + 8
+    blank = hashlib.sha256(content[:start])
+    blank.update(_ZEROS.encode())
+    blank.update(memoryview(content)[end:])
+    if blank.hexdigest().encode() != match.group(1):
+        raise damaged
+    return content, header
+
+
+def newest(folder: Path) -> list[Path]:
+    """Return the checkpoints in ``folder``, the newest first."""
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+
+
+def pack_module(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Return a module's whole state under ``prefix``."""
+    return {f"{prefix}/{name}": value for name, value in module.state_dict().items()}
+
+
+def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load what ``pack_module`` returned; names and shapes must agree to the last.
+
+    Raises:
+        CheckpointError: naming what differs.
+    """
+    found = select(prefix, tensors)
+    wanted = module.state_dict()
+    problems = [f"'{name}' is missing" for name in wanted.keys() - found.keys()]
+    problems += [f"'{name}' is unknown" for name in found.keys() - wanted.keys()]
+    problems += [
+        f"'{name}': the checkpoint has {tuple(found[name].shape)}, here {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & found.keys()
+        if found[name].shape != wanted[name].shape
+    ]
+    problems += [
+        f"'{name}': the checkpoint has {found[name].dtype}, here {wanted[name].dtype}"
+        for name in wanted.keys() & found.keys()
+        if found[name].dtype != wanted[name].dtype
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{prefix} does not fit the checkpoint: {'; '.join(sorted(problems)[:5])}"
+        )
+    module.load_state_dict(found)
+
+
+def pack_optimizer(prefix: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return an optimizer's state as tensors under ``prefix`` and the numbers beside them."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, Any] = {}
+    for index, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{prefix}/{index}/{name}"] = value
+            elif value is not None:
+                numbers[f"{index}/{name}"] = value
+    return tensors, numbers
+
+
+def unpack_optimizer(
+    prefix: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
+) -> None:
+    """Load what ``pack_optimizer`` returned; rates and their kin come from the recipe.
+
+    Raises:
+        CheckpointError: if the state belongs to other parameters.
+    """
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in {**select(prefix, tensors), **numbers}.items():
+        number, _, key = name.partition("/")
+        state.setdefault(int(number), {})[key] = value
+    parameters = [item for group in optimizer.param_groups for item in group["params"]]
+    for index, values in state.items():
+        if index >= len(parameters):
+            raise CheckpointError(
+                f"{prefix} does not fit the checkpoint: parameter {index} is unknown"
+            )
+        for key, value in values.items():
+            parameter = parameters[index]
+            if not isinstance(value, Tensor):
+                continue
+            fits = value.shape == parameter.shape and value.dtype == parameter.dtype
+            if not fits and (value.ndim or value.is_complex()):
+                raise CheckpointError(f"{prefix} does not fit the checkpoint: '{index}/{key}'")
+            if value.ndim:
+                # Same strides as the parameter: other strides would change speed and rounding.
+                values[key] = torch.empty_like(parameter).copy_(value)
+            else:
+                values[key] = value.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def select(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors under ``prefix``, by the rest of their names."""
+    start = f"{prefix}/"
+    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}

@@ -1,0 +1,211 @@
+"""The run folder: its layout, its lock, its log, its status."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo.common.errors import GanzooError, MachineError, suggest
+from ganzoo.common.files import append_line, cannot_write, now, publish, sweep, to_json
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+LOCK_SECONDS = 5.0
+EXPERIMENT = "experiment.json"
+"""What an ablation is known by, in the folder above those of its cells."""
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """One run's folder: ``runs/<recipe>/<YYYYmmdd-HHMM>-<4 letters>``."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The letters that name the run on the command line."""
+        return self.path.name.rpartition("-")[2]
+
+    @property
+    def recipe(self) -> Path:
+        """The frozen recipe: the run itself."""
+        return self.path / "recipe.toml"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object per logged step."""
+        return self.path / "log.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """The sheets."""
+        return self.path / "samples"
+
+    def sheets(self) -> list[Path]:
+        """Return the sheets by their steps; their names differ in the number alone."""
+        return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
+
+    @property
+    def curves(self) -> Path:
+        """Losses over time, as a picture."""
+        return self.path / "curves.png"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a resume needs."""
+        return self.path / "checkpoints"
+
+    @property
+    def generator(self) -> Path:
+        """The weights people share."""
+        return self.path / "generator.safetensors"
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write ``content`` to the file ``name``, whole or not at all."""
+        publish(self.path / name, to_json(content, indent=2) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read the file ``name``; an empty table where there is none or it is unreadable."""
+        try:
+            content = json.loads((self.path / name).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def set_status(self, status: str, step: int, reason: str = "") -> None:
+        """Record where the run stands: running, done, interrupted or failed."""
+        self.write_json(
+            "status.json",
+            {
+                "status": status,
+                "step": step,
+                "reason": reason,
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "time": now(),
+            },
+        )
+
+    def append_log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        append_line(self.log, to_json(entry))
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Return the log's whole lines; a torn last one is left out."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def cut_log(self, lines: int) -> None:
+        """Keep the first ``lines`` lines of the log."""
+        if self.log.exists():
+            kept = self.log.read_bytes().split(b"\n")[:-1][:lines]
+            publish(self.log, b"".join(line + b"\n" for line in kept))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the lock dies with it.
+
+        Raises:
+            MachineError: if another process holds it.
+        """
+        path = self.path / ".lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise cannot_write(path, error, 0) from error
+        try:
+            self._take(descriptor)
+            holder = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
+            sweep(self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        # A killed run's children may hold the lock a moment longer.
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    holder = os.pread(descriptor, 200, 0).decode(errors="replace")
+                    raise MachineError(
+                        f"run folder '{self.path}' is in use by {holder}; wait for it or stop it"
+                    ) from None
+                time.sleep(0.1)
+
+
+def create(root: Path, name: str) -> RunDir:
+    """Make a new run folder under ``root``.
+
+    Raises:
+        MachineError: if the folder cannot be made.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80] or "run"
+    for _ in range(100):
+        letters = "".join(secrets.choice(ALPHABET) for _ in range(4))
+        if any(root.glob(f"*/*-{letters}")):
+            continue
+        path = root / safe / f"{time.strftime('%Y%m%d-%H%M')}-{letters}"
+        try:
+            path.mkdir(parents=True)
+            (path / "samples").mkdir()
+            (path / "checkpoints").mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise cannot_write(path, error, 0) from error
+        return RunDir(path)
+    raise MachineError(f"no free run name under '{root}'; choose another folder with --out")
+
+
+def find(name: str, root: Path) -> RunDir:
+    """Return the run that ``name`` means: a folder, its letters, or 'last'.
+
+    The last run is no cell of an ablation, unless there is nothing else.
+
+    Raises:
+        GanzooError: if there is none, or more than one.
+    """
+    as_path = Path(name)
+    if (as_path / "recipe.toml").is_file():
+        return RunDir(as_path)
+    runs = list_runs(root)
+    if name == "last" and runs:
+        return next((run for run in reversed(runs) if not is_cell(run)), runs[-1])
+    matches = [run for run in runs if run.id == name or run.path.name == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        found = ", ".join(f"'{run.path}'" for run in matches)
+        raise GanzooError(f"{name!r} names {len(matches)} runs: {found}; give the folder")
+    hint = suggest(name, [run.id for run in runs])
+    raise GanzooError(
+        f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo list runs"
+    )
+
+
+def list_runs(root: Path) -> list[RunDir]:
+    """Return all runs under ``root``, the oldest first."""
+    found = [RunDir(path.parent) for path in root.glob("*/*/recipe.toml")]
+    return sorted(found, key=lambda run: (run.recipe.stat().st_mtime_ns, run.path.name))
+
+
+def is_cell(run: RunDir) -> bool:
+    """Return whether a run was made by an ablation, in whose folder it lies."""
+    return (run.path.parent / EXPERIMENT).is_file()

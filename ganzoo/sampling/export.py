@@ -1,0 +1,199 @@
+"""A trained generator for other tools: safetensors, a torch program, ONNX, a folder for a hub.
+
+Programs are checked on the spot: they are read back and must make the images that torch makes, for
+batches of other sizes than the one they were traced with.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import publish
+from ganzoo.recipe.model import freeze
+from ganzoo.report.sheets import save_png
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.weights import facts
+from ganzoo.runs.weights import write_weights as write_weights_file
+from ganzoo.sampling.model import Model
+
+FORMATS = ("safetensors", "pt2", "onnx", "hub")
+BATCHES = (1, 3, 8)
+"""Sizes at which a program is compared with the network."""
+CLOSE = 1e-4
+"""Largest difference of a pixel between torch and a program, in the images' own range."""
+SHEET_IMAGES = 64
+
+
+def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "unknown") -> float:
+    """Write ``model`` as ``to`` says and return the largest difference that was found.
+
+    Args:
+        model: what to write.
+        run: where it comes from.
+        to: one of ``FORMATS``.
+        path: the file, or for 'hub' the folder.
+        licence: identifier of the licence for the model card.
+
+    Raises:
+        GanzooError: if a package is missing, the network cannot be traced, or the program makes
+            other images than the network.
+    """
+    if to == "hub":
+        write_hub(model, run, path, licence)
+        return 0.0
+    if to == "safetensors":
+        write_weights(model, path)
+        return 0.0
+    if model.recipe.generator.uses_labels or model.recipe.samples.mode == "train":
+        raise GanzooError(
+            f"--to {to} writes a program of latents alone in evaluation mode; generator "
+            f"'{model.recipe.generator.use}' with samples.mode = '{model.recipe.samples.mode}' "
+            "needs more; use --to safetensors"
+        )
+    writers = {"pt2": write_program, "onnx": write_onnx}
+    return writers[to](model, path)
+
+
+def write_weights(model: Model, path: Path) -> None:
+    """Write the weights with recipe and image shape in their metadata."""
+    metadata = {
+        "ganzoo": "generator",
+        "recipe": freeze(model.recipe),
+        "image": facts(model.image, model.classes, model.step),
+    }
+    write_weights_file(path, model.network, metadata)
+
+
+def write_program(model: Model, path: Path) -> float:
+    """Write a program that ``torch.export.load`` reads without ganzoo; N is free."""
+    network, example = prepared(model)
+    with quiet(), TemporaryDirectory() as folder:
+        traced = _traced(model, lambda: torch.export.export(network, (example,), **_free()))
+        file = Path(folder) / "generator.pt2"
+        torch.export.save(traced, file)
+        again = torch.export.load(file).module()
+        worst = compare(model, network, again)
+        publish(path, file.read_bytes())
+    return worst
+
+
+def write_onnx(model: Model, path: Path) -> float:
+    """Write ONNX with input 'latent' [N, Z] and output 'images' [N, C, H, W]; N is free."""
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise GanzooError(
+            f"--to onnx needs the package '{error.name}'; install ganzoo with its extra 'onnx': "
+            "pip install '.[onnx]' in its source folder"
+        ) from error
+    network, example = prepared(model)
+    with quiet(), TemporaryDirectory() as folder:
+        file = Path(folder) / "generator.onnx"
+        _traced(
+            model,
+            lambda: torch.onnx.export(
+                network, (example,), file, input_names=["latent"], output_names=["images"],
+                dynamo=True, external_data=False, verbose=False, **_free(),
+            ),
+        )  # fmt: skip
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+        def again(latents: Tensor) -> Tensor:
+            (images,) = session.run(["images"], {"latent": latents.numpy()})
+            return torch.from_numpy(images)
+
+        worst = compare(model, network, again)
+        publish(path, file.read_bytes())
+    return worst
+
+
+def prepared(model: Model) -> tuple[nn.Module, Tensor]:
+    """Return the network on the CPU in evaluation mode, and latents to trace it with."""
+    network = model.network.cpu().eval()
+    return network, torch.zeros(2, model.recipe.latent.size)
+
+
+@torch.no_grad()
+def compare(model: Model, network: nn.Module, program: Callable[[Tensor], Any]) -> float:
+    """Return the largest difference between network and program.
+
+    Raises:
+        GanzooError: if it is more than rounding.
+    """
+    found = []
+    for size in BATCHES:
+        generator = torch.Generator().manual_seed(size)
+        latents = torch.randn(size, model.recipe.latent.size, generator=generator)
+        found.append(float((network(latents) - program(latents)).abs().max()))
+    worst = math.nan if any(map(math.isnan, found)) else max(found)
+    if not worst <= CLOSE * (model.image.high - model.image.low):
+        raise GanzooError(
+            f"the exported program makes other images than torch does (by up to {worst:g}); "
+            "nothing was written"
+        )
+    return worst
+
+
+def write_hub(model: Model, run: RunDir, folder: Path, licence: str) -> None:
+    """Write a folder that a model hub shows and that ``ganzoo sample`` reads back."""
+    write_weights(model, folder / run.generator.name)
+    publish(folder / "recipe.toml", freeze(model.recipe))
+    save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
+    publish(folder / "README.md", card(model, run, licence))
+
+
+def card(model: Model, run: RunDir, licence: str) -> str:
+    """Return the model card: front matter, and what a stranger must know."""
+    from ganzoo.sampling.card import model_card
+
+    return model_card(
+        name=run.path.parent.name or run.path.name,
+        recipe=model.recipe,
+        image=str(model.image),
+        step=model.step,
+        parameters=sum(weight.numel() for weight in model.network.parameters()),
+        result=run.read_json("result.json"),
+        surroundings=run.read_json("environment.json"),
+        licence=licence,
+    )
+
+
+def _free() -> dict[str, Any]:
+    return {"dynamic_shapes": ({0: torch.export.Dim("N", min=1, max=65_536)},)}
+
+
+def _traced(model: Model, trace: Callable[[], Any]) -> Any:
+    try:
+        return trace()
+    except Exception as error:
+        first = str(error).strip().split("\n")[0][:300]
+        raise GanzooError(
+            f"generator '{model.recipe.generator.use}' cannot be traced: {type(error).__name__}: "
+            f"{first}; use --to safetensors"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the tracer's remarks about itself from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

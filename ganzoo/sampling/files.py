@@ -1,0 +1,100 @@
+"""Images of a trained generator as files: sheets, single pictures, walks; large counts streamed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import TEMPORARY, cannot_write
+from ganzoo.report.sheets import mosaic, save_film, save_png, to_pixels
+from ganzoo.sampling.model import BLOCK, STRIDE, Model
+
+LARGEST_SHEET = 10_000
+LONGEST_WALK = 1_000
+WALKERS = 16
+SECONDS_PER_FRAME = 0.1
+
+Label = str | int | None
+
+
+def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label = None) -> None:
+    """Write ``count`` images as one PNG, about as wide as high.
+
+    Raises:
+        GanzooError: for more than 10,000 images.
+    """
+    if count > LARGEST_SHEET:
+        raise GanzooError(
+            f"{count:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
+        )
+    blocks = model.stream(count, seed=seed, label=label)
+    pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
+    save_png(mosaic(pixels, math.ceil(math.sqrt(count))), path)
+
+
+def save_singles(
+    model: Model, folder: Path, count: int, *, seed: int, label: Label = None
+) -> Iterator[int]:
+    """Write ``count`` images as ``000000.png`` and so on; yield how many are there.
+
+    Pictures that are there already are left alone, so that a stopped command goes on where it was.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error, 0) from error
+    missing = (number for number in range(count) if not _picture(folder, number).exists())
+    first = next(missing, count) // BLOCK * BLOCK
+    yield first
+    for block in model.stream(count, seed=seed, label=label, first=first):
+        for pixels in to_pixels(block, model.image):
+            path = _picture(folder, first)
+            temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+            try:
+                mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
+                os.replace(temporary, path)
+            except OSError as error:
+                temporary.unlink(missing_ok=True)
+                raise cannot_write(path, error, pixels.numel()) from error
+            first += 1
+        yield first
+
+
+def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label = None) -> None:
+    """Write a walk from latent to latent as a strip of about eight steps a row."""
+    walk = model.walk(_walkable(frames), seed=seed, label=label)
+    pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
+    full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)
+    save_png(mosaic(pixels, min(next(full, STRIDE), frames)), path)
+
+
+def save_walk_film(
+    model: Model, path: Path, frames: int, *, seed: int, label: Label = None
+) -> None:
+    """Write sixteen walks side by side as a GIF that loops without a seam."""
+    walk = model.walk(_walkable(frames), seed=seed, label=label, walkers=WALKERS, closed=True)
+    pictures = [mosaic(to_pixels(frame, model.image), 4) for frame in walk]
+    each = int(1000 * SECONDS_PER_FRAME)
+    save_film(pictures, path, frames * SECONDS_PER_FRAME, rest=each)
+
+
+def _walkable(frames: int) -> int:
+    if not 2 <= frames <= LONGEST_WALK:
+        raise GanzooError(f"a walk has 2 to {LONGEST_WALK:,} frames, not {frames:,}")
+    return frames
+
+
+def _picture(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.png"
+
+
+def _inside(pixels: Tensor) -> tuple[int, int, int, int]:
+    """Return the box of a picture within its sheet of one."""
+    _, height, width = pixels.shape
+    return 2, 2, 2 + width, 2 + height

@@ -1,0 +1,262 @@
+"""ganzoo from Python: check a recipe, train it, open a run, look at what it makes."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin import registry
+from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.model import Recipe
+from ganzoo.recipe.source import find_recipe
+from ganzoo.runs import folder as rundir
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.plugin_files import keep_plugin_files, missing_plugin_files
+from ganzoo.training.state import Silent
+
+if TYPE_CHECKING:
+    from ganzoo.sampling.model import Images, Model
+    from ganzoo.training.loop import Training
+
+Files = Sequence[str | Path]
+RUNS = Path("runs")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def load(
+    recipe: str | Path,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    plugins: Files = (),
+) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        recipe: a file, or the name of a recipe that comes with ganzoo.
+        overrides: values by dotted key, as in ``{"train.epochs": 3}``.
+        plugins: plugin files to load.
+
+    Raises:
+        RecipeError: with every mistake in it.
+    """
+    found = registry.load(_paths(plugins))
+    return load_recipe(find_recipe(str(recipe)), found, _written(overrides))
+
+
+def run(
+    recipe: str | Path | Recipe,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    out: str | Path = RUNS,
+    name: str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    data: str | None = None,
+    offline: bool = False,
+    minutes: float | None = None,
+    plugins: Files = (),
+    quiet: bool = False,
+) -> Run:
+    """Train a recipe and return its run; a run that is interrupted is saved and returned, too.
+
+    Args:
+        recipe: a file, the name of a recipe that comes with ganzoo, or what ``load`` returned.
+        overrides: values by dotted key, for a recipe given by file or name.
+        out: folder of the run folders.
+        name: name of the run's folder, else the recipe's.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+        threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
+        data: folder of the data sets, else $GANZOO_DATA.
+        offline: whether nothing may be downloaded.
+        minutes: save and stop after so many.
+        plugins: plugin files to load.
+        quiet: whether nothing is printed. Warnings are always given as Python's.
+
+    Raises:
+        GanzooError: if the recipe is wrong, a part cannot be had, or training fails.
+    """
+    if isinstance(recipe, Recipe) and overrides:
+        raise TypeError("overrides belong to load() where the recipe is loaded already")
+    from ganzoo.common.data_root import DataRoot, data_root
+    from ganzoo.report.run_page import leave_page
+    from ganzoo.training.guards import try_out
+    from ganzoo.training.loop import new_run, start
+    from ganzoo.training.machine import prepare
+    from ganzoo.training.parts import assemble
+
+    found = registry.load(_paths(plugins))
+    if isinstance(recipe, Recipe):
+        checked, called = recipe, "recipe"
+    else:
+        path = find_recipe(str(recipe))
+        checked, called = load_recipe(path, found, _written(overrides)), path.stem
+    reporter = Lines(quiet=quiet)
+    with _threads_put_back():
+        machine, warning = prepare(device, threads=threads)
+        if warning:
+            reporter.note(warning)
+        root = DataRoot(data_root(data), not offline)
+        parts = assemble(checked, found, root, machine, warn=reporter.warn)
+        try_out(parts, reporter)
+        made = new_run(parts, Path(out), name or called)
+        keep_plugin_files(made, found)
+        try:
+            start(parts, found, made, reporter, minutes=minutes)
+        finally:
+            leave_page(made, reporter.warn)
+    return Run(made, tuple(_paths(plugins)))
+
+
+@contextmanager
+def _threads_put_back() -> Iterator[None]:
+    """Leave torch's number of threads to the rest of the notebook as it was."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def open_run(name: str | Path, *, out: str | Path = RUNS, plugins: Files = ()) -> Run:
+    """Open a run: by its folder, its four letters, or 'last'; exported folders open the same way.
+
+    Args:
+        name: which run.
+        out: folder of the run folders, where ``name`` is no folder.
+        plugins: the plugin files it was made with; code is never loaded from a run folder.
+
+    Raises:
+        GanzooError: if there is no such run.
+    """
+    return Run(rundir.find(str(name), Path(out)), tuple(_paths(plugins)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as an object: what was trained, how it went, and its generator."""
+
+    folder: RunDir
+    plugins: tuple[Path, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.folder.path
+
+    @property
+    def status(self) -> str:
+        """'running', 'done', 'interrupted' or 'failed'."""
+        return str(self.folder.read_json("status.json").get("status", "not started"))
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """One table per logged step: ``pandas.DataFrame(run.log)``."""
+        return self.folder.read_log()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Final terms and measures; empty until the run is done."""
+        return self.folder.read_json("result.json")
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe with every default filled in.
+
+        Raises:
+            GanzooError: if the run was made with plugin files that were not named.
+        """
+        if missing := [*map(str, missing_plugin_files(self.folder, self.plugins))]:
+            raise GanzooError(
+                f"run '{self.path}' was made with plugin files, which are code and never loaded by "
+                f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"
+            )
+        return load_recipe(self.folder.recipe, registry.load(self.plugins))
+
+    @cached_property
+    def generator(self) -> Model:
+        """The trained generator; the running average where the recipe keeps one."""
+        return self.model()
+
+    def model(self, *, average: bool = True, device: str = "cpu") -> Model:
+        """Return the trained generator, ready to be sampled.
+
+        Args:
+            average: whether to take the running average, where the recipe keeps one.
+            device: where to put it.
+        """
+        from ganzoo.sampling.model import open_model
+        from ganzoo.training.machine import choose_device
+
+        return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
+
+    def sample(self, count: int = 16, *, seed: int = 0, label: str | int | None = None) -> Images:
+        """Make ``[count, C, H, W]`` images in the recipe's value range; see ``Model.sample``."""
+        return self.generator.sample(count, seed=seed, label=label)
+
+    def report(self) -> Path:
+        """Write the run's page and return its file."""
+        from ganzoo.report.run_page import write_page
+
+        return write_page(self.folder)
+
+    def __repr__(self) -> str:
+        return f"<run '{self.path}', {self.status}>"
+
+    def _repr_png_(self) -> bytes | None:
+        sheets = sorted(self.folder.samples.glob("*.png"))
+        return sheets[-1].read_bytes() if sheets else None
+
+
+class Lines(Silent):
+    """Prints a line now and then; warnings are Python's."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.told = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Print a remark."""
+        if not self.quiet:
+            print(text)
+
+    def warn(self, text: str) -> None:
+        """Give a warning."""
+        warnings.warn(text, stacklevel=3)
+
+    def logged(self, training: Training, entry: dict[str, Any]) -> None:
+        """Print step, time left and the sums of both sides, every ten seconds."""
+        if time.monotonic() - self.told < SECONDS_BETWEEN_LINES:
+            return
+        self.told = time.monotonic()
+        self.note(
+            f"step {training.step:,}/{training.parts.steps:,}, {training.seconds_left:.0f} s left, "
+            f"discriminator {entry['d/loss']:.3f}, generator {entry['g/loss']:.3f}"
+        )
+
+
+def _paths(files: Files) -> list[Path]:
+    return [Path(file) for file in files]
+
+
+def _written(overrides: Mapping[str, object] | None) -> list[str]:
+    """Return overrides as the command line takes them."""
+    return [f"{key}={_inline(value)}" for key, value in (overrides or {}).items()]
+
+
+def _inline(value: object) -> str:
+    """Return a value as TOML on one line, tables and lists of tables included."""
+    text = tomli_w.dumps({"x": [[value]]}).partition("=")[2].replace("\n", " ")
+    for _ in range(2):  # inside two lists, nothing becomes a table of its own
+        text = text.strip()[1:-1].strip().removesuffix(",")
+    return text.strip()

@@ -1,0 +1,114 @@
+"""What is meant by a target: a class, a spec, a file, or the name of a plugin or component."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.plugin import registry as registries
+from ganzoo.plugin.hooks import API_VERSION
+from ganzoo.plugin.loader import Plugin
+from ganzoo.plugin.specs import Spec
+from ganzoo.testing import specs as tables
+from ganzoo.testing.claims import named
+from ganzoo.testing.findings import KINDS, Case, Note, Target
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.registry import Registry
+
+
+def cases(target: Target, options: Mapping[str, Any]) -> list[Case]:
+    """Return the checks of all components that ``target`` means.
+
+    Raises:
+        GanzooError: if there is no such plugin, component or file.
+    """
+    if isinstance(target, Spec | type):
+        return _of_component(target, options)
+    is_file = isinstance(target, Path) or target.endswith(".py")
+    found = registries.load([Path(target)] if is_file else [])
+    return of_names(found, target, options)
+
+
+def of_names(registry: Registry, target: str | Path, options: Mapping[str, Any]) -> list[Case]:
+    """Return the checks of a plugin or component that is in ``registry``."""
+    specs, plugins = meant(registry, target)
+    made = [case for plugin in plugins for case in _of_plugin(plugin, specs)]
+    return made + [case for spec in specs for case in _of_component(spec, options)]
+
+
+def meant(registry: Registry, target: str | Path) -> tuple[list[type[Spec]], list[Plugin]]:
+    """Return the specs a name or file stands for, and the plugin where it stands for a whole one.
+
+    Raises:
+        GanzooError: if it stands for nothing.
+    """
+    text = str(target)
+    path = Path(text).expanduser().resolve() if text.endswith(".py") else None
+    for plugin in registry.plugins:
+        if text in {plugin.name, plugin.distribution} or (path is not None and plugin.path == path):
+            plugins = [each for each in registry.plugins if text in {each.name, each.distribution}]
+            plugins = plugins or [plugin]
+            specs = [registry.find(*each) for one in plugins for each in one.components]
+            return specs, plugins
+    for broken in registry.broken:
+        if text in {broken.name, broken.distribution}:
+            raise GanzooError(f"plugin {text!r} cannot be loaded: {broken}")
+    kind, _, use = text.rpartition(".")
+    found = [
+        spec
+        for (its_kind, its_use), (spec, _) in registry.components.items()
+        if its_use == use and kind in {"", its_kind}
+    ]
+    if not found:
+        names = [plugin.name for plugin in registry.plugins]
+        names += [use for _, use in registry.components]
+        raise GanzooError(f"no plugin or component named {text!r}{suggest(text, names)}")
+    return found, []
+
+
+def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
+    """A plugin that is loaded has passed the checks of loading; these are the others."""
+
+    def light() -> Iterator[str]:
+        told: dict[str, None] = {}
+        for spec in specs:
+            told |= dict.fromkeys(tables.heavy_imports(spec))
+        yield from told
+
+    def version() -> Iterator[str]:
+        modules = {spec.__module__.partition(".")[0] for spec in specs}
+        if modules and not any(hasattr(sys.modules.get(name), "GANZOO_API") for name in modules):
+            yield Note(
+                f"GANZOO_API = {API_VERSION} in its module would let another ganzoo say clearly "
+                "that it does not fit"
+            )
+
+    who = f"plugin '{plugin.name}'"
+    return [
+        Case(who, "imports nothing heavy when it is loaded", lambda: list(light())),
+        Case(who, "says which plugin API it was made for", lambda: list(version())),
+    ]
+
+
+def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list[Case]:
+    if isinstance(target, type) and not (issubclass(target, Spec) and target.kind in KINDS):
+        raise GanzooError(f"{target.__name__} is no component: derive it from a spec of ganzoo.api")
+    try:
+        spec = target() if isinstance(target, type) else target
+    except ValidationError as error:
+        assert isinstance(target, type)
+        keys = ", ".join(f"'{one['loc'][0]}'" for one in error.errors() if one["loc"])
+        text = f"not tried: it needs {keys}; give values: check({target.__name__}(...))"
+        return [Case(named(target), "can be tried", lambda: [Note(text)])]
+    module = import_module(f"ganzoo.testing.{KINDS[spec.kind]}")
+    accepted = {"dataset": {"root"}, "regularizer": {"expected"}}.get(spec.kind, set())
+    own = {name: value for name, value in options.items() if name in accepted}
+    found: list[Case] = module.cases(spec, **own)
+    return tables.cases(spec) + found

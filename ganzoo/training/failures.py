@@ -1,0 +1,91 @@
+"""How a run fails: its status says so, and the user is told what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from ganzoo.common.errors import GanzooError, TrainingError
+from ganzoo.runs import checkpoint
+from ganzoo.training.parts import Assembly
+
+if TYPE_CHECKING:
+    from ganzoo.training.loop import Training
+
+
+@contextmanager
+def failures(training: Training) -> Iterator[None]:
+    """Record a failure in the run's status and turn out-of-memory errors into advice."""
+    try:
+        yield
+    except GanzooError as error:
+        _record_failure(training, str(error))
+        kept = checkpoint.newest(training.run.checkpoints)
+        if isinstance(error, TrainingError):
+            last = f"last good checkpoint: {kept[0]}" if kept else "no checkpoint was written yet"
+            raise TrainingError(f"{error}; {last}") from error
+        raise
+    except (RuntimeError, MemoryError) as error:
+        _record_failure(training, f"{type(error).__name__}: {error}")
+        if is_out_of_memory(error):
+            raise TrainingError(out_of_memory(training.parts)) from error
+        raise
+    except BaseException as error:
+        _record_failure(training, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        training.aside.close()
+        training.parts.feed.close()
+
+
+def _record_failure(training: Training, reason: str) -> None:
+    status = "interrupted" if reason.startswith("KeyboardInterrupt") else "failed"
+    for problem in training.aside.close():
+        training.reporter.warn(f"another thing went wrong while files were written: {problem}")
+    try:
+        training.run.set_status(status, training.step, reason)
+    except GanzooError as error:
+        training.reporter.warn(str(error))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether torch or Python ran out of memory; the CPU's allocator has no own class."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "DefaultCPUAllocator" in str(error)
+
+
+def out_of_memory(parts: Assembly) -> str:
+    """Return the one line for a run that does not fit."""
+    size = parts.recipe.train.batch_size
+    return (
+        f"out of memory at train.batch_size = {size} (images {parts.shape}, "
+        f"{parts.machine.device}); try --set train.batch_size={max(1, size // 2)}"
+    )
+
+
+def predict_disk_use(training: Training) -> None:
+    """Warn before step 1 when the run will not fit onto the disk."""
+    parts = training.parts
+    weights = sum(
+        value.numel() * value.element_size()
+        for network in (parts.generator.network, parts.discriminator.network)
+        for value in network.state_dict().values()
+    )
+    samples = parts.recipe.samples
+    sheets = parts.steps // samples.every if samples.every else 1
+    if samples.each_epoch:
+        sheets += int(parts.epoch(parts.steps))
+    pixels = parts.shape.channels * parts.shape.height * parts.shape.width * len(training.fixed)
+    # Two moments per weight, one more checkpoint than is kept while the newest is written.
+    needed = 3 * weights * (parts.recipe.checkpoint.keep + 1) + sheets * pixels
+    free = shutil.disk_usage(training.run.path).free
+    if needed > free:
+        training.reporter.warn(
+            f"the run will need about {needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free at "
+            f"'{training.run.path}'; make room, or lower checkpoint.keep"
+        )

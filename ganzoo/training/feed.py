@@ -1,0 +1,233 @@
+"""Batches on the device, in an order that is a pure function of (seed, epoch, position).
+
+Data that fits lives on the device as bytes and is indexed there; larger data is read ahead by a
+loader whose workers only read, so that their number never changes a run.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ganzoo.plugin.specs import (
+    DatasetSpec,
+)
+from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.recipe.model import Train
+from ganzoo.training.randomness import key
+
+KEPT_ORDERS = 2
+SHARE = 0.5
+"""Share of a GPU's free memory that images may take; larger data stays in the host's."""
+CPU = torch.device("cpu")
+
+
+class Order:
+    """Which images make batch number n."""
+
+    def __init__(self, train: Train, count: int, device: torch.device = CPU) -> None:
+        self.train = train
+        self.device = device
+        self.count = count
+        whole, rest = divmod(count, train.batch_size)
+        self.batches_per_epoch = whole + (rest > 0 and train.last_batch == "keep")
+        self._epochs: dict[int, Tensor] = {}
+
+    def indices(self, number: int) -> Tensor:
+        """Return the ``[N]`` indices of batch ``number``, counted from the start of the run."""
+        size = self.train.batch_size
+        if self.train.order == "replacement":
+            generator = torch.Generator(self.device)
+            generator.manual_seed(key(self.train.seed, "draw", number))
+            return torch.randint(self.count, (size,), generator=generator, device=self.device)
+        epoch, position = divmod(number, self.batches_per_epoch)
+        return self._epoch(epoch)[position * size : (position + 1) * size]
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            generator = torch.Generator().manual_seed(key(self.train.seed, "order", epoch))
+            shuffled = self.train.order == "shuffle"
+            order = (
+                torch.randperm(self.count, generator=generator)
+                if shuffled
+                else torch.arange(self.count)
+            )
+            while len(self._epochs) >= KEPT_ORDERS:
+                del self._epochs[min(self._epochs)]
+            # Whole, once an epoch: a copy for each batch would stop a GPU each time.
+            self._epochs[epoch] = order.to(self.device)
+        return self._epochs[epoch]
+
+    def epochs_done(self, batches: int) -> float:
+        """Return how many passes over the data ``batches`` batches are."""
+        if self.train.order == "replacement":
+            return batches * self.train.batch_size / self.count
+        return batches / self.batches_per_epoch
+
+    def batches_of(self, epochs: int) -> int:
+        """Return how many batches ``epochs`` passes over the data are."""
+        if self.train.order == "replacement":
+            return math.ceil(epochs * self.count / self.train.batch_size)
+        return epochs * self.batches_per_epoch
+
+
+class Feed:
+    """Hands out real batches by number."""
+
+    def __init__(
+        self,
+        data: ImageData,
+        shape: ImageShape,
+        train: Train,
+        device: torch.device,
+        *,
+        workers: int = 0,
+    ) -> None:
+        place = device if fits(data, device) else CPU
+        self.order = Order(train, len(data), place)
+        self.shape = shape
+        self.device = device
+        self.workers = workers
+        self.data = data
+        self._labels = None if data.labels is None else data.labels.to(place)
+        self._resident = data.images.to(place) if isinstance(data.images, Tensor) else None
+        self._loader: Iterator[tuple[int, Tensor]] | None = None
+
+    def __call__(self, number: int) -> Batch:
+        """Return batch ``number`` of the run; quickest when asked for in order."""
+        indices = self.order.indices(number)
+        if self._resident is not None:
+            raw = self._resident.index_select(0, indices)
+        else:
+            raw = self._read(number)
+        labels = None if self._labels is None else self._labels.index_select(0, indices)
+        if labels is not None:
+            labels = labels.to(self.device, non_blocking=True)
+        # As bytes: a quarter of what the same images are as floats.
+        return Batch(to_range(raw.to(self.device, non_blocking=True), self.shape), labels)
+
+    def close(self) -> None:
+        """Stop the loader's workers."""
+        self._loader = None
+
+    def _read(self, number: int) -> Tensor:
+        if self._loader is not None:
+            found, images = next(self._loader)
+            if found == number:
+                return images
+        # The old iterator goes first: two at once confuse the workers of the second.
+        self._loader = None
+        self._loader = self._load_from(number)
+        return next(self._loader)[1]
+
+    def _load_from(self, number: int) -> Iterator[tuple[int, Tensor]]:
+        loader = DataLoader(
+            _Images(self.data.images),
+            batch_sampler=_Batches(self.order, number),
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=ignore_signals,
+            generator=torch.Generator(),
+            persistent_workers=False,
+        )
+        return zip(_count_from(number), loader, strict=False)
+
+
+def fits(data: ImageData, device: torch.device) -> bool:
+    """Return whether all images can live on ``device`` and leave room to train."""
+    if not isinstance(data.images, Tensor):
+        return False
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return data.images.nbytes < SHARE * free
+
+
+def to_range(raw: Tensor, shape: ImageShape) -> Tensor:
+    """Scale uint8 pixels ``[N, C, H, W]`` to [low, high]; float images pass as they are."""
+    if raw.dtype != torch.uint8:
+        return raw
+    scale = (shape.high - shape.low) / 255
+    return raw.to(torch.float32).mul_(scale).add_(shape.low)
+
+
+def ignore_signals(worker: int) -> None:  # noqa: ARG001
+    """Leave Ctrl-C to the main process, which stops the workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _count_from(number: int) -> Iterator[int]:
+    while True:
+        yield number
+        number += 1
+
+
+class _Images(Dataset[Tensor]):
+    """An image source as torch's loader wants it."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Tensor:
+        image: Tensor = self.source[index]
+        return image
+
+
+class _Batches(Sampler[list[int]]):
+    """Batches of indices from a given number on, without end."""
+
+    def __init__(self, order: Order, start: int) -> None:
+        self.order = order
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for number in _count_from(self.start):
+            yield self.order.indices(number).tolist()
+
+
+def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:
+    """Return the shape and range of the images that the networks see."""
+    _, channels, height, width = first_images(data, 1).shape
+    low = -1.0 if dataset.value_range == "symmetric" else 0.0
+    return ImageShape(channels, height, width, low, 1.0, len(data.classes))
+
+
+def first_images(data: ImageData, count: int) -> Tensor:
+    """Return the first ``count`` images as stored, ``[count, C, H, W]``."""
+    if isinstance(data.images, Tensor):
+        return data.images[:count]
+    return torch.stack([data.images[index] for index in range(min(count, len(data)))])
+
+
+def real_images(data: ImageData, shape: ImageShape, count: int) -> Tensor:
+    """Return ``count`` evenly spaced images in the recipe's range, ``[count, C, H, W]``."""
+    count = min(count, len(data))
+    chosen = [round(number * (len(data) - 1) / max(1, count - 1)) for number in range(count)]
+    if isinstance(data.images, Tensor):
+        return to_range(data.images[chosen], shape)
+    return to_range(torch.stack([data.images[index] for index in chosen]), shape)
+
+
+class Batch(NamedTuple):
+    """Real images ``[N, C, H, W]`` in the recipe's range, and their labels ``[N]`` or None."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+def pick(data: ImageData, indices: Tensor) -> Tensor:
+    """Return the images with these numbers, ``[N, C, H, W]`` as stored."""
+    if isinstance(data.images, Tensor):
+        return data.images[indices]
+    return torch.stack([data.images[int(index)] for index in indices])

@@ -1,0 +1,205 @@
+"""What is tried before step 1: do the parts fit, and does every term train what it should?
+
+The trial runs on copies, so it leaves no trace in the run.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.attempt import attempt
+from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.types import ImageShape, Role
+from ganzoo.recipe.model import Recipe
+from ganzoo.training import guards
+from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import half_step, seen_shape, terms_of, viewed, viewed_labels
+from ganzoo.training.parts import Assembly
+from ganzoo.training.randomness import observing
+from ganzoo.training.state import Reporter
+
+
+def probe(
+    recipe: Recipe,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    batch: Batch,
+    latent: Tensor,
+    shape: ImageShape,
+) -> list[str]:
+    """Try one half-step of each side on copies of the networks; return what is wrong with it.
+
+    Raises:
+        PluginError: if a component fails outright.
+    """
+    with observing():
+        generator, discriminator = copy.deepcopy(generator).train(), copy.deepcopy(discriminator)
+        discriminator.train()
+        inputs = (latent, batch.labels) if recipe.generator.uses_labels else (latent,)
+        fake = attempt(recipe.generator, "making images", lambda: generator(*inputs))
+        ranges = wrong_range(recipe, shape)
+        problems = wrong_images(recipe.generator, fake, len(latent), shape)
+        if problems:
+            return problems
+        seen, wanted = viewed(recipe.view, fake, "fake"), seen_shape(recipe.view, shape)
+        if recipe.view and (problems := wrong_images(recipe.view[-1], seen, len(seen), wanted)):
+            return problems
+        labels = viewed_labels(recipe.view, batch.labels)
+        scored = (seen, labels) if recipe.discriminator.uses_labels else (seen,)
+        logits = attempt(recipe.discriminator, "scoring images", lambda: discriminator(*scored))
+        problems = wrong_logits(recipe.discriminator, logits, len(seen))
+        if problems:
+            return problems
+        for role, network in (("discriminator", discriminator), ("generator", generator)):
+            ranges += _wrong_terms(recipe, role, network, discriminator, batch, fake, latent)  # type: ignore[arg-type]
+    return ranges
+
+
+def wrong_images(spec: Spec, images: object, count: int, shape: ImageShape) -> list[str]:
+    """Return how ``images`` differ from ``[count, C, H, W]`` finite floats in [low, high]."""
+    who = f"{spec.kind} {spec.use!r}"
+    wanted = (count, shape.channels, shape.height, shape.width)
+    if not isinstance(images, Tensor):
+        return [f"{who} returned {type(images).__name__}, the recipe wants images {wanted}"]
+    if tuple(images.shape) != wanted:
+        return [f"{who} returned {tuple(images.shape)}, the recipe wants {wanted}"]
+    if not images.is_floating_point():
+        return [f"{who} returned {images.dtype}, the recipe wants floating point images"]
+    if not bool(torch.isfinite(images).all()):
+        return [f"{who} returned values that are not finite"]
+    return []
+
+
+def wrong_range(recipe: Recipe, shape: ImageShape) -> list[str]:
+    """Return a complaint where generator and data live in different value ranges."""
+    span = recipe.generator.output_range()
+    if span is None or span == (shape.low, shape.high):
+        return []
+    return [
+        f"generator {recipe.generator.use!r} makes values in [{span[0]:g}, {span[1]:g}], the data "
+        f"is in [{shape.low:g}, {shape.high:g}]; change generator.output or dataset.value_range"
+    ]
+
+
+def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
+    """Return how ``logits`` differ from ``[count]`` finite floats."""
+    who = f"{spec.kind} {spec.use!r}"
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != (count,):
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        return [f"{who} returned {found}, one logit an image is wanted: ({count},)"]
+    if not bool(torch.isfinite(logits).all()):
+        return [f"{who} returned logits that are not finite"]
+    return []
+
+
+def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> bool:
+    """Return whether one image's logit depends on the other images of its batch.
+
+    Batch norm does that; penalties on the slope at single images then lose their meaning
+    (Gulrajani et al. 2017, section 4).
+    """
+    if len(images) < 2:
+        return False
+    scores = []
+    for batch in (images, torch.cat([images[:1], images[1:].flip(1, 2, 3) * 0.5])):
+        with observing(discriminator), torch.no_grad():
+            torch.manual_seed(0)
+            probe_of = copy.deepcopy(discriminator).train()
+            inputs = (batch,) if labels is None else (batch, labels)
+            scores.append(probe_of(*inputs)[0])
+    return not torch.allclose(scores[0], scores[1], rtol=1e-3, atol=1e-6)
+
+
+def _wrong_terms(
+    recipe: Recipe,
+    role: Role,
+    network: nn.Module,
+    discriminator: nn.Module,
+    batch: Batch,
+    fake: Tensor,
+    latent: Tensor,
+) -> list[str]:
+    is_cut = role == "discriminator" or recipe.step.generator_noise == "detached"
+    seen = fake.detach() if is_cut else fake
+    discriminator.requires_grad_(role == "discriminator")
+    context = half_step(
+        recipe, role, 0, discriminator, batch, seen, latent, list(recipe.regularizer)
+    )
+    terms = attempt(
+        recipe.loss, "its terms", lambda: terms_of(recipe, context, list(recipe.regularizer))
+    )
+    if not terms:
+        return [f"loss {recipe.loss.use!r} has no term for the {role}"]
+    problems = []
+    parameters = [item for item in network.parameters() if item.requires_grad]
+    for name, value in terms.items():
+        if not bool(torch.isfinite(value)):
+            problems.append(f"the {role}'s term {name!r} is {float(value)} on the first batch")
+        elif not _reaches(value, parameters):
+            problems.append(
+                f"the {role}'s term {name!r} reaches no {role} parameter, so it trains nothing; "
+                + _remedy(recipe, role)
+            )
+    discriminator.requires_grad_(True)
+    return problems
+
+
+def _reaches(term: Tensor, parameters: list[nn.Parameter]) -> bool:
+    if not term.requires_grad:
+        return False
+    found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in found)
+
+
+def _remedy(recipe: Recipe, role: Role) -> str:
+    if role == "generator" and recipe.step.generator_noise == "detached":
+        return "step.generator_noise = 'detached' cuts it off: set it to 'shared'"
+    return "a tensor was detached on the way, or a gradient taken without create_graph=True"
+
+
+PROBE_IMAGES = 8
+
+
+def try_out(parts: Assembly, reporter: Reporter) -> None:
+    """Run the first-step guards.
+
+    Raises:
+        GanzooError: listing what is wrong, unless the recipe only wants to be warned.
+    """
+    with observing(parts.generator.network, parts.discriminator.network):
+        torch.manual_seed(0)
+        count = min(PROBE_IMAGES, parts.recipe.train.batch_size)
+        full = parts.feed(0)
+        labels = None if full.labels is None else full.labels[:count]
+        batch = Batch(full.images[:count], labels)
+        latent = parts.noise.latents(parts.recipe.latent, len(batch.images), "probe")
+        problems = guards.probe(
+            parts.recipe,
+            parts.generator.network,
+            parts.discriminator.network,
+            batch,
+            latent,
+            parts.shape,
+        )
+        labels = batch.labels if parts.recipe.discriminator.uses_labels else None
+        penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
+        seen = viewed(parts.recipe.view, batch.images, "real")
+        if penalised and guards.couples(parts.discriminator.network, seen, labels):
+            reporter.warn(
+                f"the discriminator's logit of an image depends on the rest of its batch (batch "
+                f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
+                "an image; use discriminator.norm = 'layer' or 'none'"
+            )
+    if not problems:
+        return
+    if parts.recipe.step.guards == "warn":
+        for problem in problems:
+            reporter.warn(problem)
+        return
+    raise GanzooError(
+        "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains all the same"])
+    )

@@ -1,0 +1,167 @@
+"""The watch over a run: numbers that stop being finite, samples that stop differing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.common.errors import TrainingError
+
+ALIKE = 0.05
+"""Share of the real images' diversity below which the samples count as alike."""
+FLAT = 0.05
+"""Share of the real images' contrast below which the samples count as flat."""
+BAD_SHEETS = 3
+WARM_UP_STEPS = 500
+"""Steps in which samples may be alike or flat: an untrained generator's always are."""
+CERTAIN = 0.995
+"""Discriminator accuracy from which it counts as having won."""
+FOOLED = 0.9
+"""Share of the generator's fakes taken for real from which its half counts as won."""
+NEAR_ZERO = 0.05
+"""Discriminator loss below which it counts as near zero."""
+CERTAIN_LOGS = 10
+
+COUNTS = ("alike", "flat", "certain", "told_apart")
+"""How often in a row each trouble was seen."""
+ADVICE = "docs/troubleshooting.md says more"
+
+
+class Health:
+    """Remembers what was seen and tells each trouble once."""
+
+    def __init__(
+        self, real_diversity: float, told: Callable[[str], None], real_contrast: float = 0.0
+    ) -> None:
+        self.real_diversity = real_diversity
+        self.real_contrast = real_contrast
+        self.told = told
+        self.alike = 0
+        self.flat = 0
+        self.certain = 0
+        self.told_apart = 0
+        self.events: list[dict[str, Any]] = []
+
+    def watch_terms(self, step: int, terms: Mapping[str, float]) -> None:
+        """Stop the run at a term that is no longer a number.
+
+        Raises:
+            TrainingError: naming term and step.
+        """
+        for name, value in terms.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"term '{name}' became {value} at step {step}; try half the learning rates "
+                    "(optimizer.*.lr), optimizer.*.clip_norm = 1.0, or a gradient penalty"
+                )
+
+    def watch_weights(self, step: int, networks: Mapping[str, nn.Module]) -> None:
+        """Stop the run before weights that are not finite reach a checkpoint.
+
+        Raises:
+            TrainingError: naming network, tensor and step.
+        """
+        for role, network in networks.items():
+            for name, value in network.state_dict().items():
+                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                    raise TrainingError(
+                        f"{role} weight '{name}' is not finite after step {step}; nothing of it "
+                        "was saved; try half the learning rates (optimizer.*.lr) or clip_norm = 1.0"
+                    )
+
+    def watch_samples(self, step: int, images: Tensor) -> float:
+        """Return how much ``[N, C, H, W]`` samples differ; tell of a collapse and of flat images.
+
+        Diversity is the standard deviation over samples, averaged over pixels; contrast that over
+        pixels, averaged over samples. Flat samples are alike as well and are told as flat alone.
+        """
+        found = diversity(images)
+        is_warm = step > WARM_UP_STEPS
+        is_flat = is_warm and contrast(images) < FLAT * self.real_contrast
+        is_alike = is_warm and not is_flat and found < ALIKE * self.real_diversity
+        self.flat = self.flat + 1 if is_flat else 0
+        self.alike = self.alike + 1 if is_alike else 0
+        if self.flat == BAD_SHEETS:
+            self._tell(
+                "flat",
+                step,
+                f"samples have been of one grey for {BAD_SHEETS} sheets (contrast "
+                f"{contrast(images):.4f}, real images {self.real_contrast:.4f}): the generator "
+                "has learned nothing or has died; see that step.generator_noise is not "
+                "'detached', that generator.order puts norm and activation where you mean them, "
+                "and try another optimizer.generator.lr",
+            )
+        if self.alike == BAD_SHEETS:
+            self._tell(
+                "collapsed",
+                step,
+                f"samples have been nearly identical for {BAD_SHEETS} sheets (diversity "
+                f"{found:.4f}, real images {self.real_diversity:.4f}): the generator has "
+                "collapsed; try loss.use = 'wasserstein' with a gradient_penalty, a lower "
+                "optimizer.generator.lr, or dropout in both networks",
+            )
+        return found
+
+    def watch_accuracy(self, step: int, terms: Mapping[str, float]) -> None:
+        """Tell of a discriminator that is always right: the generator learns nothing from it.
+
+        A Wasserstein critic may well be right about every image; its loss is then far below zero.
+        """
+        is_certain = (
+            not terms.keys().isdisjoint({"d/accuracy", "d/loss"})
+            and terms.get("d/accuracy", 1.0) >= CERTAIN
+            and 0 <= terms.get("d/loss", 0.0) < NEAR_ZERO
+        )
+        is_fooled = terms.get("g/accuracy", 0.0) >= FOOLED
+        self.told_apart = self.told_apart + 1 if is_certain and is_fooled else 0
+        self.certain = self.certain + 1 if is_certain and not is_fooled else 0
+        if self.certain == CERTAIN_LOGS:
+            self._tell(
+                "discriminator_won",
+                step,
+                "the discriminator's loss has been near zero, and it right about every image, for "
+                f"{CERTAIN_LOGS} log lines, so the generator learns little; do not train it "
+                "beforehand, try an optimizer.discriminator.lr above or below the generator's, "
+                "step.generator_noise = 'fresh', or discriminator.dropout of 0.3 to 0.6",
+            )
+        if self.told_apart == CERTAIN_LOGS:
+            self._tell(
+                "told_by_the_batch",
+                step,
+                "the discriminator has been right about every image in its own half and has "
+                f"taken fakes for real in the generator's, for {CERTAIN_LOGS} log lines: its "
+                "batch norm tells fakes by the images around them, and the generator learns "
+                "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
+            )
+
+    def _tell(self, event: str, step: int, text: str) -> None:
+        if any(told["event"] == event for told in self.events):
+            return
+        self.events.append({"event": event, "step": step, "text": text})
+        self.told(f"step {step}: {text} ({ADVICE})")
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run must remember."""
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return {**counts, "events": list(self.events)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what ``state()`` returned."""
+        for name in COUNTS:
+            setattr(self, name, int(state.get(name, 0)))
+        self.events = list(state.get("events", []))
+
+
+def diversity(images: Tensor) -> float:
+    """Return the standard deviation over ``[N, C, H, W]`` images, averaged over pixels."""
+    return float(images.detach().float().flatten(1).std(0).mean())
+
+
+def contrast(images: Tensor) -> float:
+    """Return the standard deviation over the pixels of ``[N, C, H, W]``, averaged over images."""
+    pixels = images.detach().float().flatten(1)
+    return float(pixels.std(1).mean()) if pixels.shape[1] > 1 else 0.0

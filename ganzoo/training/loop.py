@@ -1,0 +1,333 @@
+"""From a recipe to a finished run: the loop, what it logs, what it saves, how it goes on."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from ganzoo.common.files import publish
+from ganzoo.measure.watch import PREFIX, Watch, watch
+from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.types import is_points
+from ganzoo.recipe.model import freeze
+from ganzoo.report import curves
+from ganzoo.report.points import scatter
+from ganzoo.report.sheets import save_gif, save_png, sheet
+from ganzoo.runs import folder as rundir
+from ganzoo.runs.folder import RunDir
+from ganzoo.runs.weights import facts
+from ganzoo.runs.weights import write_weights as write_weights_file
+from ganzoo.training import saving
+from ganzoo.training.background import Aside, CudaCopier, Tensors
+from ganzoo.training.failures import failures, predict_disk_use
+from ganzoo.training.feed import real_images
+from ganzoo.training.followers import Tracked
+from ganzoo.training.health import Health, contrast, diversity
+from ganzoo.training.machine import environment, peak_memory_mib
+from ganzoo.training.parts import Assembly
+from ganzoo.training.randomness import observing
+from ganzoo.training.signals import Stop, stopping
+from ganzoo.training.state import Outcome, Reporter
+
+POINTS_SHOWN = 2000
+"""Real points in the picture of a data set of points."""
+
+
+@dataclass
+class Training:
+    """A run in progress."""
+
+    parts: Assembly
+    registry: Registry
+    run: RunDir
+    reporter: Reporter
+    health: Health
+    fixed: Tensor
+    measures: Watch
+    aside: Aside = field(default_factory=Aside)
+    step: int = 0
+    """Steps finished."""
+    log_lines: int = 0
+    first_step: int = 0
+    """Steps that were finished when this process began."""
+    window: list[dict[str, Tensor]] = field(default_factory=list)
+    last: dict[str, float] = field(default_factory=dict)
+    seconds_before: float = 0.0
+    """Time that earlier processes trained, up to the last line of the log that was kept."""
+    started_at: float = field(default_factory=time.monotonic)
+    logged_at: float = field(default_factory=time.monotonic)
+    logged_step: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time since this process began to train."""
+        return time.monotonic() - self.started_at
+
+    @property
+    def total_seconds(self) -> float:
+        """Time the run has trained, in all its processes."""
+        return self.seconds_before + self.seconds
+
+    @property
+    def images_per_second(self) -> float:
+        """Real images seen per second since this process began to train."""
+        done = (self.step - self.first_step) * self.parts.images_per_step()
+        return done / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected time to the end, from the mean step so far."""
+        done = self.step - self.first_step
+        return self.seconds / max(done, 1) * (self.parts.steps - self.step)
+
+    @property
+    def peak_memory_mib(self) -> float:
+        """The most memory that this process has held, in MiB; of a GPU, where it trains there."""
+        return peak_memory_mib(self.parts.machine.device)
+
+    # The loop
+
+    def loop(self, stop: Stop, minutes: float | None) -> Outcome:
+        """Train to the end, or until asked to stop."""
+        deadline = math.inf if minutes is None else self.started_at + 60 * minutes
+        reason = ""
+        if self.step == 0 and self.parts.recipe.samples.at_start:
+            self._sample()
+        while self.step < self.parts.steps:
+            self.advance()
+            if stop.signal is not None:
+                reason = stop.signal.name
+            elif time.monotonic() >= deadline:
+                reason = f"the {minutes:g} minutes of --minutes are over"
+            if reason and self.step < self.parts.steps:
+                self.save()
+                self.aside.settle()
+                self.run.set_status("interrupted", self.step, reason)
+                curves.draw(self.run)
+                return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
+            reason = ""
+        return self._finish()
+
+    def advance(self) -> None:
+        """Make one step, with everything that is due after it."""
+        recipe = self.parts.recipe
+        is_last = self.step + 1 == self.parts.steps
+        is_measured = self.measures.is_due(self.step + 1)
+        ends_epoch = self.parts.ends_epoch(self.step + 1)
+        is_logged = (
+            is_last
+            or is_measured
+            or (self.step + 1) % recipe.train.log_every == 0
+            or (recipe.train.log_each_epoch and ends_epoch)
+        )
+        terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
+        if self.parts.average is not None:
+            self.parts.average.follow(self.parts.generator.network)
+        self.step += 1
+        self.window.append(terms)
+        if self.parts.machine.device.type == "cpu":
+            # Reading a number costs nothing here; elsewhere it would stop the device.
+            self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
+        if is_logged:
+            self._log(self.measures.take(self.step) if is_measured else {})
+        is_due = bool(recipe.samples.every) and self.step % recipe.samples.every == 0
+        if is_last or is_due or (recipe.samples.each_epoch and ends_epoch):
+            self._sample()
+        is_best = is_measured and self.measures.best_step == self.step
+        every = recipe.checkpoint.every
+        if is_last or is_best or (every and self.step % every == 0):
+            self.save()
+        self.aside.collect()
+        self.reporter.stepped(self)
+
+    def _log(self, scores: dict[str, float]) -> None:
+        window = read(self.window)
+        for offset, numbers in enumerate(window, self.step - len(window) + 1):
+            self.health.watch_terms(offset, numbers)
+        self.last = means(window)
+        self.window.clear()
+        elapsed = time.monotonic() - self.logged_at
+        images = (self.step - self.logged_step) * self.parts.images_per_step()
+        entry: dict[str, Any] = {
+            "step": self.step,
+            "epoch": round(self.parts.epoch(self.step), 4),
+            **self.last,
+            **scores,
+            "seconds": round(self.total_seconds, 3),
+            "images_per_second": round(images / max(elapsed, 1e-9), 1),
+        }
+        self.run.append_log(entry)
+        self.log_lines += 1
+        self.logged_at, self.logged_step = time.monotonic(), self.step
+        self.health.watch_accuracy(self.step, self.last)
+        self.reporter.logged(self, entry)
+
+    def _sample(self) -> None:
+        images, step = self.samples(), self.step
+        self.health.watch_samples(step, images)
+        path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=step)}.png"
+
+        def write(copies: Tensors) -> None:
+            save_png(picture(self.parts, copies["images"]), path)
+
+        self.aside.hand({"images": images}, write, lambda: self.reporter.sampled(self, path, step))
+
+    @torch.no_grad()
+    def samples(self) -> Tensor:
+        """Make the images of one sheet, ``[N, C, H, W]``, without a trace in the run."""
+        recipe = self.parts.recipe
+        latents = self.fixed
+        if recipe.samples.noise == "fresh":
+            latents = self.parts.noise.latents(
+                recipe.latent, len(self.fixed), "fresh sheet", self.step
+            )
+        network = self.parts.best_generator
+        with observing(network):
+            network.train(recipe.samples.mode == "train")
+            images: Tensor = network(latents)
+        return images
+
+    def save(self) -> None:
+        """Write a checkpoint; see ``saving.save``."""
+        saving.save(self)
+
+    # The end
+
+    def _finish(self) -> Outcome:
+        self.aside.settle()
+        network = self.parts.best_generator
+        metadata = {
+            "ganzoo": "generator",
+            "recipe": freeze(self.parts.recipe),
+            "image": facts(self.parts.shape, self.parts.data.classes, self.step),
+        }
+        write_weights_file(self.run.generator, network, metadata)
+        save_gif(self.run.sheets(), self.run.path / "samples.gif")
+        curves.draw(self.run)
+        result = self._result("done")
+        self.run.write_json("result.json", result)
+        self.run.set_status("done", self.step)
+        return Outcome("done", "", 0, result)
+
+    def _result(self, status: str) -> dict[str, Any]:
+        if not self.last and (entries := self.run.read_log()):
+            self.last = {
+                name: value
+                for name, value in entries[-1].items()
+                if "/" in name and not name.startswith(PREFIX)
+            }
+        return {
+            "status": status,
+            "step": self.step,
+            "seconds": round(self.total_seconds, 2),
+            "images_per_second": round(
+                self.step * self.parts.images_per_step() / max(self.total_seconds, 1e-9), 1
+            ),
+            "peak_memory_mib": round(self.peak_memory_mib, 1),
+            "final": self.last,
+            "best": {name: entry["value"] for name, entry in self.measures.best.items()},
+            **self.measures.result(),
+            "health": self.health.events,
+            **self.parts.facts(),
+        }
+
+
+def places(parts: Assembly) -> int:
+    """Return how many images a sheet shows."""
+    return parts.recipe.samples.rows * parts.recipe.samples.columns
+
+
+def picture(parts: Assembly, images: Tensor | None) -> Image:
+    """Return a sheet of fakes, or of real images without any; points are drawn in their plane."""
+    if is_points(parts.shape):
+        return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
+    if images is None:
+        images = real_images(parts.data, parts.shape, places(parts))
+    return sheet(images, parts.shape, parts.recipe.samples.columns)
+
+
+def read(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """Return the terms of some steps as numbers; the device is waited for once."""
+    found = [value for terms in window for value in terms.values()]
+    numbers = iter(torch.stack([value.double() for value in found]).tolist() if found else [])
+    return [{name: next(numbers) for name in terms} for terms in window]
+
+
+def means(window: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of every term over the steps in which it occurred, and each side's sum."""
+    names = sorted({name for terms in window for name in terms})
+    seen = {name: [terms[name] for terms in window if name in terms] for name in names}
+    found = {name: math.fsum(values) / len(values) for name, values in seen.items()}
+    for side in ("d", "g"):
+        own = [value for name, value in found.items() if name.startswith(f"{side}/")]
+        if f"{side}/accuracy" in found:
+            own.remove(found[f"{side}/accuracy"])
+        found[f"{side}/loss"] = math.fsum(own)
+    return found
+
+
+def start(
+    parts: Assembly,
+    registry: Registry,
+    run: RunDir,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    track: Collection[str] = (),
+) -> Outcome:
+    """Train in the folder ``run``, from the beginning or from its newest checkpoint.
+
+    Raises:
+        TrainingError: if the run fails; its status says so and its last checkpoint is kept.
+        MachineError: if the folder is in use or the disk refuses.
+        GanzooError: if no plugin has a tracker that ``track`` names.
+    """
+    followed = Tracked(reporter, registry, track)
+    reporter = followed
+    with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
+        training = at_the_start(parts, registry, run, reporter)
+        if resume:
+            saving.restore(training)
+        else:
+            run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
+            save_png(picture(parts, None), run.path / "real.png")
+        predict_disk_use(training)
+        run.set_status("running", training.step)
+        reporter.started(training)
+        training.started_at = training.logged_at = time.monotonic()
+        with followed.following(training), failures(training):
+            outcome = training.loop(stop, minutes)
+        reporter.finished(training, outcome)
+        return outcome
+
+
+def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Reporter) -> Training:
+    """Return a run that has made no step yet."""
+    real = real_images(parts.data, parts.shape, 64)
+    device = parts.machine.device
+    return Training(
+        parts,
+        registry,
+        run,
+        reporter,
+        Health(diversity(real), reporter.warn, contrast(real)),
+        parts.noise.fixed_latents(parts.recipe.latent, places(parts)),
+        watch(parts, registry, reporter.warn),
+        Aside(CudaCopier(device) if device.type == "cuda" else None),
+    )
+
+
+def new_run(parts: Assembly, out: Path, name: str) -> RunDir:
+    """Make the run's folder and put the frozen recipe into it."""
+    run = rundir.create(out, name)
+    publish(run.recipe, freeze(parts.recipe))
+    return run

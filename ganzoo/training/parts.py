@@ -1,0 +1,259 @@
+"""From a recipe to its parts: data, networks, optimizers, and what they come to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.fetch import FetchError
+from ganzoo.plugin.attempt import attempt
+from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, OptimizerSpec
+from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.recipe.model import Recipe
+from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
+from ganzoo.training.ema import Average
+from ganzoo.training.feed import Batch, Feed, shape_of
+from ganzoo.training.half_step import seen_shape
+from ganzoo.training.machine import Machine
+from ganzoo.training.precision import cast_of
+from ganzoo.training.randomness import Noise, key
+from ganzoo.training.step import AdversarialStep, Side
+from ganzoo.training.threads import TRIED, suited
+
+
+class TrainingStep(Protocol):
+    """Makes one step; see ``AdversarialStep``."""
+
+    def __call__(
+        self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
+    ) -> dict[str, Tensor]:
+        """Make step number ``step``; return its terms, scalars on the device."""
+        ...
+
+
+@dataclass
+class Assembly:
+    """All parts of a run, built and on the device."""
+
+    recipe: Recipe
+    machine: Machine
+    data: ImageData
+    data_name: str
+    data_reason: str
+    """Why the recipe's own data set was not used; empty where it was."""
+    shape: ImageShape
+    noise: Noise
+    feed: Feed
+    generator: Side
+    discriminator: Side
+    average: Average | None
+    step: TrainingStep
+    steps: int
+    """Steps of the whole run."""
+    dataset: DatasetSpec
+    """The data set that is trained on: the recipe's own, or its fallback."""
+    root: DataRoot
+
+    @property
+    def best_generator(self) -> nn.Module:
+        """The generator that is looked at and shared: the average where there is one."""
+        return self.generator.network if self.average is None else self.average.network
+
+    def epoch(self, steps: int) -> float:
+        """Return how many passes over the data ``steps`` steps are."""
+        return self.feed.order.epochs_done(steps * self.recipe.step.discriminator_updates)
+
+    def ends_epoch(self, steps: int) -> bool:
+        """Return whether a pass over the data was completed in step number ``steps`` (from 1)."""
+        return int(self.epoch(steps)) > int(self.epoch(steps - 1))
+
+    def images_per_step(self) -> int:
+        """Return how many real images one step sees."""
+        return self.recipe.train.batch_size * self.recipe.step.discriminator_updates
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the run consists of, for its record."""
+        return {
+            "data": {
+                "name": self.data_name,
+                "wanted": self.recipe.dataset.use,
+                "reason": self.data_reason,
+                "source": self.data.source,
+                "images": len(self.data),
+                "shape": str(self.shape),
+                "classes": list(self.data.classes),
+                "fingerprint": self.data.fingerprint,
+                "notes": list(self.data.notes),
+            },
+            "parameters": {
+                "generator": count_parameters(self.generator.network),
+                "discriminator": count_parameters(self.discriminator.network),
+            },
+            "steps": self.steps,
+        }
+
+
+def assemble(
+    recipe: Recipe,
+    registry: Registry,
+    root: DataRoot,
+    machine: Machine,
+    *,
+    warn: Callable[[str], None],
+    allow_fallback: bool = True,
+) -> Assembly:
+    """Build everything that ``recipe`` names.
+
+    Raises:
+        GanzooError: if a part cannot be built or the parts do not fit.
+    """
+    data, dataset, reason = _data(recipe, registry, root, warn, allow_fallback)
+    name = dataset.use
+    if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
+        raise GanzooError(
+            f"data set {name!r} has {len(data)} images, fewer than train.batch_size = "
+            f"{recipe.train.batch_size}; lower it"
+        )
+    shape = shape_of(data, recipe.dataset)
+    seed, device = recipe.train.seed, machine.device
+    generator = _network(
+        seed, "generator", lambda: recipe.generator.build(recipe.latent.size, shape), recipe, device
+    )
+    seen = seen_shape(recipe.view, shape)
+    discriminator = _network(
+        seed, "discriminator", lambda: recipe.discriminator.build(seen), recipe, device
+    )
+    machine = suited(
+        machine,
+        recipe.train.batch_size,
+        (generator, _example(recipe.generator, torch.zeros(TRIED, recipe.latent.size))),
+        (
+            discriminator,
+            _example(
+                recipe.discriminator, torch.zeros(TRIED, seen.channels, seen.height, seen.width)
+            ),
+        ),
+    )
+    feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
+    steps = total_steps(recipe, feed)
+    both = recipe.step.generator_step_trains == "both"
+    sides = {}
+    for role, network, updates in (
+        ("generator", generator, recipe.step.generator_updates),
+        ("discriminator", discriminator, recipe.step.discriminator_updates),
+    ):
+        spec: OptimizerSpec = getattr(recipe.optimizer, role)
+        moved = trainable(network)
+        if role == "generator" and both:
+            moved = moved + trainable(discriminator)
+        optimizer = attempt(spec, "building", lambda spec=spec, moved=moved: spec.build(moved))  # type: ignore[misc]
+        sides[role] = Side(network, optimizer, spec, steps * updates, moved)
+    noise = Noise(seed, device)
+    return Assembly(
+        recipe,
+        machine,
+        data,
+        name,
+        reason,
+        shape,
+        noise,
+        feed,
+        sides["generator"],
+        sides["discriminator"],
+        Average(generator, recipe.ema.half_life) if recipe.ema else None,
+        step_on(
+            machine,
+            AdversarialStep(
+                recipe,
+                sides["generator"],
+                sides["discriminator"],
+                noise,
+                cast_of(machine.precision),
+            ),
+            warn,
+        ),
+        steps,
+        dataset,
+        root,
+    )
+
+
+def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None]) -> TrainingStep:
+    """Return the step as ``machine`` makes it quickest: captured, on a GPU that need not be exact.
+
+    GANZOO_GRAPH=0 turns that off.
+    """
+    is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
+    if machine.device.type != "cuda" or not is_wanted:
+        return plain
+    return GraphStep(plain, CudaRecorder(machine.device), warn)
+
+
+def total_steps(recipe: Recipe, feed: Feed) -> int:
+    """Return the steps of the run: epochs or steps, whichever comes first."""
+    limits = []
+    if recipe.train.steps is not None:
+        limits.append(recipe.train.steps)
+    if recipe.train.epochs is not None:
+        batches = feed.order.batches_of(recipe.train.epochs)
+        limits.append(-(-batches // recipe.step.discriminator_updates))
+    return min(limits)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that want gradients."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable numbers."""
+    return sum(parameter.numel() for parameter in trainable(network))
+
+
+def _data(
+    recipe: Recipe,
+    registry: Registry,
+    root: DataRoot,
+    warn: Callable[[str], None],
+    allow_fallback: bool,
+) -> tuple[ImageData, DatasetSpec, str]:
+    spec = recipe.dataset
+    try:
+        return attempt(spec, "reading", lambda: spec.build(root)), spec, ""
+    except (FetchError, MachineError) as error:
+        if spec.fallback is None or not allow_fallback:
+            raise
+        other = registry.find("dataset", spec.fallback)
+        fallback = other.model_validate({"value_range": spec.value_range})
+        reason = str(error)
+        warn(
+            f"DATA: {spec.use!r} is not to be had, training on {spec.fallback!r} instead, as the "
+            f"recipe's 'fallback' allows.\n{reason}"
+        )
+        assert isinstance(fallback, DatasetSpec)
+        return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason
+
+
+def _example(spec: GeneratorSpec | DiscriminatorSpec, first: Tensor) -> tuple[Tensor, ...]:
+    labels = torch.zeros(len(first), dtype=torch.long)
+    return (first, labels) if spec.uses_labels else (first,)
+
+
+def _network(
+    seed: int, role: str, build: Callable[[], nn.Module], recipe: Recipe, device: torch.device
+) -> nn.Module:
+    # Each network has its own seed: another discriminator leaves the generator's weights alone.
+    torch.manual_seed(key(seed, "weights", role == "generator"))
+    spec = recipe.generator if role == "generator" else recipe.discriminator
+    network = attempt(spec, "building", build)
+    if not isinstance(network, nn.Module):
+        raise GanzooError(f"{role} {spec.use!r}: build() returned no torch module")
+    return network.to(device).train()

@@ -1,0 +1,97 @@
+"""Where random numbers come from: a pure function of the seed, a stream's name and a position.
+
+Nothing random has a history. A step's latents, a batch's order and even the global generators that
+dropout draws from are seeded anew from (seed, stream, position), so that a resumed run, a run with
+previews switched off, or one with another number of loader workers sees the very same numbers.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.recipe.model import Latent
+
+
+def key(seed: int, stream: str, *position: int) -> int:
+    """Return 63 bits that depend on all of the arguments and on nothing else."""
+    text = ":".join([str(seed), stream, *map(str, position)])
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+class Noise:
+    """The seeded streams of one run on one device."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.seed = seed
+        self.device = device
+        self.generator = torch.Generator(device)
+
+    def stream(self, name: str, *position: int) -> torch.Generator:
+        """Return the run's generator, seeded for ``name`` at ``position``."""
+        return self.generator.manual_seed(key(self.seed, name, *position))
+
+    def latents(self, latent: Latent, count: int, stream: str, *position: int) -> Tensor:
+        """Draw ``[count, Z]`` latents from the recipe's prior."""
+        return draw(latent, count, self.stream(stream, *position))
+
+    def fixed_latents(self, latent: Latent, count: int) -> Tensor:
+        """Draw the latents of the sample sheets: the same on every device."""
+        generator = torch.Generator().manual_seed(key(self.seed, "sheet"))
+        return draw(latent, count, generator).to(self.device)
+
+    def seed_globals(self, step: int) -> None:
+        """Seed the global generators, which belong to dropout and to plugins, for this step."""
+        number = key(self.seed, "global", step)
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(number)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(number)
+        random.seed(number)
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy.random.seed(number & 0xFFFFFFFF)
+
+
+def draw(latent: Latent, count: int, generator: torch.Generator) -> Tensor:
+    """Draw ``[count, Z]`` from the prior: standard normal, or uniform in [-1, 1)."""
+    shape = (count, latent.size)
+    if latent.prior == "uniform":
+        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
+@contextmanager
+def observing(*modules: nn.Module) -> Iterator[None]:
+    """Look without leaving a trace: generators, train/eval modes and buffers are put back.
+
+    Everything that only watches a run (previews, measures, reports, guards) works inside it.
+
+    Args:
+        modules: networks that are looked at; a pass in train mode moves their buffers.
+    """
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+    python_state = random.getstate()
+    numpy = sys.modules.get("numpy")
+    numpy_state = numpy.random.get_state() if numpy is not None else None
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count()) if in_use else []
+    try:
+        with torch.random.fork_rng(devices=list(devices)):
+            yield
+    finally:
+        random.setstate(python_state)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
+        for part, training in modes:
+            part.training = training
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)

@@ -1,0 +1,145 @@
+"""What a run writes into a checkpoint, and how it goes on from one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.common.errors import CheckpointError
+from ganzoo.recipe.model import digest
+from ganzoo.runs import checkpoint
+from ganzoo.runs.checkpoint import State
+from ganzoo.runs.folder import RunDir
+from ganzoo.training.background import Tensors
+
+if TYPE_CHECKING:
+    from ganzoo.training.loop import Training
+
+
+def save(training: Training) -> None:
+    """Write a checkpoint; of the others, keep the newest K and the best by the first metric.
+
+    Raises:
+        TrainingError: if a weight is not finite; nothing is written then.
+        MachineError: if the disk refuses.
+    """
+    parts = training.parts
+    networks = {
+        "generator": parts.generator.network,
+        "discriminator": parts.discriminator.network,
+    }
+    training.health.watch_weights(training.step, networks)
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, Any] = {}
+    for role, network in networks.items():
+        tensors |= checkpoint.pack_module(role, network)
+        side = parts.generator if role == "generator" else parts.discriminator
+        name = f"optimizer/{role}"
+        packed, numbers[name] = checkpoint.pack_optimizer(name, side.optimizer)
+        tensors |= packed
+    if parts.average is not None:
+        tensors |= checkpoint.pack_module("average", parts.average.network)
+    missing = torch.tensor(math.nan, device=parts.machine.device)
+    for name in sorted({name for terms in training.window for name in terms}):
+        tensors[f"window/{name}"] = torch.stack(
+            [terms.get(name, missing) for terms in training.window]
+        )
+    state = State(
+        step=training.step,
+        log_lines=training.log_lines,
+        recipe=digest(parts.recipe),
+        optimizers=numbers,
+        health=training.health.state(),
+        measures=training.measures.state(),
+        machine=parts.machine.state(),
+    )
+    step, best = training.step, training.measures.best_step
+    path = path_of(training, step)
+    kept = None if best is None else path_of(training, best)
+
+    def write(copies: Tensors) -> None:
+        checkpoint.write(path, copies, state)
+        for old in checkpoint.newest(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
+            if old != kept:
+                old.unlink(missing_ok=True)
+
+    training.aside.hand(tensors, write, lambda: training.reporter.saved(training, path, step))
+
+
+def path_of(training: Training, step: int) -> Path:
+    """Return where the checkpoint after ``step`` steps lies."""
+    return training.run.checkpoints / f"step-{step:06d}.safetensors"
+
+
+def restore(training: Training) -> None:
+    """Go back to the newest checkpoint that can be read; leave things as they are without one.
+
+    Raises:
+        CheckpointError: if there are checkpoints and none can be read, or one does not fit.
+    """
+    found = checkpoint.newest(training.run.checkpoints)
+    reasons = []
+    for path in found:
+        try:
+            tensors, state = checkpoint.read(path)
+        except CheckpointError as error:
+            reasons.append(str(error))
+            training.reporter.warn(f"{error}; it is set aside")
+            path.rename(path.with_name(path.name + ".corrupt"))
+            continue
+        try:
+            _adopt(training, tensors, state)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+            # The digest is no signature: a forged file may say anything.
+            raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
+        return
+    if reasons:
+        raise CheckpointError("no checkpoint of the run can be read:\n" + "\n".join(reasons))
+    training.run.cut_log(0)
+
+
+def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None:
+    parts = training.parts
+    if state.step > parts.steps:
+        raise CheckpointError(f"the checkpoint is of step {state.step}, the run has {parts.steps}")
+    for name, value in parts.machine.state().items():
+        if state.machine.get(name) != value:
+            training.reporter.warn(
+                f"{name} was {state.machine.get(name)!r}, is {value!r}: the result may differ "
+                "from an uninterrupted run in the last bits"
+            )
+    checkpoint.unpack_module("generator", parts.generator.network, tensors)
+    checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
+    for role, side in (("generator", parts.generator), ("discriminator", parts.discriminator)):
+        name = f"optimizer/{role}"
+        checkpoint.unpack_optimizer(name, side.optimizer, tensors, state.optimizers.get(name, {}))
+    if parts.average is not None:
+        checkpoint.unpack_module("average", parts.average.network, tensors)
+    window = {
+        name: values.to(parts.machine.device)
+        for name, values in checkpoint.select("window", tensors).items()
+    }
+    length = max((len(values) for values in window.values()), default=0)
+    training.window = [
+        {name: values[i] for name, values in window.items() if not values[i].isnan()}
+        for i in range(length)
+    ]
+    training.health.restore(state.health)
+    training.measures.restore(state.measures)
+    training.step = training.first_step = training.logged_step = state.step
+    training.log_lines = state.log_lines
+    training.run.cut_log(state.log_lines)
+    training.seconds_before = seconds_so_far(training.run)
+
+
+def seconds_so_far(run: RunDir) -> float:
+    """Return the training time in the last line of the log; 0 where it says none."""
+    try:
+        spent = run.read_log()[-1]["seconds"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return 0.0
+    return float(spent) if isinstance(spent, (int, float)) else 0.0

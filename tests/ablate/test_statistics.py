@@ -1,0 +1,192 @@
+"""The statistics of comparisons, against closed forms, scipy and simulated scores."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ganzoo.ablate import statistics
+
+SIMULATIONS = 2000
+
+
+def seeded(values: np.ndarray) -> dict[int, float]:
+    return {seed: float(value) for seed, value in enumerate(values)}
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 8])
+def test_the_interval_covers_a_known_difference_within_two_points_of_nominal(seeds: int) -> None:
+    random = np.random.default_rng(seeds)
+    covered = 0
+    for _ in range(SIMULATIONS):
+        shared = random.normal(10, 2, seeds)
+        baseline = seeded(shared + random.normal(0, 1, seeds))
+        variant = seeded(shared + random.normal(0.7, 1, seeds))
+        found = statistics.paired(variant, baseline)
+        covered += found.low <= 0.7 <= found.high
+
+    assert abs(covered / SIMULATIONS - 0.95) < 0.02
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 8])
+def test_the_ratio_of_skewed_scores_is_covered_within_two_points_of_nominal(seeds: int) -> None:
+    random = np.random.default_rng(seeds)
+    covered = 0
+    for _ in range(SIMULATIONS):
+        shared = random.normal(3, 0.5, seeds)
+        baseline = seeded(np.exp(shared + random.normal(0, 0.8, seeds)))
+        variant = seeded(np.exp(shared + random.normal(math.log(0.8), 0.8, seeds)))
+        found = statistics.paired(variant, baseline, log=True)
+        covered += found.low <= 0.8 <= found.high
+
+    assert abs(covered / SIMULATIONS - 0.95) < 0.02
+
+
+def test_a_percentile_bootstrap_would_cover_far_less_with_three_seeds() -> None:
+    random = np.random.default_rng(1)
+    covered = 0
+    for _ in range(SIMULATIONS):
+        values = random.normal(0.7, 1, 3)
+        means = values[random.integers(0, 3, (1000, 3))].mean(1)
+        low, high = np.quantile(means, [0.025, 0.975])
+        covered += low <= 0.7 <= high
+
+    assert covered / SIMULATIONS < 0.80
+
+
+def test_false_alarms_over_three_equal_variants_stay_at_the_level_after_correction() -> None:
+    random = np.random.default_rng(2)
+    corrected = uncorrected = 0
+    for _ in range(SIMULATIONS):
+        baseline = random.normal(0, 1, 6)
+        p_values = [statistics.sign_flip(random.normal(0, 1, 6) - baseline) for _ in range(3)]
+        uncorrected += min(p_values) <= 0.05
+        corrected += min(statistics.holm(p_values)) <= 0.05
+
+    assert corrected / SIMULATIONS <= 0.05 + 0.01
+    assert uncorrected / SIMULATIONS > 0.055
+
+
+def test_one_comparison_of_equal_variants_alarms_at_the_stated_rate() -> None:
+    random = np.random.default_rng(3)
+    alarms = sum(statistics.sign_flip(random.normal(0, 1, 8)) <= 0.05 for _ in range(SIMULATIONS))
+
+    # 12 of 256 assignments are at most .05: the exact test's true level is .0469.
+    assert abs(alarms / SIMULATIONS - 12 / 256) < 0.015
+
+
+def test_pairing_finds_more_when_seeds_correlate() -> None:
+    random = np.random.default_rng(4)
+    with_pairs = without = 0
+    for _ in range(SIMULATIONS // 4):
+        shared = random.normal(10, 2, 8)
+        baseline = shared + random.normal(0, 0.5, 8)
+        variant = shared + random.normal(-0.8, 0.5, 8)
+        with_pairs += statistics.paired(seeded(variant), seeded(baseline)).p <= 0.05
+        without += statistics.unpaired(variant, baseline).p <= 0.05
+
+    assert with_pairs / (SIMULATIONS // 4) > 0.7
+    assert without / (SIMULATIONS // 4) < 0.2
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_the_sign_flip_test_counts_every_assignment_of_signs(count: int) -> None:
+    differences = np.random.default_rng(count).normal(0.5, 1, count)
+
+    means = [
+        abs(np.mean(np.array(signs) * differences))
+        for signs in itertools.product((-1, 1), repeat=count)
+    ]
+    expected = np.mean(np.array(means) >= abs(differences.mean()) - 1e-12)
+    assert statistics.sign_flip(differences) == pytest.approx(expected)
+
+
+def test_six_seeds_are_the_least_for_significance_at_five_percent() -> None:
+    assert statistics.sign_flip([1.0] * 5) == pytest.approx(2 / 32)
+    assert statistics.sign_flip([1.0] * 6) == pytest.approx(2 / 64)
+    assert statistics.smallest_p(5) > 0.05 > statistics.smallest_p(6)
+
+
+def test_many_pairs_are_sampled_and_come_out_the_same_every_time() -> None:
+    differences = np.random.default_rng(0).normal(0.4, 1, 30)
+
+    first, second = (statistics.sign_flip(differences) for _ in range(2))
+
+    assert first == second
+    assert first == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.02)
+
+
+def test_the_paired_interval_is_scipys() -> None:
+    random = np.random.default_rng(5)
+    variant, baseline = random.normal(1, 1, 7), random.normal(0, 1, 7)
+
+    found = statistics.paired(seeded(variant), seeded(baseline))
+    expected = stats.ttest_rel(variant, baseline).confidence_interval(0.95)
+
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.effect == pytest.approx(
+        stats.ttest_rel(variant, baseline).statistic / math.sqrt(7)
+    )
+
+
+def test_holms_correction_gives_the_figures_of_the_textbook() -> None:
+    # The example of R's p.adjust(c(.01, .02, .03, .04, .05), "holm").
+    assert statistics.holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx(
+        [0.05, 0.08, 0.09, 0.09, 0.09]
+    )
+    assert statistics.holm([0.9, 0.01]) == pytest.approx([0.9, 0.02])
+    assert statistics.holm([]) == []
+
+
+def test_only_shared_seeds_are_compared() -> None:
+    found = statistics.paired({0: 1.0, 1: 2.0, 2: 9.0}, {0: 2.0, 1: 4.0, 7: 1.0})
+
+    assert (found.n, found.value, found.wins) == (2, -1.5, 2)
+
+
+def test_one_seed_gives_a_difference_and_neither_interval_nor_test() -> None:
+    found = statistics.paired({0: 1.0}, {0: 3.0}, log=True)
+
+    assert found.value == pytest.approx(1 / 3)
+    assert (found.low, found.high, found.p, found.effect) == (None, None, None, None)
+
+
+def test_scores_without_a_logarithm_are_compared_as_plain_differences() -> None:
+    found = statistics.paired({0: -1.0, 1: 2.0}, {0: 1.0, 1: 1.0}, log=True)
+
+    assert not found.ratio
+    assert found.value == pytest.approx(-0.5)
+
+
+def test_no_shared_seed_gives_an_empty_difference() -> None:
+    assert statistics.paired({0: 1.0}, {1: 1.0}).value is None
+
+
+def test_equal_scores_are_no_difference_at_all() -> None:
+    found = statistics.paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0})
+
+    assert (found.value, found.p, found.effect, found.wins) == (0, 1.0, None, 0)
+    assert statistics.unpaired([1.0, 1.0], [1.0, 1.0]).p is None
+
+
+def test_an_interaction_is_the_difference_of_differences() -> None:
+    rows = [[{0: 1.0, 1: 2.0}, {0: 2.0, 1: 3.0}], [{0: 5.0, 1: 5.0}, {0: 9.0, 1: 8.0}]]
+
+    assert statistics.interaction(rows).value == pytest.approx(((9 - 5) - 1 + (8 - 5) - 1) / 2)
+    ratio = statistics.interaction(rows, log=True)
+    assert ratio.value == pytest.approx(math.sqrt((9 / 5) / 2 * (8 / 5) / 1.5))
+
+
+def test_a_marginal_mean_averages_within_each_seed() -> None:
+    assert statistics.marginal([{0: 1.0, 1: 2.0}, {0: 3.0, 1: 4.0, 2: 9.0}]) == {0: 2.0, 1: 3.0}
+    assert statistics.marginal([{0: 1.0}, {0: 4.0}], log=True) == {0: pytest.approx(2.0)}
+
+
+def test_more_comparisons_need_more_seeds() -> None:
+    assert [statistics.seeds_needed(number) for number in (1, 2, 4)] == [6, 7, 8]
+    assert min(statistics.holm([statistics.smallest_p(8)] * 4)) < 0.05
+    assert min(statistics.holm([statistics.smallest_p(7)] * 4)) > 0.05

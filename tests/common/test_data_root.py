@@ -1,0 +1,29 @@
+"""Where data sets live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganzoo.common.data_root import data_root
+
+
+def test_the_option_wins_over_the_environment_and_that_over_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("GANZOO_DATA", "/from/environment")
+
+    assert data_root("/from/option") == Path("/from/option")
+    assert data_root() == Path("/from/environment")
+    monkeypatch.setenv("GANZOO_DATA", "")
+    assert data_root().name == "ganzoo"
+    assert not data_root().exists()
+
+
+def test_what_a_person_typed_becomes_an_absolute_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+
+    assert data_root("~/data") == Path("/home/somebody/data")
+    assert data_root("data") == Path.cwd() / "data"

@@ -1,9 +1,0 @@
-"""Imported once by the fork server: what every child needs, and nothing that has state."""
-
-import torch
-
-import ganzoo.train  # noqa: F401
-
-torch.set_num_threads(1)
-# The first optimizer imports torch's compiler; the server has it done before anything is forked.
-torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

@@ -1,0 +1,157 @@
+"""A checkpoint is whole and true, or refused by name."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from ganzoo.common.errors import CheckpointError, MachineError
+from ganzoo.runs import checkpoint
+from ganzoo.runs.checkpoint import State
+
+
+def state(step: int = 7) -> State:
+    return State(
+        step=step, log_lines=3, recipe="ab", optimizers={}, health={}, measures={}, machine={}
+    )
+
+
+def write(path: Path) -> dict[str, torch.Tensor]:
+    tensors = {
+        "a/w": torch.randn(3, 4),
+        "b": torch.tensor(5),
+        "c": torch.zeros(2, dtype=torch.uint8),
+    }
+    checkpoint.write(path, tensors, state())
+    return tensors
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "step-000007.safetensors"
+    tensors = write(path)
+
+    found, found_state = checkpoint.read(path)
+
+    assert found_state == state()
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_any_safetensors_tool_can_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    tensors = write(path)
+
+    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        assert set(file.keys()) == tensors.keys()
+        assert "state" in file.metadata()
+
+
+def test_no_flipped_bit_and_no_truncation_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    write(path)
+    content = path.read_bytes()
+    chance = random.Random(0)
+    for trial in range(3000):
+        damaged = bytearray(content)
+        if trial % 3 == 0:
+            damaged = damaged[: chance.randrange(len(content))]
+        else:
+            position = chance.randrange(len(content) if trial % 3 == 1 else 400)
+            damaged[position] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError) as caught:
+            checkpoint.read(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
+        checkpoint.read(tmp_path / "nothing.safetensors")
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    checkpoint.write(path, {"a": torch.zeros(1)}, state().model_copy(update={"format": 2}))
+
+    with pytest.raises(CheckpointError, match="format 2"):
+        checkpoint.read(path)
+
+
+def test_a_write_goes_through_a_synced_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("write", "fsync", "replace"):
+        original = getattr(os, name)
+
+        def spy(*args: object, name: str = name, original: object = original) -> object:
+            calls.append(name)
+            return original(*args)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, name, spy)
+
+    write(tmp_path / "x.safetensors")
+
+    assert calls == ["write", "fsync", "replace", "fsync"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.safetensors"
+    write(path)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+
+    with pytest.raises(MachineError, match=r"x\.safetensors.*No space left.*make room"):
+        write(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_weights_of_another_shape_are_refused_by_name() -> None:
+    tensors = checkpoint.pack_module("generator", torch.nn.Linear(3, 2))
+
+    with pytest.raises(
+        CheckpointError, match=r"generator does not fit.*'weight'.*\(2, 3\).*\(2, 4\)"
+    ):
+        checkpoint.unpack_module("generator", torch.nn.Linear(4, 2), tensors)
+    with pytest.raises(CheckpointError, match=r"'bias' is unknown"):
+        checkpoint.unpack_module("generator", torch.nn.Linear(3, 2, bias=False), tensors)
+
+
+def test_an_optimizer_goes_on_as_if_nothing_had_happened() -> None:
+    def steps(layer: torch.nn.Linear, optimizer: torch.optim.Optimizer, count: int) -> None:
+        for _ in range(count):
+            layer(torch.ones(1, 3)).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(layer.parameters())
+    steps(layer, optimizer, 3)
+    tensors, numbers = checkpoint.pack_optimizer("o", optimizer)
+    other = torch.nn.Linear(3, 2)
+    other.load_state_dict(layer.state_dict())
+    restored = torch.optim.Adam(other.parameters())
+    checkpoint.unpack_optimizer("o", restored, tensors, numbers)
+    steps(layer, optimizer, 3)
+    steps(other, restored, 3)
+
+    assert torch.equal(layer.weight, other.weight)
+
+
+def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(checkpoint.seal({"a": torch.zeros(1)}, '{"step": -1, "colour": "red"}'))
+
+    with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
+        checkpoint.read(path)

@@ -1,0 +1,79 @@
+"""A forged checkpoint with a right digest is refused in words: a digest is no signature."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from children import assembled, run_child, train, write_recipe
+
+from ganzoo.common.errors import CheckpointError
+from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import RunDir
+from ganzoo.training.loop import Training
+from ganzoo.training.saving import restore
+from ganzoo.training.state import Silent
+
+NASTY: list[Any] = [-1, 10**30, 0.5, "x", None, [], {}, True, [[[]]], {"alike": "x"}, "1e999"]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run that was stopped at step 7."""
+    folder = tmp_path_factory.mktemp("forged")
+    assert run_child(train, write_recipe(folder), folder / "run", (), 7) == 143
+    return folder
+
+
+def training(folder: Path) -> Training:
+    """Return a run about to be resumed."""
+    from ganzoo.measure.watch import Watch
+    from ganzoo.training.health import Health
+
+    parts, registry = assembled(folder / "tiny.toml")
+    return Training(
+        parts,
+        registry,
+        RunDir(folder / "run"),
+        Silent(),
+        Health(0.5, print),
+        torch.zeros(6, 8),
+        Watch(parts, None, {}),
+    )
+
+
+def test_forged_numbers_and_tensors_are_refused_or_harmless(stopped: Path) -> None:
+    chance = random.Random(0)
+    path = checkpoint.newest(stopped / "run" / "checkpoints")[0]
+    tensors, state = checkpoint.read(path)
+    numbers = json.loads(state.model_dump_json())
+    run = training(stopped)
+    refused = 0
+    for _ in range(300):
+        forged, changed = json.loads(json.dumps(numbers)), dict(tensors)
+        if chance.random() < 0.5:
+            forged[chance.choice(list(forged))] = chance.choice(NASTY)
+        else:
+            name = chance.choice(list(changed))
+            changed[name] = chance.choice(
+                [torch.zeros(0), torch.zeros(3, 3), torch.zeros(1, dtype=torch.complex64)]
+            )
+            if chance.random() < 0.3:
+                changed[chance.choice(["optimizer/generator/x/y", "window/z", "a"])] = torch.ones(2)
+        path.write_bytes(checkpoint.seal(changed, json.dumps(forged)))
+        # Whatever else is raised here ends the test.
+        try:
+            restore(run)
+        except CheckpointError:
+            refused += 1
+        for corrupt in path.parent.glob("*.corrupt"):
+            corrupt.unlink()
+
+    assert refused > 100  # some forgeries are harmless: another machine, no health events
+    path.write_bytes(checkpoint.seal(tensors, json.dumps(numbers)))
+    restore(run)
+    assert run.step == 7

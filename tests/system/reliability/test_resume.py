@@ -1,0 +1,131 @@
+"""An interrupted and resumed run equals an uninterrupted one to the last bit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from children import differing, digest, run_child, train, write_recipe
+
+from ganzoo.runs.folder import RunDir
+from ganzoo.training.saving import seconds_so_far
+
+GENERATORS = ["transpose", "upsample"]
+LOSSES = {
+    "bce": (),
+    "wasserstein": ('regularizer=[{use="weight_clip"}]', "step.discriminator_updates=2"),
+    "hinge": ('discriminator.norm="spectral"',),
+    "least_squares": ('discriminator.norm="batch"', 'step.batching="joint"'),
+    "relativistic": ('regularizer=[{use="r1"},{use="r2",every=3}]',),
+}
+
+
+@pytest.mark.parametrize(
+    ("loss", "generator"),
+    [
+        # Each loss once, each generator; the other pairs when asked for.
+        pytest.param(*pair, marks=[pytest.mark.slow] if number % 4 in (1, 2) else [])
+        for number, pair in enumerate(itertools.product(LOSSES, GENERATORS))
+    ],
+)
+def test_every_loss_and_generator_resumes_bitwise_in_a_fresh_process(
+    tmp_path: Path, loss: str, generator: str
+) -> None:
+    recipe = write_recipe(tmp_path)
+    parts = (f"loss.use={loss}", f"generator.use={generator}", *LOSSES[loss])
+
+    assert run_child(train, recipe, tmp_path / "whole", parts) == 0
+    assert run_child(train, recipe, tmp_path / "halves", parts, 7) == 143
+    assert run_child(train, recipe, tmp_path / "halves", parts) == 0
+
+    whole = digest(tmp_path / "whole")
+    assert differing(whole, digest(tmp_path / "halves")) == set()
+    assert len(whole) > 40
+
+
+def test_the_time_of_a_run_is_that_of_all_its_processes(tmp_path: Path) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    assert run_child(train, recipe, run, (), 7) == 143
+    log = run / "log.jsonl"
+    first = json.loads(log.read_text())
+    log.write_text(json.dumps(first | {"seconds": 1000.0}) + "\n")
+
+    assert run_child(train, recipe, run) == 0
+
+    times = [json.loads(line)["seconds"] for line in log.read_text().splitlines()]
+    assert 1000 == times[0] < times[1] < times[2] < 1100
+    result = json.loads((run / "result.json").read_text())
+    assert times[2] <= result["seconds"] < 1100
+    assert result["images_per_second"] == pytest.approx(12 * 16 / result["seconds"], abs=0.05)
+
+
+@pytest.mark.parametrize("last", ["not a table", "[]", '{"seconds": "many"}', "{}"])
+def test_a_log_that_tells_no_time_is_no_obstacle(tmp_path: Path, last: str) -> None:
+    run = RunDir(tmp_path)
+    run.log.write_text(f"{last}\n")
+
+    assert seconds_so_far(run) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_the_number_of_loader_workers_may_change_between_the_halves(
+    tmp_path: Path, workers: int
+) -> None:
+    recipe = write_recipe(tmp_path)
+    assert run_child(train, recipe, tmp_path / "whole") == 0
+
+    assert run_child(train, recipe, tmp_path / "halves", (), 6, 2 - workers, True) == 143
+    assert run_child(train, recipe, tmp_path / "halves", (), 0, workers, True) == 0
+
+    assert differing(digest(tmp_path / "whole"), digest(tmp_path / "halves")) == set()
+
+
+@pytest.mark.parametrize("quiet", ["samples.every=0", "checkpoint.every=0", "samples.mode=train"])
+def test_looking_and_saving_do_not_change_the_run(tmp_path: Path, quiet: str) -> None:
+    recipe = write_recipe(tmp_path)
+    assert run_child(train, recipe, tmp_path / "loud") == 0
+    assert run_child(train, recipe, tmp_path / "quiet", (quiet,)) == 0
+
+    changed = differing(digest(tmp_path / "loud"), digest(tmp_path / "quiet"))
+
+    # The weights' file and the checkpoint's numbers hold the recipe, which is another.
+    assert {name for name in changed if not name.startswith("sheet/")} == {"generator", "numbers"}
+
+
+def test_a_corrupt_newest_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    assert run_child(train, recipe, tmp_path / "whole") == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "damaged")
+    newest = sorted((tmp_path / "damaged" / "checkpoints").glob("*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-7])
+
+    assert run_child(train, recipe, tmp_path / "damaged") == 0
+
+    assert differing(digest(tmp_path / "whole"), digest(tmp_path / "damaged")) == set()
+    assert newest.with_name(newest.name + ".corrupt").exists()
+
+
+def test_without_a_readable_checkpoint_the_run_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    assert run_child(train, recipe, tmp_path / "run") == 0
+    for path in (tmp_path / "run" / "checkpoints").glob("*"):
+        path.write_bytes(b"nothing")
+
+    assert run_child(train, recipe, tmp_path / "run") == 2
+    assert (tmp_path / "run" / "error.txt").read_text().count("is damaged") == 3
+
+
+def test_training_really_happens_between_two_checkpoints(tmp_path: Path) -> None:
+    from ganzoo.runs import checkpoint
+
+    assert run_child(train, write_recipe(tmp_path), tmp_path / "run") == 0
+    last, first = (
+        checkpoint.read(path)[0] for path in checkpoint.newest(tmp_path / "run/checkpoints")[::2]
+    )
+
+    moved = {name for name in last if not bool((last[name] == first[name]).all())}
+    assert {"generator/stem.linear.weight", "average/stem.linear.weight"} <= moved
+    assert "optimizer/discriminator/0/exp_avg" in moved

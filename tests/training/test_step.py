@@ -1,0 +1,317 @@
+"""The adversarial step moves what it should, by the gradients it should, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.specs import (
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    LossSpec,
+    OptimizerSpec,
+    RegularizerSpec,
+)
+from ganzoo.plugin.types import Context
+from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
+from ganzoo.training.feed import Batch
+from ganzoo.training.randomness import Noise
+from ganzoo.training.step import AdversarialStep, Side, rate
+
+CPU = torch.device("cpu")
+N, Z = 6, 3
+
+
+class Bce(LossSpec):
+    """Plain non-saturating loss."""
+
+    use: ClassVar[str] = "bce"
+
+    def discriminator_terms(self, ctx: Context) -> dict[str, Tensor]:
+        return {
+            "real": F.softplus(-ctx.real_logits).mean(),
+            "fake": F.softplus(ctx.fake_logits).mean(),
+        }
+
+    def generator_terms(self, ctx: Context) -> dict[str, Tensor]:
+        return {"adversarial": F.softplus(-ctx.fake_logits).mean()}
+
+
+class Penalty(RegularizerSpec):
+    """R1, to see needs, every and constrain at work."""
+
+    use: ClassVar[str] = "penalty"
+    needs: ClassVar[frozenset[str]] = frozenset({"real_gradient"})
+
+    def discriminator_terms(self, ctx: Context) -> dict[str, Tensor]:
+        gradient = ctx.image_gradient("real")
+        return {"penalty": self.weight * gradient.flatten(1).square().sum(1).mean()}
+
+    def constrain(self, discriminator: nn.Module) -> None:
+        for parameter in discriminator.parameters():
+            parameter.clamp_(-10, 10)
+
+
+class Sgd(OptimizerSpec):
+    """Plain gradient descent."""
+
+    use: ClassVar[str] = "sgd"
+
+    def build(self, parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr=self.lr)
+
+
+class GeneratorNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(Z, 4)
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return torch.tanh(self.norm(self.linear(latent))).view(-1, 1, 2, 2)
+
+
+class DiscriminatorNet(nn.Module):
+    def __init__(self, norm: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 5)
+        self.norm = nn.BatchNorm1d(5) if norm else nn.Identity()
+        self.last = nn.Linear(5, 1)
+        self.batches: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        return self.last(torch.tanh(self.norm(self.first(images.flatten(1))))).flatten()
+
+
+def recipe(
+    regularizer: list[RegularizerSpec] | None = None,
+    optimizer: OptimizerSpec | None = None,
+    **step: Any,
+) -> Recipe:
+    sgd = optimizer or Sgd(lr=0.1)
+    return Recipe.model_construct(
+        train=Train(steps=10, batch_size=N),
+        latent=Latent(size=Z),
+        dataset=DatasetSpec(),
+        generator=GeneratorSpec(),
+        discriminator=DiscriminatorSpec(),
+        loss=Bce(),
+        optimizer=Optimizers.model_construct(generator=sgd, discriminator=sgd),
+        regularizer=regularizer or [],
+        step=Step(**step),
+    )
+
+
+def build(of: Recipe, norm: bool = False) -> AdversarialStep:
+    torch.manual_seed(0)
+    generator, discriminator = GeneratorNet().double(), DiscriminatorNet(norm).double()
+    both = of.step.generator_step_trains == "both"
+    moved_by_generator = [*generator.parameters(), *(discriminator.parameters() if both else [])]
+    sides = [
+        Side(network, spec.build(moved), spec, 10, moved)
+        for network, spec, moved in (
+            (generator, of.optimizer.generator, moved_by_generator),
+            (discriminator, of.optimizer.discriminator, list(discriminator.parameters())),
+        )
+    ]
+    return AdversarialStep(of, sides[0], sides[1], DoubleNoise(5, CPU))
+
+
+class DoubleNoise(Noise):
+    def latents(self, *args: Any) -> Tensor:
+        return super().latents(*args).double()
+
+
+def batches(number: int) -> Batch:
+    generator = torch.Generator().manual_seed(number)
+    return Batch(torch.rand(N, 1, 2, 2, generator=generator, dtype=torch.double), None)
+
+
+def weights(module: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+def moved(step: AdversarialStep, call: Callable[[], object]) -> tuple[bool, bool]:
+    before = weights(step.generator.network), weights(step.discriminator.network)
+    call()
+    after = weights(step.generator.network), weights(step.discriminator.network)
+    return not torch.equal(before[0], after[0]), not torch.equal(before[1], after[1])
+
+
+def test_one_step_equals_the_algorithm_written_out() -> None:
+    step = build(recipe())
+    generator, discriminator = (
+        build(recipe()).generator.network,
+        build(recipe()).discriminator.network,
+    )
+    real, noise = batches(0).images, DoubleNoise(5, CPU)
+    latent = noise.latents(Latent(size=Z), N, "latent", 0)
+
+    terms = step(0, batches)
+
+    fake = generator(latent)
+    d_loss = (
+        F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
+    )
+    gradients = torch.autograd.grad(d_loss, list(discriminator.parameters()))
+    with torch.no_grad():
+        for parameter, gradient in zip(discriminator.parameters(), gradients, strict=True):
+            parameter -= 0.1 * gradient
+    g_loss = F.softplus(-discriminator(fake)).mean()
+    gradients = torch.autograd.grad(g_loss, list(generator.parameters()))
+    with torch.no_grad():
+        for parameter, gradient in zip(generator.parameters(), gradients, strict=True):
+            parameter -= 0.1 * gradient
+    torch.testing.assert_close(weights(step.discriminator.network), weights(discriminator))
+    torch.testing.assert_close(weights(step.generator.network), weights(generator))
+    torch.testing.assert_close(terms["d/real"] + terms["d/fake"], d_loss.detach())
+    torch.testing.assert_close(terms["g/adversarial"], g_loss.detach())
+
+
+def test_shared_same_and_fresh_noise_differ_where_they_should() -> None:
+    found = {}
+    for noise in ("shared", "same", "fresh"):
+        step = build(recipe(generator_noise=noise))
+        step(0, batches)
+        found[noise] = weights(step.generator.network)
+
+    torch.testing.assert_close(found["shared"], found["same"])
+    assert not torch.allclose(found["same"], found["fresh"])
+
+
+def test_same_noise_passes_the_batch_norm_twice_and_shared_noise_once() -> None:
+    seen = {}
+    for noise in ("shared", "same"):
+        step = build(recipe(generator_noise=noise))
+        step(0, batches)
+        seen[noise] = int(step.generator.network.norm.num_batches_tracked)  # type: ignore[union-attr, arg-type]
+
+    assert seen == {"shared": 1, "same": 2}
+
+
+def test_a_detached_batch_moves_no_generator_weight() -> None:
+    step = build(recipe(generator_noise="detached"))
+
+    assert moved(step, lambda: step(0, batches)) == (False, True)
+
+
+def test_a_detached_batch_stays_detached_in_later_generator_updates() -> None:
+    step = build(recipe(generator_noise="detached", generator_updates=3))
+
+    assert moved(step, lambda: step(0, batches)) == (False, True)
+
+
+def test_fakes_made_in_eval_mode_leave_the_running_statistics_alone() -> None:
+    step = build(recipe(generator_noise="fresh", fakes_for_discriminator="eval"))
+    step(0, batches)
+
+    norm = step.generator.network.norm
+    assert int(norm.num_batches_tracked) == 1  # type: ignore[union-attr, arg-type]
+    assert norm.training  # type: ignore[union-attr]
+
+
+def test_joint_batching_scores_real_and_fake_in_one_pass() -> None:
+    separate, joint = build(recipe(), norm=True), build(recipe(batching="joint"), norm=True)
+    separate_terms, joint_terms = separate(0, batches), joint(0, batches)
+
+    assert separate.discriminator.network.batches == [N, N, N]
+    assert joint.discriminator.network.batches == [2 * N, N]
+    assert abs(float(separate_terms["d/real"] - joint_terms["d/real"])) > 1e-3
+
+
+def test_the_generator_step_trains_the_discriminator_only_where_the_recipe_says_so() -> None:
+    for trains, wanted in (("generator", False), ("both", True)):
+        step = build(recipe(generator_step_trains=trains))
+        step.discriminator.spec = Sgd(lr=1e-30)
+        for group in step.discriminator.optimizer.param_groups:
+            group["lr"] = 0.0
+
+        assert moved(step, lambda step=step: step(0, batches)) == (True, wanted)
+
+
+def test_several_discriminator_updates_use_several_batches() -> None:
+    asked: list[int] = []
+    step = build(recipe(discriminator_updates=3))
+
+    def next_batch(number: int) -> Batch:
+        asked.append(number)
+        return batches(number)
+
+    step(0, next_batch)
+    step(1, next_batch)
+
+    assert asked == list(range(6))
+
+
+def test_a_lazy_regularizer_is_multiplied_by_its_interval() -> None:
+    every = build(recipe([Penalty(weight=0.5)]))(0, batches)
+    lazy = build(recipe([Penalty(weight=0.5, every=4)]))
+    first = lazy(0, batches)
+
+    torch.testing.assert_close(first["d/penalty"], 4 * every["d/penalty"])
+    assert "d/penalty" not in lazy(1, batches)
+    assert "d/penalty" in lazy(4, batches)
+
+
+def test_gradient_clipping_bounds_each_element_or_the_whole() -> None:
+    plain = build(recipe())
+    by_value = build(recipe(optimizer=Sgd(lr=0.1, clip_value=1e-3)))
+    by_norm = build(recipe(optimizer=Sgd(lr=0.1, clip_norm=1e-3)))
+    start = weights(plain.discriminator.network)
+    for step in (plain, by_value, by_norm):
+        step(0, batches)
+
+    changes = [weights(s.discriminator.network) - start for s in (plain, by_value, by_norm)]
+    assert float(changes[1].abs().max()) == pytest.approx(1e-4)
+    assert float(changes[2].norm()) == pytest.approx(1e-4, rel=1e-3)
+    torch.testing.assert_close(changes[2] / changes[2].norm(), changes[0] / changes[0].norm())
+
+
+def test_the_rate_follows_its_schedule() -> None:
+    assert [rate("linear", 0, t, 10) for t in (0, 5, 10)] == [1, 0.5, 0]
+    assert [rate("cosine", 0, t, 10) for t in (0, 5, 10)] == pytest.approx([1, 0.5, 0])
+    assert rate("inverse_time", 6e-8, 1000, 10) == pytest.approx(1 / (1 + 6e-8 * 1000))
+    step = build(recipe(optimizer=Sgd(lr=0.5, schedule="linear")))
+    step(5, batches)
+    assert step.generator.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_watching_the_accuracy_changes_nothing() -> None:
+    quiet, watched = build(recipe(), norm=True), build(recipe(), norm=True)
+    quiet(0, batches)
+    terms = watched(0, batches, observe=True)
+
+    assert 0 <= float(terms["d/accuracy"]) <= 1
+    assert 0 <= float(terms["g/accuracy"]) <= 1
+    assert torch.equal(weights(quiet.discriminator.network), weights(watched.discriminator.network))
+
+
+def test_a_term_that_is_no_scalar_is_named() -> None:
+    class Vector(Bce):
+        """Forgets the mean."""
+
+        def generator_terms(self, ctx: Context) -> dict[str, Tensor]:
+            return {"adversarial": ctx.fake_logits}
+
+    broken = recipe().model_copy(update={"loss": Vector()})
+
+    with pytest.raises(GanzooError, match=r"loss 'bce': term 'adversarial'.*scalar.*\(6,\)"):
+        build(broken)(0, batches)
+
+
+def test_an_image_gradient_that_was_not_declared_is_named() -> None:
+    class Undeclared(Penalty):
+        """Forgets its needs."""
+
+        needs: ClassVar[frozenset[str]] = frozenset()
+
+    with pytest.raises(GanzooError, match="real_gradient"):
+        build(recipe([Undeclared()]))(0, batches)
