@@ -63,8 +63,8 @@ def every(group: click.Command, context: click.Context) -> Iterator[tuple[click.
 def components() -> str:
     """Return every built-in component with its fields."""
     from ganzoo.plugin.describe import documentation, fields
+    from ganzoo.plugin.kinds import KINDS
     from ganzoo.plugin.registry import load
-    from ganzoo.plugin.specs import KINDS
 
     registry = load(block=["*"])
     captions = json.loads((DOCS / "images/components/captions.json").read_text())

@@ -22,13 +22,16 @@ from ganzoo.plugin.types import (
     ImageSource,
     Meter,
     Reference,
-    Run,
+    RunInfo,
     Scale,
     Seen,
     Split,
     Terms,
 )
 from ganzoo.runs.log import curve_name
+
+Run = RunInfo
+"""The name of ``RunInfo`` in plugins of before."""
 
 __all__ = [
     "API_VERSION",
@@ -52,6 +55,7 @@ __all__ = [
     "Reference",
     "RegularizerSpec",
     "Run",
+    "RunInfo",
     "Scale",
     "Seen",
     "Split",

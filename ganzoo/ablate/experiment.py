@@ -72,7 +72,7 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(path, error, 0) from error
+        raise cannot_write(path, error) from error
     if not (path / EXPERIMENT).exists() and any(path.iterdir()):
         raise MachineError(
             f"'{path}' holds something else than an experiment; choose another folder with --out, "

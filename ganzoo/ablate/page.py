@@ -18,10 +18,11 @@ from ganzoo.ablate.experiment import Experiment
 from ganzoo.ablate.formats import Result
 from ganzoo.ablate.observations import Observation
 from ganzoo.common.files import publish
-from ganzoo.common.text import as_written
+from ganzoo.common.text import as_written, significant
 from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import data_uri, render
+from ganzoo.report.spacing import evenly
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -116,7 +117,7 @@ def page(experiment: Experiment, result: Result) -> str:
                     run.seed,
                     run.state.status,
                     f"{run.state.step:,}",
-                    *(words.number(run.value(metric, "last")) for metric in plan["metrics"]),
+                    *(significant(run.value(metric, "last")) for metric in plan["metrics"]),
                 ),
             }
             for run in result.runs
@@ -193,7 +194,7 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
             {"d/loss": "discriminator loss", "g/loss": "generator loss"}.get(title, title),
             {name: [table for table in own if table] for name, own in series.items()},
             log=bool(comparison and comparison.ratio),
-            note="" if floor is None else f"real against real: {words.number(floor)}",
+            note="" if floor is None else f"real against real: {significant(floor)}",
         )
         steps = {step for own in series.values() for table in own for step in table}
         if chart is not None and len(steps) > 1:
@@ -220,7 +221,7 @@ def _sheets(
             if (number := re.findall(r"\d+", path.stem))
         }
     all_steps = sorted({step for sheets in found.values() for step in sheets})
-    steps = _evenly(all_steps, MOST_STEPS)
+    steps = list(evenly(all_steps, MOST_STEPS))
     if not steps:
         return [], [], [], ""
     fitting = max(1, MOST_SHEETS // (len(steps) * len(names)))
@@ -242,13 +243,6 @@ def _sheets(
     return columns, steps, seeds, data_uri(real)
 
 
-def _evenly(items: list[int], most: int) -> list[int]:
-    if len(items) <= most:
-        return items
-    step = (len(items) - 1) / (most - 1)
-    return [items[round(number * step)] for number in range(most)]
-
-
 def _cost(result: Result, names: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name in names:
@@ -259,8 +253,8 @@ def _cost(result: Result, names: Sequence[str]) -> list[tuple[str, ...]]:
             (
                 name,
                 str(len(own)),
-                words.number(math.fsum(seconds) / len(seconds) if seconds else None, 3),
-                words.number(math.fsum(speed) / len(speed) if speed else None, 3),
+                significant(math.fsum(seconds) / len(seconds) if seconds else None, 3),
+                significant(math.fsum(speed) / len(speed) if speed else None, 3),
                 f"{math.fsum(seconds) / 60:.1f} min",
             )
         )

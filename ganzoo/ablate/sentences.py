@@ -9,19 +9,9 @@ from ganzoo.ablate.comparison import Comparison, Row
 from ganzoo.ablate.observations import Observation
 from ganzoo.ablate.statistics import Difference, seeds_needed
 from ganzoo.common.errors import printable
-from ganzoo.common.text import as_written
+from ganzoo.common.text import as_written, significant
 
 LEVEL = 0.05
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Return that many significant digits, or a dash."""
-    if value is None:
-        return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.{digits - 1}g}"
-    text = f"{value:.{digits}g}"
-    return f"{value:,.0f}" if "e" in text else text
 
 
 def probability(value: float | None) -> str:
@@ -38,22 +28,22 @@ def change(difference: Difference | None) -> str:
     if difference is None or difference.value is None:
         return "–"
     if difference.ratio:
-        return f"×{number(difference.value, 3)}"
-    return f"{'+' if difference.value > 0 else ''}{number(difference.value, 3)}"
+        return f"×{significant(difference.value, 3)}"
+    return f"{'+' if difference.value > 0 else ''}{significant(difference.value, 3)}"
 
 
 def interval(difference: Difference | None) -> str:
     """Return '[0.70, 0.87]'."""
     if difference is None or difference.low is None:
         return "–"
-    return f"[{number(difference.low, 3)}, {number(difference.high, 3)}]"
+    return f"[{significant(difference.low, 3)}, {significant(difference.high, 3)}]"
 
 
 def mean(row: Row) -> str:
     """Return '12.8 ± 0.8'; in brackets, with the count, where runs have no score."""
-    text = number(row.summary.mean)
+    text = significant(row.summary.mean)
     if row.summary.sd is not None:
-        text += f" ± {number(row.summary.sd, 2)}"
+        text += f" ± {significant(row.summary.sd, 2)}"
     return f"({text} of {row.summary.n}/{row.cells})" if row.is_partial else text
 
 
@@ -168,8 +158,8 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
         )
     if comparison.floor is not None:
         yield (
-            f"Real images against real ones score {number(comparison.floor)} here: scores near it "
-            "cannot be told apart."
+            f"Real images against real ones score {significant(comparison.floor)} here: scores "
+            "near it cannot be told apart."
         )
     if comparison.metric != primary:
         yield f"The question is decided by {primary}; this metric is exploratory."

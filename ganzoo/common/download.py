@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import time
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ganzoo.common.data_root import Progress
-from ganzoo.common.errors import MachineError
+from ganzoo.common.files import cannot_write
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -23,6 +22,8 @@ TRIES = 3
 CRAWL = 1024
 """Bytes that must arrive within the timeout; less is taken for a stall."""
 PIECE = 1 << 18
+DATA_FOLDER = "name another data folder with --data or GANZOO_DATA"
+"""What to do about a data folder that takes no file."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,17 +66,7 @@ def restart(file: IO[bytes]) -> None:
     try:
         file.truncate(0)
     except OSError as error:
-        raise cannot_write(Path(file.name), error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> MachineError:
-    """Return the one error for a data folder that takes no file."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    remedy = "make room" if full else "make it writable"
-    return MachineError(
-        f"cannot write '{path}': {os.strerror(error.errno or errno.EIO)}; {remedy}, or name "
-        "another data folder with --data or GANZOO_DATA"
-    )
+        raise cannot_write(Path(file.name), error, elsewhere=DATA_FOLDER) from error
 
 
 def _connect(
@@ -154,7 +145,7 @@ def _write(file: IO[bytes], piece: bytes) -> None:
         file.write(piece)
         file.flush()
     except OSError as error:
-        raise cannot_write(Path(file.name), error) from error
+        raise cannot_write(Path(file.name), error, elsewhere=DATA_FOLDER) from error
 
 
 def _continues(content_range: str | None, start: int) -> bool:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.common.download import AddressError, cannot_write, download, restart
+from ganzoo.common.download import DATA_FOLDER, AddressError, download, restart
 from ganzoo.common.errors import DataError, printable
+from ganzoo.common.files import cannot_write
 
 PART = ".part"
 LIMIT = 16 << 30
@@ -168,7 +169,7 @@ def _unfinished(target: Path) -> Iterator[IO[bytes]]:
                     break
             file.close()
     except OSError as error:
-        raise cannot_write(part, error) from error
+        raise cannot_write(part, error, elsewhere=DATA_FOLDER) from error
     with file:
         try:
             yield file
@@ -201,7 +202,7 @@ def _publish(file: IO[bytes], target: Path) -> None:
             finally:
                 os.close(folder)
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise cannot_write(target, error, elsewhere=DATA_FOLDER) from error
 
 
 def _explain(target: Path, fault: str, reasons: list[str], remedies: Sequence[str]) -> str:

@@ -82,12 +82,17 @@ def sweep(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def cannot_write(path: Path, error: OSError, size: int) -> MachineError:
+def cannot_write(
+    path: Path,
+    error: OSError,
+    size: int | None = None,
+    elsewhere: str = "choose another folder with --out",
+) -> MachineError:
     """Return the one error for a write that failed: file, reason, what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    remedy = "choose another folder with --out"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        remedy = f"{size / 1e6:.1f} MB are needed; make room or choose another folder with --out"
+    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    needed = f"{size / 1e6:.1f} MB are needed; " if is_full and size else ""
+    remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
 
 

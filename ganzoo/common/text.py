@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def duration(seconds: float) -> str:
@@ -23,13 +23,28 @@ def number(value: Any) -> str:
     """Return a figure short enough for a line: three digits behind the point at most."""
     if value is None:
         return "not finite"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
     if value and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.2e}"
     return f"{value:.3f}"
+
+
+def significant(value: float | None, digits: int = 4) -> str:
+    """Return that many significant digits, or a dash for none."""
+    if value is None:
+        return "–"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}g}"
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e" in text else text
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_written(value: Any) -> str:

@@ -14,31 +14,9 @@ from pydantic import ValidationError
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from ganzoo.common.errors import PluginError, printable, suggest
-from ganzoo.plugin import hooks as hookspecs
-from ganzoo.plugin.specs import KINDS, Spec, Table
-
-HOOKS = {
-    name: frozenset(inspect.signature(hook).parameters)
-    for name, hook in vars(hookspecs).items()
-    if name.startswith("ganzoo_")
-}
-"""Every hook and the arguments an implementation may ask for."""
-
-MUST_DEFINE: dict[str, tuple[str, ...]] = {
-    "generator": ("build",),
-    "discriminator": ("build",),
-    "loss": ("discriminator_terms", "generator_terms"),
-    "dataset": ("build",),
-    "optimizer": ("build",),
-    "metric": ("meter",),
-    "view": ("apply",),
-}
-"""Methods that every component of a kind has."""
-
-MUST_DEFINE_ONE: dict[str, tuple[str, ...]] = {
-    "regularizer": ("discriminator_terms", "generator_terms", "constrain"),
-}
-"""Methods without any of which a component of a kind does nothing."""
+from ganzoo.plugin import hooks
+from ganzoo.plugin.kinds import KINDS, Kind
+from ganzoo.plugin.specs import Spec, Table
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -64,24 +42,25 @@ def check_hooks(plugin: object) -> None:
 
 
 def _hook_problems(plugin: object) -> Iterator[str]:
+    known = {name: inspect.signature(hook).parameters for name, hook in hooks.known().items()}
     is_silent = True
     for name in dir(plugin):
         options = _MARKER.parse_hookimpl_opts(plugin, name)
         if options is None:
-            if name in HOOKS and inspect.isroutine(inspect.getattr_static(plugin, name)):
+            if name in known and inspect.isroutine(inspect.getattr_static(plugin, name)):
                 is_silent = False
                 yield f"{name!r} is not marked with @hookimpl"
             continue
         is_silent = False
         hook = options.get("specname") or name
-        if hook not in HOOKS:
+        if hook not in known:
             if not options.get("optionalhook"):
-                yield f"there is no hook named {hook!r}{suggest(hook, HOOKS)}"
+                yield f"there is no hook named {hook!r}{suggest(hook, known)}"
             continue
         for argument in inspect.signature(getattr(plugin, name)).parameters.values():
             is_filled = argument.default is not argument.empty or argument.kind in _ANY_NUMBER
-            if not is_filled and argument.name not in HOOKS[hook]:
-                near = suggest(argument.name, HOOKS[hook])
+            if not is_filled and argument.name not in known[hook]:
+                near = suggest(argument.name, known[hook])
                 yield f"hook {hook!r} has no argument {argument.name!r}{near}"
     if is_silent:
         yield "no function in it is marked with @hookimpl"
@@ -91,39 +70,39 @@ def supplied(plugin: object, manager: pluggy.PluginManager) -> list[type[Spec]]:
     """Return the specs of a registered plugin, or raise PluginError with all that is wrong."""
     specs: list[type[Spec]] = []
     problems: list[str] = []
-    for kind, hook in hookspecs.HOOK_OF_KIND.items():
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
+    for kind in KINDS.values():
+        for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
             if implementation.plugin is not plugin:
                 continue
             classes = implementation.function()
             if not isinstance(classes, list | tuple):
-                problems.append(f"{hook}() returned {classes!r:.80}, not a list of classes")
+                problems.append(f"{kind.hook}() returned {classes!r:.80}, not a list of classes")
                 continue
             for spec in classes:
-                wrong = list(_spec_problems(spec, kind, hook))
+                wrong = list(_spec_problems(spec, kind))
                 problems += wrong
                 if not wrong:
                     specs.append(spec)
     names = [(spec.kind, spec.use) for spec in specs]
     problems += [
-        f"it supplies {kind} {use!r} more than once"
-        for kind, use in dict.fromkeys(names)
-        if names.count((kind, use)) > 1
+        f"it supplies {name} {use!r} more than once"
+        for name, use in dict.fromkeys(names)
+        if names.count((name, use)) > 1
     ]
     if problems:
         raise PluginError("; ".join(problems))
     return specs
 
 
-def _spec_problems(spec: Any, kind: str, hook: str) -> Iterator[str]:
-    base = KINDS[kind]
+def _spec_problems(spec: Any, kind: Kind) -> Iterator[str]:
+    base = kind.spec
     if not (isinstance(spec, type) and issubclass(spec, base) and spec is not base):
         what = spec.__qualname__ if isinstance(spec, type) else f"{spec!r:.80}"
-        yield f"{hook}() supplies {what}, which is no class derived from {base.__name__}"
+        yield f"{kind.hook}() supplies {what}, which is no class derived from {base.__name__}"
         return
     problems = [
-        *_name_problems(spec, kind),
-        *_method_problems(spec, base, kind),
+        *_name_problems(spec, kind.name),
+        *_method_problems(spec, kind),
         *_table_problems(spec),
     ]
     for problem in problems:
@@ -146,16 +125,16 @@ def _name_problems(spec: type[Spec], kind: str) -> Iterator[str]:
         yield f"use = {use!r} is not in snake_case"
 
 
-def _method_problems(spec: type[Spec], base: type[Spec], kind: str) -> Iterator[str]:
+def _method_problems(spec: type[Spec], kind: Kind) -> Iterator[str]:
     if sys.flags.optimize < 2 and not (spec.__doc__ or "").strip():
         yield "it has no docstring"
 
     def is_inherited(method: str) -> bool:
-        return getattr(spec, method) is getattr(base, method)
+        return getattr(spec, method) is getattr(kind.spec, method)
 
-    for name in filter(is_inherited, MUST_DEFINE.get(kind, ())):
+    for name in filter(is_inherited, kind.must_define):
         yield f"it does not define {name}()"
-    if (names := MUST_DEFINE_ONE.get(kind)) and all(map(is_inherited, names)):
+    if (names := kind.must_define_one) and all(map(is_inherited, names)):
         yield f"it defines none of {', '.join(f'{name}()' for name in names)}"
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import pluggy
 
 from ganzoo.common.errors import PluginError
-from ganzoo.plugin import hooks as hookspecs
+from ganzoo.plugin import hooks
 from ganzoo.plugin.contract import check_hooks, say, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
@@ -54,7 +54,9 @@ class Plugin:
 def new_manager() -> pluggy.PluginManager:
     """Return a manager that knows ganzoo's hooks and no plugin yet."""
     manager = pluggy.PluginManager("ganzoo")
-    manager.add_hookspecs(hookspecs)
+    specified = ModuleType("hooks")
+    vars(specified).update(hooks.known())
+    manager.add_hookspecs(specified)
     return manager
 
 

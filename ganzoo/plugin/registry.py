@@ -13,8 +13,9 @@ import pluggy
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin.discovery import Broken, Candidate, canonical, installed
 from ganzoo.plugin.isolation import seconds_allowed, stdout_on_stderr
+from ganzoo.plugin.kinds import KINDS, kind_named
 from ganzoo.plugin.loader import Loader, Plugin, new_manager
-from ganzoo.plugin.specs import KINDS, Spec
+from ganzoo.plugin.specs import Spec
 
 __all__ = ["Broken", "Plugin", "Registry", "load"]
 
@@ -107,10 +108,7 @@ class Registry:
         Raises:
             GanzooError: if there is no such kind.
         """
-        if kind not in KINDS:
-            raise GanzooError(
-                f"no kind named {kind!r}{suggest(kind, KINDS)}; there are {', '.join(KINDS)}"
-            )
+        kind_named(kind)
         names = sorted(use for its_kind, use in self.components if its_kind == kind)
         return MappingProxyType({use: self.components[kind, use][0] for use in names})
 

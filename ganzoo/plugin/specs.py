@@ -217,21 +217,6 @@ class ViewSpec(Spec):
         raise NotImplementedError
 
 
-KINDS: dict[str, type[Spec]] = {
-    spec.kind: spec
-    for spec in (
-        GeneratorSpec,
-        DiscriminatorSpec,
-        LossSpec,
-        RegularizerSpec,
-        DatasetSpec,
-        OptimizerSpec,
-        MetricSpec,
-        ViewSpec,
-    )
-}
-"""Every kind of component and the class its specs derive from."""
-
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 """Two numbers, as a recipe writes them: ``[0.5, 0.999]``."""
 

@@ -122,7 +122,7 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class RunInfo:
     """A run as the run-time hooks see it.
 
     Attributes:

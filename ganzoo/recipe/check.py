@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ganzoo.common.errors import suggest
-from ganzoo.plugin.specs import KINDS, Spec
+from ganzoo.plugin.kinds import KINDS, Kind
+from ganzoo.plugin.specs import Spec
 from ganzoo.recipe.component import example
 from ganzoo.recipe.layers import Keys
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
@@ -104,11 +105,12 @@ def _message(
 def _addition(keys: Keys, registry: Registry) -> str:
     """Return what to write so that ``keys`` is no longer missing."""
     table = ".".join(map(str, keys))
-    if keys == ("optimizer",):
-        table = "optimizer.generator] and [optimizer.discriminator"
-    kind = "optimizer" if keys[0] == "optimizer" else table
-    if kind in KINDS:
-        return f"add [{table}] with e.g. {example(kind, registry)}"
+    kind = KINDS.get(str(keys[0]))
+    of_networks = kind is not None and kind.place == "networks"
+    if kind is not None and (of_networks or len(keys) == 1):
+        if of_networks and len(keys) == 1:
+            table = f"{kind.name}.generator] and [{kind.name}.discriminator"
+        return f"add [{table}] with e.g. {example(kind.name, registry)}"
     if keys == ("train",):
         return "add [train] with epochs = 25 or steps = 10000"
     return f"add {keys[-1]} = ..."
@@ -123,7 +125,8 @@ def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseMod
         if isinstance(key, str):
             field = found.model_fields.get(key) if found else None
             found = _model_in(field.annotation) if field else None
-        if isinstance(value, dict) and found is not None and found in KINDS.values():
+        if isinstance(value, dict) and found in [kind.spec for kind in KINDS.values()]:
+            assert found is not None
             assert issubclass(found, Spec)
             use = value.get("use")
             found = registry.specs(found.kind).get(use) if isinstance(use, str) else None
@@ -158,20 +161,17 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
         datasets[name] for name in (use, fallback) if isinstance(name, str) and name in datasets
     ]
     unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
-    views = tables.get("view")
     packing = [
-        one["use"]
-        for one in (views if isinstance(views, list) else [])
-        if isinstance(one, dict)
-        and isinstance(one.get("use"), str)
-        and not getattr(registry.specs("view").get(one["use"]), "keeps_labels", True)
+        spec.use
+        for _, spec in _components(KINDS["view"], tables, registry)
+        if not getattr(spec, "keeps_labels", True)
     ]
     if packing:
-        for keys in _wanting_labels(tables, registry):
-            if keys[0] not in {"generator", "metric"}:
+        for kind, keys in _wanting_labels(tables, registry):
+            if kind.sees_views:
                 yield keys, f"needs a label for each image, and view '{packing[0]}' keeps none"
     if unlabelled is not None:
-        for keys in _wanting_labels(tables, registry):
+        for _, keys in _wanting_labels(tables, registry):
             message = f"needs labels, and the data set '{unlabelled}' has none; change either"
             yield keys, message
 
@@ -187,20 +187,23 @@ def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, 
                 yield ("requires", at), message
 
 
-def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[Keys]:
+def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Kind, Keys]]:
     """Yield where a component is chosen that needs labels."""
-    chosen: list[tuple[str, Keys, Any]] = [
-        (kind, (kind,), tables.get(kind)) for kind in ("generator", "discriminator", "loss")
-    ]
-    for kind in ("regularizer", "metric"):
-        several = tables.get(kind)
-        if isinstance(several, list):
-            chosen += [(kind, (kind, at), one) for at, one in enumerate(several)]
-    for kind, keys, table in chosen:
-        use = table.get("use") if isinstance(table, dict) else None
-        spec = registry.specs(kind).get(use) if isinstance(use, str) else None
-        if getattr(spec, "uses_labels", False) or "labels" in getattr(spec, "needs", ()):
-            yield (*keys, "use")
+    for kind in KINDS.values():
+        for keys, spec in _components(kind, tables, registry):
+            if getattr(spec, "uses_labels", False) or "labels" in getattr(spec, "needs", ()):
+                yield kind, (*keys, "use")
+
+
+def _components(
+    kind: Kind, tables: dict[str, Any], registry: Registry
+) -> Iterator[tuple[Keys, type[Spec]]]:
+    """Yield the components of a kind that the tables choose, each after its table's keys."""
+    specs = registry.specs(kind.name)
+    for keys, table in kind.tables(tables):
+        use = table.get("use")
+        if isinstance(use, str) and use in specs:
+            yield keys, specs[use]
 
 
 def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:

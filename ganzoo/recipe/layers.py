@@ -13,7 +13,7 @@ _POSITION = re.compile(r"[0-9]{1,4}")
 
 
 @dataclass(frozen=True)
-class Place:
+class Origin:
     """Where a key was written; line 0 of '--set' for one given on the command line."""
 
     file: str
@@ -26,7 +26,7 @@ class Place:
 class Node:
     """A TOML value; tables and lists hold nodes."""
 
-    place: Place
+    place: Origin
     value: Any
 
     def plain(self) -> Any:
@@ -56,7 +56,7 @@ class Node:
         )
 
 
-def placed(value: Any, places: Mapping[Keys, Place], around: Place, keys: Keys = ()) -> Node:
+def placed(value: Any, places: Mapping[Keys, Origin], around: Origin, keys: Keys = ()) -> Node:
     """Return ``value`` as a tree; what ``places`` does not know is where the key around it is."""
     place = places.get(keys, around)
     if isinstance(value, dict):

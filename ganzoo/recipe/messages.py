@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from ganzoo.common.errors import printable, suggest
+from ganzoo.common.text import is_number
 
 FEW = 12
 """Choices that are listed; of more, only the nearest is named."""
@@ -60,14 +61,10 @@ def quoted(value: object) -> str:
 
 def _needs(what: str) -> Callable[[Any, dict[str, Any]], str]:
     def say(value: Any, context: dict[str, Any]) -> str:
-        bounds = {name: f"{bound:.12g}" for name, bound in context.items() if _is_number(bound)}
+        bounds = {name: f"{bound:.12g}" for name, bound in context.items() if is_number(bound)}
         return f"needs {what.format(**(context | bounds))}, got {quoted(value)}"
 
     return say
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _integer(value: Any, context: dict[str, Any]) -> str:  # noqa: ARG001

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.recipe.layers import Node, Place, over
+from ganzoo.recipe.layers import Node, Origin, over
 from ganzoo.recipe.problems import OVERRIDE, Problem, RecipeError
 from ganzoo.recipe.toml import MAX_DEPTH, MAX_LINE, MAX_STRING, TOO_DEEP, depth, leaves, unfit
 
@@ -27,14 +27,14 @@ def layer(overrides: Sequence[str]) -> Node:
     problems: list[Problem] = []
     given: list[tuple[list[str], Node]] = []
     for override in overrides:
-        place = Place(OVERRIDE, 0, override.strip())
+        place = Origin(OVERRIDE, 0, override.strip())
         try:
             keys, value = _pair(override)
         except GanzooError as error:
             problems.append(Problem(OVERRIDE, 0, "", str(error), place.text))
         else:
             given.append((keys, _node(value, place)))
-    tree = Node(Place(OVERRIDE, 0, ""), {})
+    tree = Node(Origin(OVERRIDE, 0, ""), {})
     # Whole tables before the keys in them: then the order they were given in does not matter.
     for keys, node in sorted(given, key=lambda one: len(one[0])):
         problems += _contradictions(tree, keys, node.place)
@@ -46,7 +46,7 @@ def layer(overrides: Sequence[str]) -> Node:
     return tree
 
 
-def _contradictions(tree: Node, keys: list[str], place: Place) -> Iterator[Problem]:
+def _contradictions(tree: Node, keys: list[str], place: Origin) -> Iterator[Problem]:
     """Yield a problem where ``tree`` has a plain value for what ``keys`` make a table."""
     around = tree
     for key in keys:
@@ -61,7 +61,7 @@ def _contradictions(tree: Node, keys: list[str], place: Place) -> Iterator[Probl
         around = inner
 
 
-def _node(value: Any, place: Place) -> Node:
+def _node(value: Any, place: Origin) -> Node:
     if isinstance(value, dict):
         return Node(place, {key: _node(inner, place) for key, inner in value.items()})
     if isinstance(value, list):

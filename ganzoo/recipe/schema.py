@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.plugin.specs import KINDS, Spec
+from ganzoo.plugin.kinds import KINDS, Kind
+from ganzoo.plugin.specs import Spec
 from ganzoo.recipe.component import KIND
 from ganzoo.recipe.model import Recipe
 
@@ -37,21 +38,25 @@ def schema(registry: Registry) -> Json:
         **root["properties"],
     }
     required = root.pop("required")
-    optimizers = root["$defs"]["Optimizers"]
     root["if"] = {"required": ["extends"]}
     root["else"] = {
         "required": required,
-        "properties": {
-            **{kind: {"required": ["use"]} for kind in KINDS if kind in required},
-            "regularizer": {"items": {"required": ["use"]}},
-            "view": {"items": {"required": ["use"]}},
-            "optimizer": {
-                "required": optimizers.pop("required"),
-                "properties": {role: {"required": ["use"]} for role in optimizers["properties"]},
-            },
-        },
+        "properties": {kind.name: _chosen(kind, root) for kind in KINDS.values()},
     }
     return root
+
+
+def _chosen(kind: Kind, root: Json) -> Json:
+    """Return what a kind's place needs where nothing is inherited: ``use`` in each table."""
+    if kind.place == "list":
+        return {"items": {"required": ["use"]}}
+    if kind.place == "table":
+        return {"required": ["use"]}
+    networks = root["$defs"][root["properties"][kind.name]["$ref"].rpartition("/")[2]]
+    return {
+        "required": networks.pop("required"),
+        "properties": {role: {"required": ["use"]} for role in networks["properties"]},
+    }
 
 
 def _component(kind: str, specs: Mapping[str, type[Spec]], tables: Json) -> Json:
@@ -72,7 +77,7 @@ def _component(kind: str, specs: Mapping[str, type[Spec]], tables: Json) -> Json
     }
     return {
         "type": "object",
-        "description": (KINDS[kind].__doc__ or "").strip(),
+        "description": (KINDS[kind].spec.__doc__ or "").strip(),
         "properties": {"use": {"enum": list(specs)}},
         "oneOf": [*({"$ref": f"#/$defs/{kind}.{use}"} for use in specs), inherited],
     }

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ganzoo.common.errors import GanzooError, printable, suggest
-from ganzoo.recipe.layers import Keys, Node, Place, over
+from ganzoo.recipe.layers import Keys, Node, Origin, over
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import Problem, RecipeError
 from ganzoo.recipe.toml import parse
 
-__all__ = ["Keys", "Place", "Source", "find_recipe", "read", "shipped"]
+__all__ = ["Keys", "Origin", "Source", "find_recipe", "read", "shipped"]
 
 MAX_EXTENDS = 8
 
@@ -32,7 +32,7 @@ class Source:
         tables: dict[str, Any] = self.root.plain()
         return tables
 
-    def place(self, keys: Keys) -> Place | None:
+    def place(self, keys: Keys) -> Origin | None:
         """Return where ``keys`` was written, or the nearest key around it; None for the root."""
         place, node = None, self.root
         for key in keys:
@@ -44,7 +44,7 @@ class Source:
 
     def problem(self, keys: Keys, message: str) -> Problem:
         """Return the mistake at ``keys``."""
-        at = self.place(keys) or Place(self.file, 0, "")
+        at = self.place(keys) or Origin(self.file, 0, "")
         return Problem(at.file, at.line, ".".join(map(str, keys)), message, at.text)
 
 

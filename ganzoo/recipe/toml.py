@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.common.errors import printable
-from ganzoo.recipe.layers import Keys, Node, Place, placed
+from ganzoo.recipe.layers import Keys, Node, Origin, placed
 from ganzoo.recipe.problems import Problem, RecipeError
 
 _TOKEN = re.compile(
@@ -185,9 +185,9 @@ def parse(path: Path) -> Node:
     if depth(tables) > MAX_DEPTH:
         raise RecipeError([Problem(file, 0, "", TOO_DEEP)])
     lines = lines_of_keys(text)
-    places = {keys: Place(file, line, rows[line - 1].strip()) for keys, line in lines.items()}
+    places = {keys: Origin(file, line, rows[line - 1].strip()) for keys, line in lines.items()}
     _refuse_invisible(tables, places)
-    return placed(tables, places, Place(file, 0, ""))
+    return placed(tables, places, Origin(file, 0, ""))
 
 
 def _text(path: Path, file: str) -> str:
@@ -267,7 +267,7 @@ def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
         yield keys, value
 
 
-def _refuse_invisible(tables: dict[str, Any], places: dict[Keys, Place]) -> None:
+def _refuse_invisible(tables: dict[str, Any], places: dict[Keys, Origin]) -> None:
     problems = []
     for keys, value in leaves(tables):
         written = [part for part in (*keys, value) if isinstance(part, str)]

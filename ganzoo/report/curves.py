@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.files import publish
+from ganzoo.common.text import is_number
 from ganzoo.runs.folder import RunDir
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def draw(run: RunDir) -> None:
 def _plot(panel: Axes, lines: Sequence[Line], what: str) -> None:
     for side, (name, colour) in SIDES.items():
         key = f"{side}/{what}"
-        seen = [line for line in lines if _is_number(line.get(key))]
+        seen = [line for line in lines if is_number(it := line.get(key)) and math.isfinite(it)]
         if not seen:
             continue
         means = epoch_means(seen, key)
@@ -95,7 +96,3 @@ def epoch_means(lines: Sequence[Line], key: str) -> list[tuple[int, float]]:
     return [
         (last, total / count) for number, (count, total, last) in sums.items() if number <= done
     ]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, float | int) and math.isfinite(value)

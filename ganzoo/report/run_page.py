@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.common.text import as_written, duration, number
 from ganzoo.report.charts import Curves, curves
 from ganzoo.report.page import data_uri, render
+from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import state as state_of_run
@@ -32,7 +33,6 @@ SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its 
 SHARES = {"d/accuracy": "told right by the discriminator", "g/accuracy": "fakes taken for real"}
 MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"GIF89a": "image/gif", b"GIF87a": "image/gif"}
 
-T = TypeVar("T")
 Table = Mapping[str, Any]
 Legend = list[tuple[str, int]]
 
@@ -264,14 +264,6 @@ def curve(log: Sequence[Table], name: str) -> dict[float, float]:
         if name in entry and (value := real(entry[name])) is not None
     ]
     return dict(evenly(found, MOST_POINTS))
-
-
-def evenly(items: Sequence[T], most: int) -> Sequence[T]:
-    """Return at most ``most`` items, evenly spaced, the first and the last among them."""
-    if len(items) <= most:
-        return items
-    step = (len(items) - 1) / (most - 1)
-    return [items[round(place * step)] for place in range(most)]
 
 
 def all_events(result: Table, log: Sequence[Table]) -> list[tuple[int | None, str]]:

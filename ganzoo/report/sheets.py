@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganzoo.common.files import publish
 from ganzoo.plugin.types import ImageShape
+from ganzoo.report.spacing import evenly
 
 PADDING = 2
 MAX_FRAMES = 60
@@ -91,11 +92,3 @@ def enlarged(image: Image.Image) -> Image.Image:
     """Return ``image`` magnified by a whole factor until it is comfortable to look at."""
     factor = max(1, MIN_SHEET_WIDTH // image.width)
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-
-
-def evenly(items: list[Path], most: int) -> list[Path]:
-    """Return at most ``most`` items, evenly spaced, the first and the last among them."""
-    if len(items) <= most:
-        return items
-    step = (len(items) - 1) / (most - 1)
-    return [items[round(number * step)] for number in range(most)]

@@ -123,7 +123,7 @@ class RunDir:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise cannot_write(path, error, 0) from error
+            raise cannot_write(path, error) from error
         try:
             self._take(descriptor)
             holder = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
@@ -169,7 +169,7 @@ def create(root: Path, name: str) -> RunDir:
         except FileExistsError:
             continue
         except OSError as error:
-            raise cannot_write(path, error, 0) from error
+            raise cannot_write(path, error) from error
         return RunDir(path)
     raise MachineError(f"no free run name under '{root}'; choose another folder with --out")
 

@@ -48,7 +48,7 @@ def save_singles(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error, 0) from error
+        raise cannot_write(folder, error) from error
     missing = (number for number in range(count) if not _picture(folder, number).exists())
     first = next(missing, count) // BLOCK * BLOCK
     yield first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 Status = Literal["ok", "failed", "noted"]
 Target: TypeAlias = "str | Path | Spec | type[Spec]"
 """A spec class, a spec with values, a .py file, or the name of a plugin or of a component."""
-
-KINDS: Mapping[str, str] = {
-    "generator": "generators",
-    "discriminator": "discriminators",
-    "loss": "losses",
-    "regularizer": "regularizers",
-    "dataset": "datasets",
-    "optimizer": "optimizers",
-    "metric": "metrics",
-    "view": "views",
-}
-"""The module of this package that checks each kind."""
 
 
 class Note(str):

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin import registry as registries
 from ganzoo.plugin.hooks import API_VERSION
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.loader import Plugin
 from ganzoo.plugin.specs import Spec
 from ganzoo.testing import specs as tables
 from ganzoo.testing.claims import named
-from ganzoo.testing.findings import KINDS, Case, Note, Target
+from ganzoo.testing.findings import Case, Note, Target
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -107,8 +108,7 @@ def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list
         keys = ", ".join(f"'{one['loc'][0]}'" for one in error.errors() if one["loc"])
         text = f"not tried: it needs {keys}; give values: check({target.__name__}(...))"
         return [Case(named(target), "can be tried", lambda: [Note(text)])]
-    module = import_module(f"ganzoo.testing.{KINDS[spec.kind]}")
-    accepted = {"dataset": {"root"}, "regularizer": {"expected"}}.get(spec.kind, set())
-    own = {name: value for name, value in options.items() if name in accepted}
+    module = import_module(KINDS[spec.kind].checks)
+    own = {name: value for name, value in options.items() if name in KINDS[spec.kind].asked}
     found: list[Case] = module.cases(spec, **own)
     return tables.cases(spec) + found

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.text import is_number
 from ganzoo.plugin.contract import say
 from ganzoo.plugin.registry import Registry
-from ganzoo.plugin.types import Run
+from ganzoo.plugin.types import RunInfo
 from ganzoo.training.randomness import observing
 from ganzoo.training.state import Outcome, Reporter
 
@@ -39,7 +40,7 @@ class Tracked:
         self.trackers = frozenset(track)
         self._hooks = registry.manager.hook
         self._silenced: set[str] = set()
-        self._run: Run | None = None
+        self._run: RunInfo | None = None
         known = self._known()
         for name in sorted(self.trackers - known):
             there = ", ".join(sorted(known)) or "none"
@@ -57,7 +58,7 @@ class Tracked:
         """The first step is about to be made."""
         self.reporter.started(training)
         path = training.run.path
-        self._run = Run(
+        self._run = RunInfo(
             path=path,
             name=f"{path.parent.name}/{path.name}",
             recipe=training.parts.recipe.model_dump(mode="json", exclude_none=True),
@@ -74,7 +75,7 @@ class Tracked:
     def logged(self, training: Training, entry: dict[str, Any]) -> None:
         """A line was added to the log."""
         self.reporter.logged(training, entry)
-        values = {name: value for name, value in entry.items() if _is_number(value)}
+        values = {name: value for name, value in entry.items() if is_number(value)}
         values.pop("step", None)
         self._call("ganzoo_logged", step=training.step, values=values)
 
@@ -135,7 +136,3 @@ class Tracked:
     def _followers(self, hook: str) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
         for each in getattr(self._hooks, hook).get_hookimpls():
             yield each.plugin_name.partition(" = ")[0], each.function, each.argnames
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.api import GanzooError, Run, curve_name, hookimpl
+from ganzoo.api import GanzooError, RunInfo, curve_name, hookimpl
 
 GANZOO_API = 1
 NAME = "tensorboard"
@@ -25,7 +25,7 @@ def ganzoo_trackers() -> list[str]:
 
 
 @hookimpl
-def ganzoo_run_started(run: Run) -> None:
+def ganzoo_run_started(run: RunInfo) -> None:
     """Begin, or go on: what was written beyond the step a run resumes from is left out."""
     if NAME not in run.trackers:
         return
@@ -45,7 +45,7 @@ def ganzoo_run_started(run: Run) -> None:
 
 
 @hookimpl
-def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
+def ganzoo_logged(run: RunInfo, step: int, values: Mapping[str, float]) -> None:
     """Add a point to every curve."""
     if writer := _writers.get(run.path):
         for name, value in values.items():
@@ -53,14 +53,14 @@ def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
 
 
 @hookimpl
-def ganzoo_sampled(run: Run, step: int, path: Path) -> None:
+def ganzoo_sampled(run: RunInfo, step: int, path: Path) -> None:
     """Add the sheet."""
     if writer := _writers.get(run.path):
         _add_picture(writer, "samples", path, step)
 
 
 @hookimpl
-def ganzoo_run_finished(run: Run) -> None:
+def ganzoo_run_finished(run: RunInfo) -> None:
     """Write what is still in memory."""
     if writer := _writers.pop(run.path, None):
         writer.close()

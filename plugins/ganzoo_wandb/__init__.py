@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.api import GanzooError, Run, curve_name, hookimpl
+from ganzoo.api import GanzooError, RunInfo, curve_name, hookimpl
 
 GANZOO_API = 1
 NAME = "wandb"
@@ -27,7 +27,7 @@ def ganzoo_trackers() -> list[str]:
 
 
 @hookimpl
-def ganzoo_run_started(run: Run) -> None:
+def ganzoo_run_started(run: RunInfo) -> None:
     """Begin, or go on with the same curves after a pause."""
     if NAME not in run.trackers:
         return
@@ -46,14 +46,14 @@ def ganzoo_run_started(run: Run) -> None:
 
 
 @hookimpl
-def ganzoo_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
+def ganzoo_logged(run: RunInfo, step: int, values: Mapping[str, float]) -> None:
     """Add a point to every curve."""
     if followed := _runs.get(run.path):
         followed.log({curve_name(name): value for name, value in values.items()}, step=step)
 
 
 @hookimpl
-def ganzoo_sampled(run: Run, step: int, path: Path) -> None:
+def ganzoo_sampled(run: RunInfo, step: int, path: Path) -> None:
     """Add the sheet."""
     if followed := _runs.get(run.path):
         import wandb
@@ -62,14 +62,14 @@ def ganzoo_sampled(run: Run, step: int, path: Path) -> None:
 
 
 @hookimpl
-def ganzoo_checkpointed(run: Run, step: int) -> None:
+def ganzoo_checkpointed(run: RunInfo, step: int) -> None:
     """Note which step can be resumed from."""
     if followed := _runs.get(run.path):
         followed.summary["checkpoint"] = step
 
 
 @hookimpl
-def ganzoo_run_finished(run: Run, status: str) -> None:
+def ganzoo_run_finished(run: RunInfo, status: str) -> None:
     """Close it."""
     if followed := _runs.pop(run.path, None):
         followed.summary["status"] = status

@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pluggy
 import pytest
 
 import ganzoo_dcgan
 from ganzoo.api import DiscriminatorSpec, GeneratorSpec
-from ganzoo.plugin import hooks as hookspecs
+from ganzoo.plugin.loader import new_manager
 from ganzoo_dcgan.discriminators import Conv
 from ganzoo_dcgan.generators import Transpose, Upsample
 
@@ -18,8 +17,7 @@ SPECS = [Transpose, Upsample, Conv]
 
 
 def test_the_hooks_supply_two_generators_and_a_discriminator() -> None:
-    manager = pluggy.PluginManager("ganzoo")
-    manager.add_hookspecs(hookspecs)
+    manager = new_manager()
     manager.register(ganzoo_dcgan)
     manager.check_pending()
 

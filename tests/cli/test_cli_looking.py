@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from calling import Call, parsed
 
-from ganzoo.plugin.specs import KINDS
+from ganzoo.plugin.kinds import KINDS
 
 PLURALS = [
     "generators", "discriminators", "losses", "regularizers", "optimizers", "metrics", "data",

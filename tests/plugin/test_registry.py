@@ -18,8 +18,8 @@ import pytest
 from plugin_shelf import Shelf, good
 
 from ganzoo.common.errors import GanzooError, PluginError
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.registry import NOT_INSTALLED, Registry, load
-from ganzoo.plugin.specs import KINDS
 
 OWN = {"ganzoo-torch"}
 

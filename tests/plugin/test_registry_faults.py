@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from plugin_shelf import Shelf, good
 
-from ganzoo.plugin.contract import MUST_DEFINE, MUST_DEFINE_ONE
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.registry import Broken, Registry, load
-from ganzoo.plugin.specs import KINDS
 
 FOLDER = Path(__file__).parent / "bad_plugins"
 EXPECTED = {
@@ -101,7 +100,9 @@ def test_nothing_of_a_bad_plugin_stays_registered(loaded: Registry) -> None:
 
 
 def test_every_kind_says_which_methods_its_components_have() -> None:
-    assert {*MUST_DEFINE, *MUST_DEFINE_ONE} == set(KINDS)
+    for kind in KINDS.values():
+        assert kind.must_define or kind.must_define_one
+        assert all(hasattr(kind.spec, name) for name in (*kind.must_define, *kind.must_define_one))
 
 
 def test_a_missing_name_names_the_nearest_one_and_the_plugins_that_failed() -> None:

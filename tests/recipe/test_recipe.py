@@ -15,7 +15,7 @@ from toys import RECIPE, REGISTRY, Critic, Large, Small, written
 
 from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import check, load
-from ganzoo.recipe.layers import Place, placed
+from ganzoo.recipe.layers import Origin, placed
 from ganzoo.recipe.model import Recipe, differences, digest, freeze
 from ganzoo.recipe.problems import RecipeError
 from ganzoo.recipe.source import Source, read
@@ -32,7 +32,7 @@ def refusal(folder: Path, text: str = RECIPE, *overrides: str) -> RecipeError:
 
 
 def from_text(text: str) -> Source:
-    return Source("r.toml", placed(tomllib.loads(text), {}, Place("r.toml", 0, "")))
+    return Source("r.toml", placed(tomllib.loads(text), {}, Origin("r.toml", 0, "")))
 
 
 # --- what is accepted
@@ -298,7 +298,7 @@ def test_a_frozen_recipe_reads_back_equal(
     tables = tomllib.loads(RECIPE) | {"generator": generator, "regularizer": regularizers}
     if half_life:
         tables["ema"] = {"half_life": half_life}
-    whole = check(Source("r.toml", placed(tables, {}, Place("r.toml", 0, ""))), REGISTRY)
+    whole = check(Source("r.toml", placed(tables, {}, Origin("r.toml", 0, ""))), REGISTRY)
     path = tmp_path_factory.getbasetemp() / "frozen.toml"
 
     path.write_text(freeze(whole), encoding="utf-8")

@@ -17,7 +17,7 @@ from toys import written
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.recipe.problems import RecipeError
-from ganzoo.recipe.source import Place, find_recipe, read, shipped
+from ganzoo.recipe.source import Origin, find_recipe, read, shipped
 from ganzoo.recipe.toml import lines_of_keys
 
 SCALARS = [
@@ -183,10 +183,10 @@ def test_a_key_is_placed_with_its_written_line_and_an_unwritten_one_with_the_tab
 
     file = str(path)
     assert source.tables == {"train": {"epochs": 3}, "regularizer": [{"use": "r1"}]}
-    assert source.place(("train", "epochs")) == Place(file, 3, "epochs = 3")
-    assert source.place(("train", "steps")) == Place(file, 2, "[train]")
-    assert source.place(("regularizer", 0, "use")) == Place(file, 6, 'use = "r1" # why')
-    assert source.place(("regularizer", 7)) == Place(file, 5, "[[regularizer]]")
+    assert source.place(("train", "epochs")) == Origin(file, 3, "epochs = 3")
+    assert source.place(("train", "steps")) == Origin(file, 2, "[train]")
+    assert source.place(("regularizer", 0, "use")) == Origin(file, 6, 'use = "r1" # why')
+    assert source.place(("regularizer", 7)) == Origin(file, 5, "[[regularizer]]")
     assert source.place(("loss",)) is None
 
 
@@ -197,7 +197,7 @@ def test_a_byte_order_mark_and_dos_line_ends_are_accepted(tmp_path: Path) -> Non
     source = read(path)
 
     assert source.tables == {"train": {"epochs": 3}}
-    assert source.place(("train", "epochs")) == Place(str(path), 2, "epochs = 3")
+    assert source.place(("train", "epochs")) == Origin(str(path), 2, "epochs = 3")
 
 
 # --- bounds: what is refused before, or while, it is parsed
@@ -309,10 +309,10 @@ def test_a_child_changes_single_keys_and_replaces_lists(tmp_path: Path) -> None:
         "o": {"g": {"use": "x", "l": 2}},
     }
     base = str(tmp_path / "base.toml")
-    assert source.place(("train", "epochs")) == Place(str(path), 3, "epochs = 3")
-    assert source.place(("train", "seed")) == Place(base, 3, "seed = 2")
-    assert source.place(("r", 0, "use")) == Place(str(path), 5, 'use = "c"')
-    assert source.place(("o", "g", "use")) == Place(base, 9, 'use = "x"')
+    assert source.place(("train", "epochs")) == Origin(str(path), 3, "epochs = 3")
+    assert source.place(("train", "seed")) == Origin(base, 3, "seed = 2")
+    assert source.place(("r", 0, "use")) == Origin(str(path), 5, 'use = "c"')
+    assert source.place(("o", "g", "use")) == Origin(base, 9, 'use = "x"')
 
 
 def test_a_child_that_names_another_component_replaces_its_table_whole(tmp_path: Path) -> None:
@@ -470,8 +470,10 @@ def test_of_two_values_for_one_key_the_later_counts(tmp_path: Path) -> None:
 def test_an_overridden_key_is_placed_on_the_command_line(tmp_path: Path) -> None:
     source = read(written(tmp_path, BASE), ["regularizer.1.weight=2"])
 
-    assert source.place(("regularizer", 1, "weight")) == Place("--set", 0, "regularizer.1.weight=2")
-    assert source.place(("regularizer", 1, "use")) == Place(
+    assert source.place(("regularizer", 1, "weight")) == Origin(
+        "--set", 0, "regularizer.1.weight=2"
+    )
+    assert source.place(("regularizer", 1, "use")) == Origin(
         str(tmp_path / "r.toml"), 10, 'use = "r2"'
     )
 

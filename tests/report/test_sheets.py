@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from ganzoo.plugin.types import ImageShape
-from ganzoo.report.sheets import evenly, save_gif, save_png, sheet, to_pixels
+from ganzoo.report.sheets import save_gif, save_png, sheet, to_pixels
+from ganzoo.report.spacing import evenly
 
 
 @pytest.mark.parametrize(("count", "columns"), [(25, 5), (21, 7), (7, 3), (1, 4)])

@@ -11,8 +11,7 @@ import pytest
 
 from ganzoo import testing
 from ganzoo.cli.app import ganzoo
-from ganzoo.plugin import hooks as hookspecs
-from ganzoo.plugin.contract import HOOKS
+from ganzoo.plugin import hooks
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,8 +26,8 @@ def test_hooks_are_documented_with_their_exact_signatures() -> None:
     shown = [line for block in blocks("docs/hooks.md", "python") for line in block.splitlines()]
 
     wanted = [
-        f"def {name}{inspect.signature(getattr(hookspecs, name))}".replace("'", "")
-        for name in HOOKS
+        f"def {name}{inspect.signature(hook)}".replace("'", "")
+        for name, hook in hooks.known().items()
     ]
 
     assert sorted(shown) == sorted(wanted)
@@ -37,7 +36,7 @@ def test_hooks_are_documented_with_their_exact_signatures() -> None:
 def test_every_hook_is_implemented_by_a_plugin_of_ganzoos_own() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
 
-    assert [name for name in HOOKS if f"def {name}(" not in sources] == []
+    assert [name for name in hooks.known() if f"def {name}(" not in sources] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/write-a-plugin.md"])

@@ -49,7 +49,7 @@ def test_every_built_in_component_keeps_its_promises(plugin: str) -> None:
 
 
 def test_every_kind_has_its_checks() -> None:
-    from ganzoo.plugin.specs import KINDS
+    from ganzoo.plugin.kinds import KINDS
 
     assert set(testing.KINDS) == set(KINDS)
 

@@ -19,7 +19,7 @@ from ganzoo.plugin import registry
 from ganzoo.plugin.hooks import hookimpl
 from ganzoo.plugin.loader import new_manager
 from ganzoo.plugin.registry import Registry
-from ganzoo.plugin.types import Run
+from ganzoo.plugin.types import RunInfo
 from ganzoo.recipe.check import load as load_recipe
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.loop import new_run, start
@@ -60,7 +60,7 @@ class Follower:
         return ["follower"]
 
     @hookimpl
-    def ganzoo_run_started(self, run: Run) -> None:
+    def ganzoo_run_started(self, run: RunInfo) -> None:
         self.hear("started", run)
 
     @hookimpl

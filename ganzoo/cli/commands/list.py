@@ -13,15 +13,10 @@ from ganzoo.cli.app import Command
 from ganzoo.cli.options import Parts, json_option, out_option, plugin_options
 from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import number
-from ganzoo.plugin.specs import KINDS
+from ganzoo.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
-
-PLURALS = {**{f"{kind}s": kind for kind in KINDS}, "losses": "loss", "recipe": "recipes",
-           "run": "runs", "data": "dataset"}  # fmt: skip
-"""Other words for what can be listed."""
-CHOICES = ["all", "recipes", "runs", *KINDS]
 
 
 class Section(NamedTuple):
@@ -49,14 +44,16 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
     """
     from ganzoo.common.errors import GanzooError, suggest
 
-    chosen = PLURALS.get(what, what)
-    if chosen not in CHOICES:
-        words = [*CHOICES, *PLURALS]
-        raise GanzooError(
-            f"nothing named {what!r} to list{suggest(what, words)}; there are {', '.join(CHOICES)}"
-        )
+    choices = ["all", "recipes", "runs", *KINDS]
+    others = {"recipe": "recipes", "run": "runs"} | {
+        word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)
+    }
+    chosen = others.get(what, what)
+    if chosen not in choices:
+        near = suggest(what, [*choices, *others])
+        raise GanzooError(f"nothing named {what!r} to list{near}; there are {', '.join(choices)}")
     registry = None if chosen in {"recipes", "runs"} else parts.load(streams.warn)
-    names = [name for name in CHOICES if name != "all"] if chosen == "all" else [chosen]
+    names = [name for name in choices if name != "all"] if chosen == "all" else [chosen]
     sections = {name: section(name, registry, out) for name in names}
     if as_json:
         found = {name: part.rows for name, part in sections.items()}

@@ -16,7 +16,7 @@ from ganzoo.cli.output import paragraphs, show_table
 from ganzoo.cli.summaries import resume_command
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin.describe import documentation, fields, written
-from ganzoo.plugin.specs import KINDS
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.runs.log import terms
 
 if TYPE_CHECKING:
@@ -64,9 +64,11 @@ def show(*, name: str, overrides: tuple[str, ...], parts: Parts, out: Path, as_j
 def components(name: str, registry: Registry) -> list[type[Spec]]:
     """Return the components of that name, of every kind or of the one before the slash."""
     kind, slash, use = name.rpartition("/")
-    kinds = [kind.removesuffix("s") if kind not in KINDS else kind] if slash else list(KINDS)
     return [
-        specs[use] for each in kinds if each in KINDS and use in (specs := registry.specs(each))
+        specs[use]
+        for each in KINDS.values()
+        if (not slash or kind in (each.name, each.plural, *each.also))
+        and use in (specs := registry.specs(each.name))
     ]
 
 

@@ -7,23 +7,11 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
-from ganzoo.plugin.hooks import HOOK_OF_KIND
-from ganzoo.plugin.specs import KINDS
+from ganzoo.plugin.kinds import kind_named
 
 DISTRIBUTION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-RUN = {
-    "loss": "--set loss.use={use}",
-    "generator": "--set generator.use={use}",
-    "discriminator": "--set discriminator.use={use}",
-    "dataset": "--set dataset.use={use}",
-    "optimizer": "--set optimizer.generator.use={use}",
-    "regularizer": "--set 'regularizer=[{{use=\"{use}\"}}]'",
-    "metric": "--set 'metric=[{{use=\"{use}\"}}]'",
-    "view": "--set 'view=[{{use=\"{use}\"}}]'",
-}
-"""What makes a run of 'dcgan_digits' use the component."""
 
 
 def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
@@ -40,10 +28,7 @@ def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
             f"{name!r} is no name for a package: small letters, digits and '-', beginning with a "
             "letter; for example 'ganzoo-quadratic'"
         )
-    if kind not in KINDS:
-        raise GanzooError(
-            f"no kind named {kind!r}{suggest(kind, KINDS)}; there are {', '.join(KINDS)}"
-        )
+    kind_named(kind)
     root = folder / name
     if root.exists():
         raise GanzooError(f"'{root}' is there already; choose another name or folder")
@@ -55,6 +40,7 @@ def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
 
 def package(name: str, kind: str) -> dict[str, str]:
     """Return the package's files by their paths."""
+    row = kind_named(kind)
     module = name.replace("-", "_")
     use = module.removeprefix("ganzoo_")
     words = {
@@ -64,15 +50,15 @@ def package(name: str, kind: str) -> dict[str, str]:
         "use": use,
         "name": "".join(part.capitalize() for part in use.split("_")),
         "kind": kind,
-        "base": KINDS[kind].__name__,
-        "hook": HOOK_OF_KIND[kind],
-        "try": f"ganzoo run dcgan_digits {RUN[kind].format(use=use)}",
+        "base": row.spec.__name__,
+        "hook": row.hook,
+        "try": f"ganzoo run dcgan_digits {row.choosing(use)}",
     }
     written = {
         "pyproject.toml": "pyproject.toml.txt",
         "README.md": "README.md.txt",
         f"src/{module}/__init__.py": "__init__.py.txt",
-        f"src/{module}/{kind}.py": f"{kind}.py.txt",
+        f"src/{module}/{kind}.py": row.template,
         f"tests/test_{module}.py": "test.py.txt",
     }
     texts = {path: Template(template(file)).substitute(words) for path, file in written.items()}
