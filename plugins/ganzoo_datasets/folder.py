@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from ganzoo.api import DataRoot, ImageData, Split
-from ganzoo_datasets.pictures import PictureDataset
-from ganzoo_datasets.stores import open_store
+from ganzoo_datasets.archives import open_store
+from ganzoo_datasets.image_dataset import PictureDataset
 
 
 class Folder(PictureDataset):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ganzoo.api import DataRoot, ImageData, Split, fetch
-from ganzoo_datasets.pictures import PictureDataset, Size
-from ganzoo_datasets.stores import ZipStore
+from ganzoo_datasets.archives import ZipStore
+from ganzoo_datasets.image_dataset import PictureDataset, Size
 
 
 class Sprites(PictureDataset):

@@ -14,7 +14,7 @@ from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.padding import Padding
 
 if TYPE_CHECKING:
-    from ganzoo_dcgan.discriminators import Conv
+    from ganzoo_dcgan.discriminator_fields import DcganDiscriminator
 
 
 class ConvolutionalDiscriminator(nn.Module):
@@ -33,7 +33,7 @@ class ConvolutionalDiscriminator(nn.Module):
 
 
 def build_discriminator(
-    spec: Conv, image_channels: int, paddings: list[Padding], last: tuple[int, int]
+    spec: DcganDiscriminator, image_channels: int, paddings: list[Padding], last: tuple[int, int]
 ) -> ConvolutionalDiscriminator:
     """Put a discriminator together whose last map is ``last``, and draw its first weights."""
     outputs = spec.channels
@@ -58,7 +58,13 @@ def build_discriminator(
 
 
 def _layer(
-    spec: Conv, inputs: int, outputs: int, scale: int, padding: Padding, *, is_first: bool
+    spec: DcganDiscriminator,
+    inputs: int,
+    outputs: int,
+    scale: int,
+    padding: Padding,
+    *,
+    is_first: bool,
 ) -> nn.Sequential:
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     left, right, top, bottom = padding
@@ -86,7 +92,7 @@ def _layer(
     return nn.Sequential(parts)
 
 
-def _norm(spec: Conv, channels: int) -> dict[str, nn.Module]:
+def _norm(spec: DcganDiscriminator, channels: int) -> dict[str, nn.Module]:
     return normalisation(
         spec.norm,
         channels,
@@ -96,7 +102,7 @@ def _norm(spec: Conv, channels: int) -> dict[str, nn.Module]:
     )
 
 
-def _head(spec: Conv, channels: int, size: tuple[int, int]) -> nn.Module:
+def _head(spec: DcganDiscriminator, channels: int, size: tuple[int, int]) -> nn.Module:
     if spec.head == "convolution":
         return Convolution(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
     flat = channels * size[0] * size[1]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
-
-from ganzoo.api import DiscriminatorSpec, GanzooError, ImageShape
-from ganzoo_dcgan.fields import Factor, Initialiser, Kernel, Probability, Width
-from ganzoo_dcgan.padding import Padding, convolution_padding, convolved_size
+from ganzoo.api import ImageShape
+from ganzoo_dcgan.discriminator_fields import DcganDiscriminator
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Conv(DiscriminatorSpec):
+class Conv(DcganDiscriminator):
     """Score by strided convolutions and leaky ReLU (Radford et al. 2016, arXiv:1511.06434).
 
     The defaults are the discriminator of Flux's MNIST tutorial: 1×28×28 → 64×14×14 → 128×7×7 → 1,
@@ -22,104 +19,6 @@ class Conv(DiscriminatorSpec):
     """
 
     use: ClassVar[str] = "conv"
-
-    base_channels: Width = 64
-    """Channels of the first feature map, the unit of 'widths'."""
-    strides: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[2, 2])
-    """What each convolution does to height and width, first to last: 2 halves, 1 keeps them."""
-    downsample: Literal["stride", "average"] = "stride"
-    """How they are halved: by the convolution's stride, or by averaging 2×2 at the layer's end, \
-which is bilinear interpolation to half the size."""
-    widths: list[Width] | None = None
-    """Channels that each convolution makes, in multiples of base_channels; doubles from one to \
-the next unless given: 1, 2, 4, ..."""
-    kernel_size: Kernel = 4
-    """Side of the kernels; at stride 1 with padding 'half' an even one takes a row and a column."""
-    padding: Literal["half", "same"] = "half"
-    """Zeros around a map: (kernel_size - 1) // 2 on every side, as PyTorch and Flux write it, or \
-TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
-    bias: bool = True
-    """Add a bias in the convolutions."""
-    norm: Literal["none", "batch", "instance", "layer", "spectral"] = "none"
-    """Normalisation of the maps; 'spectral' divides all weights by their largest singular value."""
-    first_norm: bool = False
-    """Normalise the first map too, which DCGAN advises against; 'spectral' always does."""
-    norm_affine: bool = True
-    """Let the norm learn a scale and a shift."""
-    norm_eps: PositiveFloat = 1e-5
-    """Added to the variance in the norm; PyTorch, Flux and Gluon 1e-5, Keras 1e-3."""
-    norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    """Share of the newest batch in batch norm's running statistics; Keras writes 1 minus this."""
-    order: Literal["norm_activation", "activation_norm"] = "norm_activation"
-    """Order after a convolution: norm, activation, dropout; or activation, dropout, norm."""
-    slope: NonNegativeFloat = 0.2
-    """Slope of leaky ReLU below zero; 0 is ReLU, 1 is no activation."""
-    dropout: Probability = 0.3
-    """Share of each map's numbers set to zero in training."""
-    head: Literal["linear", "convolution"] = "linear"
-    """How the last map becomes one number: a linear layer, or a convolution as large as the map."""
-    head_bias: bool = True
-    """Add a bias in the head."""
-    init: Initialiser = "normal"
-    """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
-PyTorch's own; biases start at 0 except with 'torch'."""
-    init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' first weights."""
-    linear_init: Initialiser = "glorot"
-    """First weights of the linear head, named as in 'init'."""
-    gamma_std: NonNegativeFloat = 0.0
-    """Standard deviation of the norm's first scales around 1."""
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        problems = []
-        if self.widths is not None and len(self.widths) != len(self.strides):
-            problems.append(
-                f"'widths' names {len(self.widths)} maps and 'strides' {len(self.strides)} "
-                "convolutions; give one width for each convolution"
-            )
-        has_scales = self.norm in {"batch", "instance", "layer"} and self.norm_affine
-        if self.gamma_std > 0 and not has_scales:
-            problems.append(
-                "'gamma_std' needs norm = 'batch', 'instance' or 'layer' with norm_affine = true"
-            )
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
-
-    @property
-    def channels(self) -> list[int]:
-        """Channels that each convolution makes, first to last."""
-        widths = self.widths or [2**power for power in range(len(self.strides))]
-        return [self.base_channels * width for width in widths]
-
-    def paddings(self, image: ImageShape) -> tuple[list[Padding], tuple[int, int]]:
-        """Return zeros around each convolution's input, and height and width of the last map.
-
-        Raises:
-            GanzooError: if nothing is left of the image on the way, or of a map to normalise.
-        """
-        paddings = []
-        size = image.height, image.width
-        for number, scale in enumerate(self.strides, start=1):
-            stride, pool = (scale, 1) if self.downsample == "stride" else (1, scale)
-            padding = convolution_padding(self.padding, size, self.kernel_size, stride)
-            paddings.append(padding)
-            convolved = convolved_size(size, self.kernel_size, stride, padding)
-            before, size = size, (convolved[0] // pool, convolved[1] // pool)
-            if min(size) < 1:
-                raise GanzooError(
-                    f"discriminator.strides: nothing is left of {image.height}×{image.width} "
-                    f"images after convolution {number} of {len(self.strides)}, which reads "
-                    f"{before[0]}×{before[1]}; use fewer strides of 2 or larger images"
-                )
-            is_normed = number > 1 or self.first_norm
-            if self.norm == "instance" and is_normed and convolved == (1, 1):
-                raise GanzooError(
-                    f"discriminator.norm: 'instance' makes zeros of the 1×1 maps of convolution "
-                    f"{number}; use fewer strides of 2 or another norm"
-                )
-        return paddings, size
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N]``.

@@ -19,7 +19,7 @@ from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.stems import activation_of, build_stem
 
 if TYPE_CHECKING:
-    from ganzoo_dcgan.generators import DcganGenerator
+    from ganzoo_dcgan.generator_fields import DcganGenerator
 
 Enlarge = Callable[[int, int, int, int, bool], dict[str, nn.Module]]
 """(inputs, outputs, scale, kernel, bias) to the named modules that convolve and enlarge."""

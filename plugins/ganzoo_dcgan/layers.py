@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_dcgan import dense, fourier, patches
-from ganzoo_dcgan.patches import Window
+from ganzoo_dcgan.convolution import dense, fourier, patches
+from ganzoo_dcgan.convolution.patches import Window
 
 STEPS = 1 << 16
 """What a dropout probability is a multiple of, the reciprocal."""

@@ -12,7 +12,7 @@ from ganzoo_dcgan.layers import Dropout, TransposedConvolution
 from ganzoo_dcgan.normalisation import normalisation
 
 if TYPE_CHECKING:
-    from ganzoo_dcgan.generators import DcganGenerator
+    from ganzoo_dcgan.generator_fields import DcganGenerator
 
 
 class ConstantStem(nn.Module):

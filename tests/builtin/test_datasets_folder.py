@@ -20,7 +20,7 @@ from resident import images_of, labels_of
 from torch.utils.data import DataLoader
 
 from ganzoo.api import DataError, DataRoot
-from ganzoo_datasets import loading, stores
+from ganzoo_datasets import archives, image_files
 from ganzoo_datasets.folder import Folder
 
 
@@ -213,7 +213,7 @@ def test_bad_images_can_be_left_out(
     lay(folder, {f"cat/{name}": content for name, content in BAD.items()})
     lay(folder, {"dog/x.png": image(5)})
     if not resident:
-        monkeypatch.setattr(loading, "RESIDENT", 0)
+        monkeypatch.setattr(image_files, "RESIDENT", 0)
 
     data = Folder(path="set", size=8, on_bad="skip").build(root)
 
@@ -234,7 +234,7 @@ def test_when_all_images_are_bad_leaving_out_does_not_help(root: DataRoot, folde
 def test_changes_are_noted_once_for_each_kind(
     root: DataRoot, folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(loading, "RESIDENT", limit)
+    monkeypatch.setattr(image_files, "RESIDENT", limit)
     lay(folder, NESTED)
     Image.new("P", (8, 8)).save(folder / "cat" / "p.png")
     Image.new("P", (8, 8)).save(folder / "cat" / "q.png")
@@ -253,7 +253,7 @@ def test_links_are_followed_and_everything_is_visited_once(root: DataRoot, folde
     (folder / "out").symlink_to(root.path / "elsewhere")
     os.mkfifo(folder / "pipe.png")
 
-    listing = stores.FolderStore(folder).scan()
+    listing = archives.FolderStore(folder).scan()
 
     assert listing.names == ["a.png", "b/c.png", "out/d.png"]
     assert listing.skipped == {
@@ -271,7 +271,7 @@ def test_large_sets_are_decoded_when_asked_for_and_are_the_same(
     lay(folder, NESTED)
     pack(root.path / "set.zip", NESTED)
     resident = SPEC.build(root)
-    monkeypatch.setattr(loading, "RESIDENT", 0)
+    monkeypatch.setattr(image_files, "RESIDENT", 0)
 
     for path in ("set", "set.zip"):
         data = Folder(path=path, size=8).build(root)
@@ -289,7 +289,7 @@ def test_workers_share_an_archive_without_disturbing_each_other(
 ) -> None:
     files = {f"{number:03}.png": image(number) for number in range(120)}
     pack(root.path / "set.zip", files)
-    monkeypatch.setattr(loading, "RESIDENT", 0)
+    monkeypatch.setattr(image_files, "RESIDENT", 0)
     source = Folder(path="set.zip", size=8).build(root).images
 
     loader = DataLoader[torch.Tensor](cast(Any, source), batch_size=5, num_workers=2)
@@ -302,7 +302,7 @@ def test_an_image_that_becomes_unreadable_in_mid_run_is_named(
     root: DataRoot, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(folder, NESTED)
-    monkeypatch.setattr(loading, "RESIDENT", 0)
+    monkeypatch.setattr(image_files, "RESIDENT", 0)
     data = SPEC.build(root)
     (folder / "cat/a.png").unlink()
     (folder / "cat/b.png").write_bytes(b"")
@@ -345,13 +345,13 @@ def test_an_archive_with_names_that_lead_out_is_refused(root: DataRoot, name: st
 def test_a_member_that_claims_or_is_too_much_is_refused(
     root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BYTES", 1_000_000)
+    monkeypatch.setattr(image_files, "BYTES", 1_000_000)
     pack(root.path / "set.zip", {"a.png": image(1), "bomb.png": bytes(1_000_001)})
 
     with pytest.raises(DataError, match=r"1 of 2 .*bomb\.png \(1,000,001 bytes, more than 1,000,0"):
         Folder(path="set.zip", size=8).build(root)
 
-    monkeypatch.setattr(stores, "TOTAL", 1_000_000)
+    monkeypatch.setattr(archives, "TOTAL", 1_000_000)
     with pytest.raises(DataError, match=r"images claim \d+ bytes, more than 1000000"):
         Folder(path="set.zip", size=8).build(root)
 

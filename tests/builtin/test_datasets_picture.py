@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganzoo_datasets.picture import Frame, check, decode
-from ganzoo_datasets.stores import UnreadableError
+from ganzoo_datasets.archives import UnreadableError
+from ganzoo_datasets.decode import Frame, check, decode
 
 ON_WHITE = "with alpha, composited on (255, 255, 255)"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

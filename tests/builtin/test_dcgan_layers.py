@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_dcgan import dense, fourier, patches
+from ganzoo_dcgan.convolution import dense, fourier, patches
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,

@@ -173,3 +173,28 @@ def test_checking_a_recipe_leaves_torch_unimported() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "package", sorted(path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py"))
+)
+def test_no_two_files_of_a_plugin_need_each_other(package: str) -> None:
+    folder = ROOT / "plugins" / package
+    files = {
+        ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts): path
+        for path in folder.rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        graph[name] = set()
+        # Those for type checkers count, too: whoever reads the file follows them.
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= inner & set(files) or {node.module or ""}
+
+    order = list(TopologicalSorter(graph).static_order())
+
+    assert set(files) <= set(order)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint
-from ganzoo_datasets.stores import Listing, Store
+from ganzoo_datasets.archives import Listing, Store
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -40,8 +40,8 @@ class PictureDataset(DatasetSpec):
         Raises:
             DataError: if there are none, or some cannot be read.
         """
-        from ganzoo_datasets.loading import load
-        from ganzoo_datasets.picture import Frame
+        from ganzoo_datasets.decode import Frame
+        from ganzoo_datasets.image_files import load
 
         height, width = self.size if isinstance(self.size, list) else (self.size, self.size)
         red, green, blue = self.background

@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ganzoo_dcgan.patches import Window
+from ganzoo_dcgan.convolution.patches import Window
 
 CACHED = 32
 MOST_NUMBERS = 1 << 15

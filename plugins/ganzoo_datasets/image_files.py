@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.api import DataError, ImageSource, Progress, fingerprint, printable
-from ganzoo_datasets.picture import BYTES, Frame, check, decode
-from ganzoo_datasets.stores import Store, UnreadableError
+from ganzoo_datasets.archives import Store, UnreadableError
+from ganzoo_datasets.decode import BYTES, Frame, check, decode
 
 RESIDENT = 2 << 30
 """Bytes of decoded images up to which all are kept in memory."""
@@ -42,7 +42,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LookedAt:
     """One image, looked at."""
 
     name: str
@@ -124,16 +124,16 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
     return Loaded(images, good, content, notes)
 
 
-def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Iterator[Seen]:
+def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Iterator[LookedAt]:
     """Look at all images in order, in threads; decode them if they are to be ``resident``."""
 
-    def look(name: str) -> Seen:
+    def look(name: str) -> LookedAt:
         try:
             data = store.read(name, BYTES)
             pixels, changes = decode(data, frame) if resident else (b"", check(data, frame))
         except UnreadableError as error:
-            return Seen(name, fault=str(error))
-        return Seen(name, sha256(data).digest(), pixels, changes)
+            return LookedAt(name, fault=str(error))
+        return LookedAt(name, sha256(data).digest(), pixels, changes)
 
     with _quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(names), GROUP):

@@ -14,7 +14,7 @@ from typing import Literal
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganzoo_datasets.stores import UnreadableError
+from ganzoo_datasets.archives import UnreadableError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 PIXELS = 50_000_000

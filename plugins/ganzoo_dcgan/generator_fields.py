@@ -1,0 +1,115 @@
+"""The fields that all generators of the family share, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ganzoo.api import GanzooError, GeneratorSpec, ImageShape
+from ganzoo_dcgan.fields import Factor, Initialiser, Kernel, Probability, Width
+
+RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""Lowest and highest value that an output can have; 'linear' has no bounds."""
+
+
+class DcganGenerator(GeneratorSpec):
+    """A stem that makes a small map from the latent, then layers that keep or double its size."""
+
+    base_channels: Width = 64
+    """Channels of the last feature map, the unit of 'widths'."""
+    scales: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[1, 2, 2])
+    """What each layer does to height and width, first to last: 2 doubles, 1 keeps them. The last \
+layer makes the image; the first map is the image divided by their product."""
+    widths: list[Width] | None = None
+    """Channels of the map each layer reads, in multiples of base_channels; halves from layer to \
+layer down to 1 unless given: 4, 2, 1 for three layers."""
+    stem: Literal["linear", "convolution", "constant"] = "linear"
+    """How the latent becomes the first map: a linear layer, normalised number by number; a \
+transposed convolution from 1×1, normalised channel by channel; or a learned constant beside a \
+linear layer's map for each latent number, not normalised."""
+    stem_bias: bool = False
+    """Add a bias in the stem; batch norm right after it makes it superfluous."""
+    stem_dropout: Probability = 0.0
+    """Share of the first map's numbers set to zero in training."""
+    kernel_size: Kernel = 4
+    """Side of the kernels in layers that double; odd ones overlap unevenly (checkerboards)."""
+    same_kernel_size: Kernel = 5
+    """Side of the kernels in layers that keep the size, odd."""
+    bias: bool = False
+    """Add a bias in the layers, the last one included."""
+    norm: Literal["batch", "none"] = "batch"
+    """Normalisation; the image itself is never normalised."""
+    norm_affine: bool = True
+    """Let batch norm learn a scale and a shift."""
+    norm_eps: PositiveFloat = 1e-5
+    """Added to the variance in batch norm; PyTorch, Flux and Gluon 1e-5, Keras 1e-3."""
+    norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """Share of the newest batch in the running statistics; Keras and Gluon write 1 minus this."""
+    order: Literal["convolution_norm", "norm_convolution"] = "convolution_norm"
+    """Order within a layer: convolution, norm, activation; or norm, convolution, activation (the \
+stem is then a bare map)."""
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    """Activation of the stem and of all layers but the last."""
+    slope: NonNegativeFloat = 0.2
+    """Slope of 'leaky_relu' below zero."""
+    dropout: Probability = 0.0
+    """Share of each later map's numbers set to zero in training."""
+    output: Literal["tanh", "sigmoid", "linear"] = "tanh"
+    """What ends the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
+    init: Initialiser = "normal"
+    """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
+PyTorch's own; biases start at 0 except with 'torch'."""
+    init_std: PositiveFloat = 0.02
+    """Standard deviation of 'normal' first weights and of a constant stem."""
+    linear_init: Initialiser = "glorot"
+    """First weights of the linear layer in the stem, named as in 'init'."""
+    gamma_std: NonNegativeFloat = 0.0
+    """Standard deviation of batch norm's first scales around 1."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        problems = self._disagreements()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _disagreements(self) -> list[str]:
+        problems = []
+        if self.widths is not None and len(self.widths) != len(self.scales):
+            problems.append(
+                f"'widths' names {len(self.widths)} maps and 'scales' {len(self.scales)} layers; "
+                "give one width for each layer"
+            )
+        if 1 in self.scales and self.same_kernel_size % 2 == 0:
+            problems.append(
+                f"'same_kernel_size' is {self.same_kernel_size}, and only odd kernels keep the size"
+            )
+        if self.gamma_std > 0 and not (self.norm == "batch" and self.norm_affine):
+            problems.append("'gamma_std' needs norm = 'batch' with norm_affine = true")
+        return problems
+
+    @property
+    def channels(self) -> list[int]:
+        """Channels of the map each layer reads, first to last."""
+        widths = self.widths or [2**power for power in reversed(range(len(self.scales)))]
+        return [self.base_channels * width for width in widths]
+
+    def start(self, image: ImageShape) -> tuple[int, int]:
+        """Return height and width of the first map.
+
+        Raises:
+            GanzooError: if the image cannot be reached by doubling.
+        """
+        factor = 2 ** self.scales.count(2)
+        if image.height % factor or image.width % factor:
+            raise GanzooError(
+                f"generator.scales: {self.use!r} doubles {self.scales.count(2)} times, and the "
+                f"images' {image.height}×{image.width} is not a multiple of {factor}; resize the "
+                "images or change 'scales'"
+            )
+        return image.height // factor, image.width // factor
+
+    def output_range(self) -> tuple[float, float] | None:
+        """Return the range of 'output'; the first-step guards compare it with the data's."""
+        return RANGES.get(self.output)
