@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,12 +15,10 @@ from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.background import Tensors
-
-if TYPE_CHECKING:
-    from ganzoo.training.loop import Training
+from ganzoo.training.state import TrainingState
 
 
-def save(training: Training) -> None:
+def save(training: TrainingState) -> None:
     """Write a checkpoint; of the others, keep the newest K and the best by the first metric.
 
     Raises:
@@ -70,12 +68,12 @@ def save(training: Training) -> None:
     training.aside.hand(tensors, write, lambda: training.reporter.saved(training, path, step))
 
 
-def path_of(training: Training, step: int) -> Path:
+def path_of(training: TrainingState, step: int) -> Path:
     """Return where the checkpoint after ``step`` steps lies."""
     return training.run.checkpoints / f"step-{step:06d}.safetensors"
 
 
-def restore(training: Training) -> None:
+def restore(training: TrainingState) -> None:
     """Go back to the newest checkpoint that can be read; leave things as they are without one.
 
     Raises:
@@ -102,7 +100,7 @@ def restore(training: Training) -> None:
     training.run.cut_log(0)
 
 
-def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None:
+def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) -> None:
     parts = training.parts
     if state.step > parts.steps:
         raise CheckpointError(f"the checkpoint is of step {state.step}, the run has {parts.steps}")
