@@ -41,6 +41,8 @@ def save(training: TrainingState) -> None:
         tensors |= packed
     if parts.average is not None:
         tensors |= checkpoint.pack_module("average", parts.average.network)
+    # The terms since the last line of the log are saved too, or the next line of a resumed run
+    # would be another. NaN stands for a term that a step did not have.
     missing = torch.tensor(math.nan, device=parts.machine.device)
     for name in sorted({name for terms in training.window for name in terms}):
         tensors[f"window/{name}"] = torch.stack(
@@ -55,6 +57,7 @@ def save(training: TrainingState) -> None:
         measures=training.measures.state(),
         machine=parts.machine.state(),
     )
+    # Read now: when the writer gets to it, the run may be steps further.
     step, best = training.step, training.measures.best_step
     path = path_of(training, step)
     kept = None if best is None else path_of(training, best)
@@ -129,6 +132,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     training.health.restore(state.health)
     training.measures.restore(state.measures)
     training.step = training.first_step = training.logged_step = state.step
+    # Lines after the checkpoint are of steps that are made again.
     training.log_lines = state.log_lines
     training.run.cut_log(state.log_lines)
     training.seconds_before = seconds_so_far(training.run)
