@@ -18,10 +18,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.recipes import make_plain
 from ganzoo.common.data_root import DataRoot, data_root
-from ganzoo.measure.watch import PREFIX
+from ganzoo.measure.watch import watch
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
 from ganzoo.recipe.check import load
+from ganzoo.runs.log import MEASURES
 from ganzoo.training import loop as train
 from ganzoo.training.machine import Machine, prepare
 from ganzoo.training.parts import assemble
@@ -51,7 +52,11 @@ class Racer:
         self.every = every
         self.seconds = 0.0
         self.training = train.at_the_start(
-            parts, found, train.new_run(parts, folder, f"{seed}{plainly}"), Silent()
+            parts,
+            found,
+            train.new_run(parts, folder, f"{seed}{plainly}"),
+            Silent(),
+            lambda: watch(parts, found, print),
         )
         inside: Any = parts.step
 
@@ -67,7 +72,7 @@ class Racer:
         """Make the next steps; return the distance after them."""
         for _ in range(self.every):
             self.training.advance()
-        return float(self.training.run.read_log()[-1][f"{PREFIX}frechet"])
+        return float(self.training.run.read_log()[-1][f"{MEASURES}frechet"])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.measure.watch import watch
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
 from ganzoo.recipe.check import load
@@ -59,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         run = train.new_run(parts, Path(folder), asked.recipe)
-        training = train.at_the_start(parts, found, run, Silent())
+        training = train.at_the_start(
+            parts, found, run, Silent(), lambda: watch(parts, found, print)
+        )
         timed(training, "_log", "log")
         timed(training, "_sample", "sheets")
         timed(training, "save", "checkpoints")

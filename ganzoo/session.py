@@ -1,10 +1,10 @@
-"""ganzoo from Python: check a recipe, train it, open a run, look at what it makes."""
+"""ganzoo from Python and for every room above: check a recipe, build it, train it, open a run."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin import registry
+from ganzoo.plugin import registry as plugin_registry
+from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load as load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.plugin_files import keep_plugin_files, missing_plugin_files
-from ganzoo.training.state import Silent
+from ganzoo.training.place import Place
+from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
 if TYPE_CHECKING:
+    from ganzoo.measure.afterwards import Measured
     from ganzoo.sampling.model import Images, Model
-    from ganzoo.training.loop import Training
+    from ganzoo.training.parts import Assembly
 
 Files = Sequence[str | Path]
 RUNS = Path("runs")
@@ -48,7 +52,7 @@ def load(
     Raises:
         RecipeError: with every mistake in it.
     """
-    found = registry.load(_paths(plugins))
+    found = plugin_registry.load(_paths(plugins))
     return load_recipe(find_recipe(str(recipe)), found, _written(overrides))
 
 
@@ -86,14 +90,9 @@ def run(
     """
     if isinstance(recipe, Recipe) and overrides:
         raise TypeError("overrides belong to load() where the recipe is loaded already")
-    from ganzoo.common.data_root import DataRoot, data_root
-    from ganzoo.report.run_page import leave_page
-    from ganzoo.training.guards import try_out
-    from ganzoo.training.loop import new_run, start
-    from ganzoo.training.machine import prepare
-    from ganzoo.training.parts import assemble
+    from ganzoo.training.loop import new_run
 
-    found = registry.load(_paths(plugins))
+    found = plugin_registry.load(_paths(plugins))
     if isinstance(recipe, Recipe):
         checked, called = recipe, "recipe"
     else:
@@ -101,19 +100,119 @@ def run(
         checked, called = load_recipe(path, found, _written(overrides)), path.stem
     reporter = Lines(quiet=quiet)
     with _threads_put_back():
-        machine, warning = prepare(device, threads=threads)
-        if warning:
-            reporter.note(warning)
-        root = DataRoot(data_root(data), not offline)
-        parts = assemble(checked, found, root, machine, warn=reporter.warn)
-        try_out(parts, reporter)
+        place = Place(device, data, threads, offline=offline)
+        parts = build(checked, found, place, reporter)
         made = new_run(parts, Path(out), name or called)
         keep_plugin_files(made, found)
-        try:
-            start(parts, found, made, reporter, minutes=minutes)
-        finally:
-            leave_page(made, reporter.warn)
+        train(parts, made, found, reporter, minutes=minutes)
     return Run(made, tuple(_paths(plugins)))
+
+
+def build(
+    recipe: Recipe,
+    registry: Registry,
+    place: Place,
+    reporter: Reporter,
+    *,
+    lacking: Callable[[str], None] | None = None,
+    progress: Progress = no_progress,
+    allow_fallback: bool = True,
+    is_tried: bool = True,
+) -> Assembly:
+    """Build all parts of a run on the device, and try one step of each side on copies.
+
+    Args:
+        lacking: is told what the machine does not have, else the reporter's ``note`` is.
+        progress: is told how downloads and data sets get on.
+        allow_fallback: whether the recipe's other data set will do where its own is not to be had.
+        is_tried: whether the step is tried.
+
+    Raises:
+        GanzooError: if a part cannot be built or trains nothing.
+    """
+    from ganzoo.training.guards import try_out
+    from ganzoo.training.machine import prepare
+    from ganzoo.training.parts import assemble
+
+    machine, warning = prepare(
+        place.device,
+        threads=place.threads,
+        workers=place.workers,
+        precision=place.precision,
+        deterministic=place.deterministic,
+    )
+    if warning:
+        (lacking or reporter.note)(warning)
+    root = DataRoot(data_root(place.data), not place.offline, progress)
+    parts = assemble(
+        recipe, registry, root, machine, warn=reporter.warn, allow_fallback=allow_fallback
+    )
+    if is_tried:
+        try_out(parts, reporter)
+    return parts
+
+
+def train(
+    parts: Assembly,
+    run: RunDir,
+    registry: Registry,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    track: Collection[str] = (),
+) -> Outcome:
+    """Train in the folder ``run``, measure on the way, and leave a page however it ends.
+
+    Args:
+        resume: whether to go on from the newest checkpoint, if there is one.
+        minutes: save and stop after so many.
+        track: trackers that were asked for.
+
+    Raises:
+        TrainingError: if the run fails; its status says so and its last checkpoint is kept.
+        GanzooError: if the folder is in use, the disk refuses, or a tracker is unknown.
+    """
+    from ganzoo.measure.watch import watch
+    from ganzoo.report.run_page import leave_page
+    from ganzoo.training.loop import start
+
+    try:
+        return start(
+            parts,
+            registry,
+            run,
+            reporter,
+            resume=resume,
+            minutes=minutes,
+            track=track,
+            measured=lambda: watch(parts, registry, reporter.warn),
+        )
+    finally:
+        leave_page(run, reporter.warn)
+
+
+def measure(
+    run: RunDir,
+    recipe: Recipe,
+    registry: Registry,
+    place: Place,
+    reporter: Reporter,
+    *,
+    progress: Progress = no_progress,
+) -> Measured:
+    """Measure a run at its newest checkpoint, by the usual metrics where its recipe has none.
+
+    Raises:
+        CheckpointError: if there is no checkpoint that can be read.
+        NotPrepared: if the data set's classifier has to be trained first.
+    """
+    from ganzoo.measure.afterwards import measure_run, usual
+
+    if not recipe.metric:
+        recipe = recipe.model_copy(update={"metric": usual(registry)})
+    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    return measure_run(run, parts, registry, reporter.warn)
 
 
 @contextmanager
@@ -181,7 +280,7 @@ class Run:
                 f"run '{self.path}' was made with plugin files, which are code and never loaded by "
                 f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"
             )
-        return load_recipe(self.folder.recipe, registry.load(self.plugins))
+        return load_recipe(self.folder.recipe, plugin_registry.load(self.plugins))
 
     @cached_property
     def generator(self) -> Model:
@@ -234,7 +333,7 @@ class Lines(Silent):
         """Give a warning."""
         warnings.warn(text, stacklevel=3)
 
-    def logged(self, training: Training, entry: dict[str, Any]) -> None:
+    def logged(self, training: TrainingState, entry: dict[str, Any]) -> None:
         """Print step, time left and the sums of both sides, every ten seconds."""
         if time.monotonic() - self.told < SECONDS_BETWEEN_LINES:
             return

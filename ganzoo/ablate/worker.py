@@ -9,18 +9,21 @@ import functools
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo import session
 from ganzoo.common.errors import GanzooError
+from ganzoo.recipe.check import load
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import OUT_OF_TIME, state_of
+from ganzoo.training.place import Place
+from ganzoo.training.state import Silent
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
-    from ganzoo.training.machine import Machine
     from ganzoo.training.parts import Assembly
 
 PROBE_SECONDS = 2.0
@@ -33,10 +36,7 @@ class Setup:
 
     plugins: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
-    data: str | None = None
-    offline: bool = False
-    device: str = "cpu"
-    threads: int = 1
+    place: Place = field(default_factory=lambda: Place("cpu", threads=1))
     minutes: float | None = None
     metrics: tuple[str, ...] = ()
     """Scores that every cell must be able to take."""
@@ -50,7 +50,7 @@ class Task:
     folder: str = ""
     frozen: str = ""
     device: str = ""
-    """Where to run instead of ``setup.device``: each local worker has its own GPU."""
+    """Where to run instead of the place's device: each local worker has its own GPU."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,12 @@ def _run(task: Task) -> Answer:
     if before.status == "done":
         return Answer()
     try:
-        registry, machine = _surroundings(task)
-        from ganzoo.recipe.check import load
-
-        parts = _assembled(load(run.recipe, registry), task, registry, machine)
+        registry = _registry(task.setup.plugins, task.setup.block)
+        parts = _built(load(run.recipe, registry), task, registry)
     except Exception as error:
         run.set_status("failed", before.step, f"not started: {error}")
         raise
-    from ganzoo.report.run_page import leave_page
     from ganzoo.runs import checkpoint
-    from ganzoo.training.loop import start
-    from ganzoo.training.state import Silent
 
     resume = bool(checkpoint.newest(run.checkpoints))
     if not resume:
@@ -103,11 +98,10 @@ def _run(task: Task) -> Answer:
         left = max(minutes - _minutes_spent(run), 1e-3)
     begun = time.monotonic()
     try:
-        outcome = start(parts, registry, run, Silent(), resume=resume, minutes=left)
+        outcome = session.train(parts, run, registry, Silent(), resume=resume, minutes=left)
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
-        leave_page(run, Silent().warn)
     if outcome.status != "done" and outcome.reason.endswith(OUT_OF_TIME):
         run.write_json("result.json", outcome.result)
     return Answer(exit_code=outcome.exit_code)
@@ -115,18 +109,15 @@ def _run(task: Task) -> Answer:
 
 def _probe(task: Task) -> Answer:
     """Build what a recipe names, run the first-step guards, and time some steps; keep nothing."""
-    registry, machine = _surroundings(task)
-    from ganzoo.recipe.check import load
-    from ganzoo.training.guards import try_out
-    from ganzoo.training.state import Silent
+    import torch  # noqa: F401  before the clock runs
 
+    registry = _registry(task.setup.plugins, task.setup.block)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
         path.write_text(task.frozen)
         recipe = load(path, registry)
     begun = time.monotonic()
-    parts = _assembled(recipe, task, registry, machine)
-    try_out(parts, Silent())
+    parts = _built(recipe, task, registry, is_tried=True)
     _check_scores(parts, task, registry)
     built = time.monotonic() - begun
     parts.step(0, parts.feed, observe=False)
@@ -142,7 +133,6 @@ def _probe(task: Task) -> Answer:
 def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
     """Raise GanzooError where a score that will be compared cannot be taken."""
     from ganzoo.measure.watch import watch
-    from ganzoo.training.state import Silent
 
     unmeasured = watch(parts, registry, Silent().warn).unmeasured
     missing = {unmeasured[name]: name for name in task.setup.metrics if name in unmeasured}
@@ -151,22 +141,10 @@ def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
         raise GanzooError("\n".join(lines))
 
 
-def _assembled(recipe: Recipe, task: Task, registry: Registry, machine: Machine) -> Assembly:
+def _built(recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False) -> Assembly:
     """Build the parts. An ablation never trains on another data set than it names."""
-    from ganzoo.common.data_root import DataRoot, data_root
-    from ganzoo.training.parts import assemble
-    from ganzoo.training.state import Silent
-
-    root = DataRoot(data_root(task.setup.data), not task.setup.offline)
-    return assemble(recipe, registry, root, machine, warn=Silent().warn, allow_fallback=False)
-
-
-def _surroundings(task: Task) -> tuple[Registry, Machine]:
-    from ganzoo.training.machine import prepare
-
-    setup = task.setup
-    machine, _ = prepare(task.device or setup.device, threads=setup.threads)
-    return _registry(setup.plugins, setup.block), machine
+    place = replace(task.setup.place, device=task.device or task.setup.place.device)
+    return session.build(recipe, registry, place, Silent(), allow_fallback=False, is_tried=is_tried)
 
 
 @functools.cache

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganzoo.cli import output as streams
-from ganzoo.cli.options import Place
 from ganzoo.cli.summaries import resume_command
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.cli.progress import Display
@@ -36,50 +36,38 @@ class Launch:
             GanzooError: if a part cannot be built or trains nothing.
         """
         self.display.note("the recipe is in order; building data and networks …")
-        from ganzoo.common.data_root import DataRoot, data_root
-        from ganzoo.training.guards import try_out
-        from ganzoo.training.machine import prepare
-        from ganzoo.training.parts import assemble
+        from ganzoo import session
 
-        place, display = self.place, self.display
-        machine, warning = prepare(
-            place.device,
-            threads=place.threads,
-            workers=place.workers,
-            precision=place.precision,
-            deterministic=place.deterministic,
+        display = self.display
+        return session.build(
+            recipe,
+            self.registry,
+            self.place,
+            display,
+            lacking=display.warn,
+            progress=display.transfers,
         )
-        if warning:
-            display.warn(warning)
-        root = DataRoot(data_root(place.data), not place.offline, display.transfers)
-        parts = assemble(recipe, self.registry, root, machine, warn=display.warn)
-        try_out(parts, display)
-        return parts
 
     def train(self, parts: Assembly, run: RunDir, *, resume: bool) -> int:
         """Train in the folder ``run``, print the result and return the exit code."""
-        from ganzoo.common.errors import GanzooError
-        from ganzoo.report.run_page import leave_page
-        from ganzoo.training.loop import start
+        from ganzoo import session
 
         try:
-            outcome = start(
+            outcome = session.train(
                 parts,
-                self.registry,
                 run,
+                self.registry,
                 self.display,
                 resume=resume,
                 minutes=self.minutes,
                 track=self.track,
             )
-        except GanzooError:
-            leave_page(run, self.display.warn)
-            raise
         except KeyboardInterrupt as stop:
             stop.add_note(f"go on from the last checkpoint: {resume_command(run)}")
             raise
         finally:
             self.display.close()
+        self.display.conclude()
         self.print_result(run, {"reason": outcome.reason, **outcome.result})
         return outcome.exit_code
 

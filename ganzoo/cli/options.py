@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ganzoo.cli.summaries import OUT
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -39,19 +40,6 @@ class Parts:
             names = ", ".join(sorted({item.name for item in found.broken}))
             warn(f"failed to load: {names}; see why with: ganzoo plugins")
         return found
-
-
-@dataclass(frozen=True)
-class Place:
-    """What belongs to the machine and not to a recipe."""
-
-    device: str
-    data: str | None
-    threads: int
-    workers: int
-    offline: bool
-    precision: str = "auto"
-    deterministic: bool = False
 
 
 def plugin_options(function: F) -> F:

@@ -20,8 +20,7 @@ from ganzoo.common.errors import printable
 from ganzoo.runs.log import scores, terms
 
 if TYPE_CHECKING:
-    from ganzoo.training.loop import Training
-    from ganzoo.training.state import Outcome
+    from ganzoo.training.state import Outcome, TrainingState
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class Display:
         self._terms = ""
         self._scores = ""
         self._sheet: Path | None = None
+        self._ended: tuple[TrainingState, Outcome] | None = None
         self._updated = 0.0
         self._has_estimate = False
 
@@ -84,7 +84,7 @@ class Display:
         self.transfers.close()
         print_warning(self.console, text)
 
-    def started(self, training: Training) -> None:
+    def started(self, training: TrainingState) -> None:
         """Show the first screen and begin to draw."""
         self.transfers.close()
         if self.verbosity < 0:
@@ -102,7 +102,7 @@ class Display:
             self._live.start(refresh=True)
         self._updated = time.monotonic()
 
-    def stepped(self, training: Training) -> None:
+    def stepped(self, training: TrainingState) -> None:
         """Draw the bar, or write a line if the last was written long ago."""
         now = time.monotonic()
         if training.step == training.first_step + 1 and self.verbosity >= 0:
@@ -123,7 +123,7 @@ class Display:
         if now - self._updated >= LINE_S:
             self._line(training)
 
-    def logged(self, training: Training, entry: dict[str, Any]) -> None:
+    def logged(self, training: TrainingState, entry: dict[str, Any]) -> None:
         """Take over the new terms."""
         is_first = not self._terms
         self._terms = terms(entry)
@@ -135,29 +135,30 @@ class Display:
             if self._live is None:
                 self.note(self._scores)
 
-    def sampled(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
+    def sampled(self, training: TrainingState, path: Path, step: int) -> None:  # noqa: ARG002
         """Say where the first sheet is; the bar shows the newest."""
         if self.verbosity > 0 or (self._sheet is None and self._live is None):
             self.note(f"pictures: {path}")
         self._sheet = path
 
-    def saved(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
+    def saved(self, training: TrainingState, path: Path, step: int) -> None:  # noqa: ARG002
         """Say it to those who asked for detail."""
         if self.verbosity > 0:
             self.note(f"saved: {path}")
 
-    def finished(self, training: Training, outcome: Outcome) -> None:
-        """Take the bar away, write the run's page and say how it ended."""
-        from ganzoo.report.run_page import leave_page
-
+    def finished(self, training: TrainingState, outcome: Outcome) -> None:
+        """Take the bar away; ``conclude`` says how it ended."""
         self.close()
-        leave_page(training.run, self.warn)
-        if self.verbosity >= 0:
-            self._rows(last_screen(training, outcome))
+        self._ended = training, outcome
+
+    def conclude(self) -> None:
+        """Say how the run ended, once all of its files are written."""
+        if self._ended is not None and self.verbosity >= 0:
+            self._rows(last_screen(*self._ended))
 
     # What it looks like
 
-    def _bar(self, training: Training) -> RenderableType:
+    def _bar(self, training: TrainingState) -> RenderableType:
         parts = training.parts
         row = Table.grid(padding=(0, 1))
         row.add_row(
@@ -169,7 +170,7 @@ class Display:
         below = "\n".join(filter(None, [_speed(training), self._terms, self._scores, sheet]))
         return Group(row, Text(printable(below, 2000), style="dim"))
 
-    def _line(self, training: Training) -> None:
+    def _line(self, training: TrainingState) -> None:
         self._updated = time.monotonic()
         parts = training.parts
         where = f"step {training.step:,}/{parts.steps:,}, epoch {parts.epoch(training.step):.2f}"
@@ -192,7 +193,7 @@ class Display:
         self.console.print(Text(text), soft_wrap=True)
 
 
-def _speed(training: Training) -> str:
+def _speed(training: TrainingState) -> str:
     if training.step == training.first_step:
         return ""
     return (

@@ -10,8 +10,7 @@ from ganzoo.runs.log import terms
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
-    from ganzoo.training.loop import Training
-    from ganzoo.training.state import Outcome
+    from ganzoo.training.state import Outcome, TrainingState
 import shlex
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from ganzoo.runs.plugin_files import plugin_files
 Rows = list[tuple[str, str]]
 
 
-def first_screen(training: Training) -> Rows:
+def first_screen(training: TrainingState) -> Rows:
     """Return what is trained on what, where it goes, and how to stop and go on."""
     parts, run, recipe = training.parts, training.run, training.parts.recipe
     state = parts.machine.state()
@@ -51,7 +50,7 @@ def first_screen(training: Training) -> Rows:
     return rows
 
 
-def last_screen(training: Training, outcome: Outcome) -> Rows:
+def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     """Return how the run ended and where its files are."""
     run, result = training.run, outcome.result
     steps = training.step - training.first_step

@@ -20,12 +20,11 @@ from ganzoo.measure.watch import watch
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec, MetricSpec
 from ganzoo.plugin.types import ImageData, ImageShape
-from ganzoo.recipe.model import Measure, Recipe
+from ganzoo.recipe.model import Measure
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.feed import pick, shape_of
-from ganzoo.training.machine import Machine
-from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.parts import Assembly
 from ganzoo.training.randomness import observing
 
 USUAL = ("frechet", "kernel", "neighbourhoods", "class_histogram")
@@ -57,22 +56,17 @@ def usual(registry: Registry) -> list[MetricSpec]:
 
 
 def measure_run(
-    run: RunDir,
-    recipe: Recipe,
-    registry: Registry,
-    root: DataRoot,
-    machine: Machine,
-    warn: Callable[[str], None],
+    run: RunDir, parts: Assembly, registry: Registry, warn: Callable[[str], None]
 ) -> Measured:
     """Measure a run at its newest checkpoint.
+
+    Args:
+        parts: built from its recipe; the checkpoint's weights are put into them.
 
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
         NotPrepared: if the data set's classifier has to be trained first.
     """
-    if not recipe.metric:
-        recipe = recipe.model_copy(update={"metric": usual(registry)})
-    parts = assemble(recipe, registry, root, machine, warn=warn)
     tensors, state = _newest(run)
     checkpoint.unpack_module("generator", parts.generator.network, tensors)
     checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)

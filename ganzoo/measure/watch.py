@@ -18,14 +18,12 @@ from ganzoo.measure.select import network_for
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData
+from ganzoo.runs.log import MEASURES
 from ganzoo.training.half_step import seen_shape
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
     from ganzoo.training.parts import Assembly
-
-PREFIX = "m/"
-"""Goes before the names of scores in the log."""
 
 
 @dataclass
@@ -70,7 +68,7 @@ class Watch:
             for score, scale in spec.scores.items():
                 name = named(spec, score)
                 self._remember(name, found[name], step, lower=scale.lower_is_better)
-        return {PREFIX + name: value for name, value in found.items()}
+        return {MEASURES + name: value for name, value in found.items()}
 
     def _remember(self, name: str, value: float, step: int, *, lower: bool) -> None:
         entry = {"value": value, "step": step}

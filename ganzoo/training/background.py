@@ -76,6 +76,7 @@ class CudaCopier:
                 if tensor.device.type == "cuda":
                     place = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
                     arriving[name] = place.copy_(tensor, non_blocking=True)
+                    # ``kept`` goes at the end of this method, the copy may still be reading.
                     tensor.record_stream(self.stream)
                 else:
                     arriving[name] = tensor

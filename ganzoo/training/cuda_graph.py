@@ -50,6 +50,8 @@ class CudaRecorder:
     def warm_up(self, work: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Do the work on the stream that will capture it."""
         current = torch.cuda.current_stream()
+        # What libraries set up at their first use on a stream, as cuBLAS does its workspace, cannot
+        # be captured.
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
             result = work()
@@ -154,6 +156,7 @@ class GraphStep:
             for count in sorted(updates)
             for k in range(count)
         )
+        # A graph repeats launches, not decisions: what Python decides must be part of the pattern.
         return (*due, *map(len, _tensors(inputs)))
 
     def _warm_up(self, step: int, inputs: Inputs, observe: bool) -> dict[str, Tensor]:
@@ -170,6 +173,8 @@ class GraphStep:
         """Keep step counts on the device, and learning rates that change."""
         changes = side.spec.schedule != "constant"
         for group in side.optimizer.param_groups:
+            # Adam reads its step count to correct its bias; on the host it would be a constant of
+            # the graph.
             if "capturable" in group:
                 group["capturable"] = True
             elif changes:

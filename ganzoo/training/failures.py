@@ -5,20 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 
 from ganzoo.common.errors import GanzooError, TrainingError
 from ganzoo.runs import checkpoint
 from ganzoo.training.parts import Assembly
-
-if TYPE_CHECKING:
-    from ganzoo.training.loop import Training
+from ganzoo.training.state import TrainingState
 
 
 @contextmanager
-def failures(training: Training) -> Iterator[None]:
+def failures(training: TrainingState) -> Iterator[None]:
     """Record a failure in the run's status and turn out-of-memory errors into advice."""
     try:
         yield
@@ -42,7 +39,7 @@ def failures(training: Training) -> Iterator[None]:
         training.parts.feed.close()
 
 
-def _record_failure(training: Training, reason: str) -> None:
+def _record_failure(training: TrainingState, reason: str) -> None:
     status = "interrupted" if reason.startswith("KeyboardInterrupt") else "failed"
     for problem in training.aside.close():
         training.reporter.warn(f"another thing went wrong while files were written: {problem}")
@@ -68,7 +65,7 @@ def out_of_memory(parts: Assembly) -> str:
     )
 
 
-def predict_disk_use(training: Training) -> None:
+def predict_disk_use(training: TrainingState) -> None:
     """Warn before step 1 when the run will not fit onto the disk."""
     parts = training.parts
     weights = sum(

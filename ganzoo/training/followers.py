@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.common.text import is_number
@@ -14,10 +14,7 @@ from ganzoo.plugin.contract import say
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import RunInfo
 from ganzoo.training.randomness import observing
-from ganzoo.training.state import Outcome, Reporter
-
-if TYPE_CHECKING:
-    from ganzoo.training.loop import Training
+from ganzoo.training.state import Outcome, Reporter, TrainingState
 
 
 class Tracked:
@@ -54,7 +51,7 @@ class Tracked:
         """Say something nobody should miss."""
         self.reporter.warn(text)
 
-    def started(self, training: Training) -> None:
+    def started(self, training: TrainingState) -> None:
         """The first step is about to be made."""
         self.reporter.started(training)
         path = training.run.path
@@ -68,34 +65,34 @@ class Tracked:
         )
         self._call("ganzoo_run_started")
 
-    def stepped(self, training: Training) -> None:
+    def stepped(self, training: TrainingState) -> None:
         """A step was made."""
         self.reporter.stepped(training)
 
-    def logged(self, training: Training, entry: dict[str, Any]) -> None:
+    def logged(self, training: TrainingState, entry: dict[str, Any]) -> None:
         """A line was added to the log."""
         self.reporter.logged(training, entry)
         values = {name: value for name, value in entry.items() if is_number(value)}
         values.pop("step", None)
         self._call("ganzoo_logged", step=training.step, values=values)
 
-    def sampled(self, training: Training, path: Path, step: int) -> None:
+    def sampled(self, training: TrainingState, path: Path, step: int) -> None:
         """A sheet was written."""
         self.reporter.sampled(training, path, step)
         self._call("ganzoo_sampled", step=step, path=path)
 
-    def saved(self, training: Training, path: Path, step: int) -> None:
+    def saved(self, training: TrainingState, path: Path, step: int) -> None:
         """A checkpoint was written."""
         self.reporter.saved(training, path, step)
         self._call("ganzoo_checkpointed", step=step, path=path)
 
-    def finished(self, training: Training, outcome: Outcome) -> None:
+    def finished(self, training: TrainingState, outcome: Outcome) -> None:
         """The run ended: done or interrupted."""
         self._end(training.step, outcome.status, outcome.result)
         self.reporter.finished(training, outcome)
 
     @contextlib.contextmanager
-    def following(self, training: Training) -> Iterator[None]:
+    def following(self, training: TrainingState) -> Iterator[None]:
         """Tell the plugins of a failure inside the block, too."""
         try:
             yield

@@ -45,12 +45,14 @@ class HalfStep:
         self.real_labels = self.fake_labels = batch.labels
         self.real = batch.images
         self.fake = fake
+        # Before any logits: only what asks for a gradient when it is scored has one afterwards.
         if "real_gradient" in needs:
             self.real = self.real.detach().requires_grad_()
         if "fake_gradient" in needs and not fake.requires_grad:
             self.fake = fake.detach().requires_grad_()
         self._discriminator = discriminator
         self._uses_labels = uses_labels
+        # One pass or two differ where batch norm mixes images; the generator scores fakes alone.
         self._joint = joint and role == "discriminator"
 
     @property
@@ -167,6 +169,8 @@ def terms_of(recipe: Recipe, context: HalfStep, active: list[RegularizerSpec]) -
                     f"found {found}; take the mean over the batch"
                 )
             every = source.every if isinstance(source, RegularizerSpec) else 1
+            # Lazy regularization (Karras et al. 2020, arXiv:1912.04958, appendix B): taken in every
+            # k-th update and k times as strong. A product with 1 would cost a launch.
             terms[name] = value * every if every > 1 else value
     return terms
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ganzoo.common.files import publish
-from ganzoo.measure.watch import PREFIX, Watch, watch
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe.model import freeze
@@ -23,6 +21,7 @@ from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.log import MEASURES
 from ganzoo.runs.weights import facts
 from ganzoo.runs.weights import write_weights as write_weights_file
 from ganzoo.training import saving
@@ -31,67 +30,18 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
-from ganzoo.training.machine import environment, peak_memory_mib
+from ganzoo.training.machine import environment
 from ganzoo.training.parts import Assembly
 from ganzoo.training.randomness import observing
 from ganzoo.training.signals import Stop, stopping
-from ganzoo.training.state import Outcome, Reporter
+from ganzoo.training.state import Measures, NoMeasures, Outcome, Reporter, TrainingState
 
 POINTS_SHOWN = 2000
 """Real points in the picture of a data set of points."""
 
 
-@dataclass
-class Training:
-    """A run in progress."""
-
-    parts: Assembly
-    registry: Registry
-    run: RunDir
-    reporter: Reporter
-    health: Health
-    fixed: Tensor
-    measures: Watch
-    aside: Aside = field(default_factory=Aside)
-    step: int = 0
-    """Steps finished."""
-    log_lines: int = 0
-    first_step: int = 0
-    """Steps that were finished when this process began."""
-    window: list[dict[str, Tensor]] = field(default_factory=list)
-    last: dict[str, float] = field(default_factory=dict)
-    seconds_before: float = 0.0
-    """Time that earlier processes trained, up to the last line of the log that was kept."""
-    started_at: float = field(default_factory=time.monotonic)
-    logged_at: float = field(default_factory=time.monotonic)
-    logged_step: int = 0
-
-    @property
-    def seconds(self) -> float:
-        """Time since this process began to train."""
-        return time.monotonic() - self.started_at
-
-    @property
-    def total_seconds(self) -> float:
-        """Time the run has trained, in all its processes."""
-        return self.seconds_before + self.seconds
-
-    @property
-    def images_per_second(self) -> float:
-        """Real images seen per second since this process began to train."""
-        done = (self.step - self.first_step) * self.parts.images_per_step()
-        return done / max(self.seconds, 1e-9)
-
-    @property
-    def seconds_left(self) -> float:
-        """Expected time to the end, from the mean step so far."""
-        done = self.step - self.first_step
-        return self.seconds / max(done, 1) * (self.parts.steps - self.step)
-
-    @property
-    def peak_memory_mib(self) -> float:
-        """The most memory that this process has held, in MiB; of a GPU, where it trains there."""
-        return peak_memory_mib(self.parts.machine.device)
+class Training(TrainingState):
+    """A run in progress, and what moves it on."""
 
     # The loop
 
@@ -222,7 +172,7 @@ class Training:
             self.last = {
                 name: value
                 for name, value in entries[-1].items()
-                if "/" in name and not name.startswith(PREFIX)
+                if "/" in name and not name.startswith(MEASURES)
             }
         return {
             "status": status,
@@ -283,8 +233,13 @@ def start(
     resume: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
+    measured: Callable[[], Measures] = NoMeasures,
 ) -> Outcome:
     """Train in the folder ``run``, from the beginning or from its newest checkpoint.
+
+    Args:
+        track: trackers that were asked for.
+        measured: returns the run's measures; called once the folder is this process's own.
 
     Raises:
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
@@ -294,7 +249,7 @@ def start(
     followed = Tracked(reporter, registry, track)
     reporter = followed
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
-        training = at_the_start(parts, registry, run, reporter)
+        training = at_the_start(parts, registry, run, reporter, measured)
         if resume:
             saving.restore(training)
         else:
@@ -310,7 +265,13 @@ def start(
         return outcome
 
 
-def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Reporter) -> Training:
+def at_the_start(
+    parts: Assembly,
+    registry: Registry,
+    run: RunDir,
+    reporter: Reporter,
+    measured: Callable[[], Measures] = NoMeasures,
+) -> Training:
     """Return a run that has made no step yet."""
     real = real_images(parts.data, parts.shape, 64)
     device = parts.machine.device
@@ -321,7 +282,7 @@ def at_the_start(parts: Assembly, registry: Registry, run: RunDir, reporter: Rep
         reporter,
         Health(diversity(real), reporter.warn, contrast(real)),
         parts.noise.fixed_latents(parts.recipe.latent, places(parts)),
-        watch(parts, registry, reporter.warn),
+        measured(),
         Aside(CudaCopier(device) if device.type == "cuda" else None),
     )
 

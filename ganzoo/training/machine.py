@@ -29,6 +29,11 @@ class Machine:
     chooses_threads: bool = False
     """Whether nobody asked for a number of threads, so that small networks may get fewer."""
 
+    @property
+    def peak_memory_mib(self) -> float:
+        """The most memory that this process has held, in MiB; of a GPU, where this is one."""
+        return peak_memory_mib(self.device)
+
     def state(self) -> dict[str, Any]:
         """Return what decides the bits of a run beside its recipe."""
         return {

@@ -22,6 +22,7 @@ from ganzoo.recipe.model import Latent
 def key(seed: int, stream: str, *position: int) -> int:
     """Return 63 bits that depend on all of the arguments and on nothing else."""
     text = ":".join([str(seed), stream, *map(str, position)])
+    # Not ``hash``: that of a string is another in every process.
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
@@ -81,6 +82,7 @@ def observing(*modules: nn.Module) -> Iterator[None]:
     python_state = random.getstate()
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None
+    # Only where CUDA is in use: to look at its generators would start it, with memory and seconds.
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if in_use else []
     try:

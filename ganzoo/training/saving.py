@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,12 +15,10 @@ from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.background import Tensors
-
-if TYPE_CHECKING:
-    from ganzoo.training.loop import Training
+from ganzoo.training.state import TrainingState
 
 
-def save(training: Training) -> None:
+def save(training: TrainingState) -> None:
     """Write a checkpoint; of the others, keep the newest K and the best by the first metric.
 
     Raises:
@@ -43,6 +41,8 @@ def save(training: Training) -> None:
         tensors |= packed
     if parts.average is not None:
         tensors |= checkpoint.pack_module("average", parts.average.network)
+    # The terms since the last line of the log are saved too, or the next line of a resumed run
+    # would be another. NaN stands for a term that a step did not have.
     missing = torch.tensor(math.nan, device=parts.machine.device)
     for name in sorted({name for terms in training.window for name in terms}):
         tensors[f"window/{name}"] = torch.stack(
@@ -57,6 +57,7 @@ def save(training: Training) -> None:
         measures=training.measures.state(),
         machine=parts.machine.state(),
     )
+    # Read now: when the writer gets to it, the run may be steps further.
     step, best = training.step, training.measures.best_step
     path = path_of(training, step)
     kept = None if best is None else path_of(training, best)
@@ -70,12 +71,12 @@ def save(training: Training) -> None:
     training.aside.hand(tensors, write, lambda: training.reporter.saved(training, path, step))
 
 
-def path_of(training: Training, step: int) -> Path:
+def path_of(training: TrainingState, step: int) -> Path:
     """Return where the checkpoint after ``step`` steps lies."""
     return training.run.checkpoints / f"step-{step:06d}.safetensors"
 
 
-def restore(training: Training) -> None:
+def restore(training: TrainingState) -> None:
     """Go back to the newest checkpoint that can be read; leave things as they are without one.
 
     Raises:
@@ -102,7 +103,7 @@ def restore(training: Training) -> None:
     training.run.cut_log(0)
 
 
-def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None:
+def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) -> None:
     parts = training.parts
     if state.step > parts.steps:
         raise CheckpointError(f"the checkpoint is of step {state.step}, the run has {parts.steps}")
@@ -131,6 +132,7 @@ def _adopt(training: Training, tensors: dict[str, Tensor], state: State) -> None
     training.health.restore(state.health)
     training.measures.restore(state.measures)
     training.step = training.first_step = training.logged_step = state.step
+    # Lines after the checkpoint are of steps that are made again.
     training.log_lines = state.log_lines
     training.run.cut_log(state.log_lines)
     training.seconds_before = seconds_so_far(training.run)

@@ -17,6 +17,7 @@ from ganzoo.ablate.plan import read_plan
 from ganzoo.ablate.worker import Setup
 from ganzoo.plugin import registry
 from ganzoo.runs.record import State
+from ganzoo.training.place import Place
 from ganzoo.training.signals import Stop
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -64,8 +65,9 @@ def conducted(folder: Path, file: Path, cluster: Any, told: Told, stop: Stop) ->
     grid = expand(read_plan(str(file), loaded), loaded)
     made = experiment.create(folder, grid, ["ganzoo", "ablate", str(file)], "")
     engine = OnRay(cluster.address, None)
+    setup = Setup(place=Place("cpu", str(file.parent / "data"), threads=1))
     try:
-        driver.conduct(made, Setup(data=str(file.parent / "data")), engine, told, stop)
+        driver.conduct(made, setup, engine, told, stop)
     finally:
         engine.close()
     driver.write_tables(made, driver.compared(made))

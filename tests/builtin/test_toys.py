@@ -14,7 +14,8 @@ from ganzoo.plugin.registry import load as load_registry
 from ganzoo.recipe.check import load
 from ganzoo.recipe.model import Measure
 from ganzoo.report.points import SIDE, scatter
-from ganzoo.training.loop import new_run, start
+from ganzoo.session import train
+from ganzoo.training.loop import new_run
 from ganzoo.training.machine import Machine
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
@@ -122,7 +123,7 @@ def test_the_dirac_gan_goes_home_only_with_a_gradient_penalty(tmp_path: Path, ga
     parts = assemble(recipe, REGISTRY, NOWHERE, Machine(torch.device("cpu")), warn=print)
     run = new_run(parts, tmp_path, "dirac")
 
-    outcome = start(parts, REGISTRY, run, Silent())
+    outcome = train(parts, run, REGISTRY, Silent())
     course = [line["m/frechet"] for line in run.read_log() if "m/frechet" in line]
 
     assert course == pytest.approx(by_hand(200, 0.2, gamma), rel=1e-3, abs=1e-9)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import click
 import pytest
 from calling import Call
 
+from ganzoo import __version__
 from ganzoo.cli.app import ALIASES, VERBS, ganzoo
 
 PAGES = [
@@ -114,3 +117,15 @@ def test_version_is_one_line(call: Call) -> None:
     from ganzoo._version import __version__
 
     assert call("--version").stdout == f"ganzoo {__version__}\n"
+
+
+def test_python_m_ganzoo_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ganzoo", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"ganzoo {__version__}\n")

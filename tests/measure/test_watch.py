@@ -13,7 +13,8 @@ from ganzoo.plugin.registry import load as load_registry
 from ganzoo.recipe.check import load
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
-from ganzoo.training.loop import new_run, start
+from ganzoo.session import train
+from ganzoo.training.loop import new_run
 from ganzoo.training.machine import Machine
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
@@ -60,7 +61,7 @@ def run(
     reporter = told or Told()
     parts = assemble(recipe, REGISTRY, root, CPU, warn=reporter.warn)
     folder = into or new_run(parts, out, "test")
-    start(parts, REGISTRY, folder, reporter, resume=into is not None)
+    train(parts, folder, REGISTRY, reporter, resume=into is not None)
     return folder
 
 

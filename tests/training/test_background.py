@@ -17,8 +17,8 @@ from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.training import loop as train
 from ganzoo.training.background import MOST, Aside, CudaCopier, Tensors
-from ganzoo.training.loop import Training, start
-from ganzoo.training.state import Silent
+from ganzoo.training.loop import start
+from ganzoo.training.state import Silent, TrainingState
 
 
 class Late:
@@ -146,11 +146,11 @@ def test_a_run_leaves_the_same_files(tmp_path: Path, request: pytest.FixtureRequ
     told: list[tuple[str, int]] = []
 
     class Listener(Silent):
-        def sampled(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
+        def sampled(self, training: TrainingState, path: Path, step: int) -> None:  # noqa: ARG002
             assert path.exists()
             told.append(("sampled", step))
 
-        def saved(self, training: Training, path: Path, step: int) -> None:  # noqa: ARG002
+        def saved(self, training: TrainingState, path: Path, step: int) -> None:  # noqa: ARG002
             assert path.exists()
             told.append(("saved", step))
 
@@ -165,7 +165,7 @@ def test_a_run_leaves_the_same_files(tmp_path: Path, request: pytest.FixtureRequ
 @pytest.mark.usefixtures("beside")
 def test_a_run_that_fails_keeps_the_checkpoint_that_was_under_way(tmp_path: Path) -> None:
     class Failing(Silent):
-        def stepped(self, training: Training) -> None:
+        def stepped(self, training: TrainingState) -> None:
             if training.step == 4:
                 assert not checkpoint.newest(training.run.checkpoints)
                 raise ZeroDivisionError

@@ -13,8 +13,8 @@ from children import assembled, write_recipe
 from ganzoo.common.errors import TrainingError
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.failures import is_out_of_memory, predict_disk_use
-from ganzoo.training.loop import Training, start
-from ganzoo.training.state import Silent
+from ganzoo.training.loop import start
+from ganzoo.training.state import Silent, TrainingState
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_disk_that_will_not_do_is_told_before_the_first_step(
 
     told: list[str] = []
     reporter = SimpleNamespace(warn=told.append)
-    training = Training.__new__(Training)
+    training = TrainingState.__new__(TrainingState)
     training.parts, training.run, training.reporter = parts[0], RunDir(tmp_path), reporter  # type: ignore[assignment]
     training.fixed = torch.zeros(6, 8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
-from ganzoo.cli.options import Parts, Place, json_option, out_option, place_options, plugin_options
+from ganzoo.cli.options import Parts, json_option, out_option, place_options, plugin_options
 from ganzoo.common.errors import GanzooError
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.ablate.driver import Engine, Estimate
@@ -59,7 +61,6 @@ def ablate(
     """Train what is missing of an ablation FILE, and compare."""
     # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
     # goes on with what is missing, and a further seed or variant adds cells.
-    from dataclasses import replace
 
     from ganzoo.ablate import driver, experiment
     from ganzoo.ablate.grid import expand
@@ -113,10 +114,8 @@ def setup_of(grid: Grid, parts: Parts, place: Place) -> Setup:
     return Setup(
         tuple(str(file.expanduser().absolute()) for file in parts.plugin),
         tuple(parts.block),
-        str(data_root(place.data)),
-        place.offline,
-        place.device,
-        place.threads or 1,
+        # A worker cannot have processes of its own.
+        replace(place, data=str(data_root(place.data)), threads=place.threads or 1, workers=0),
         grid.plan.budget.minutes,
         tuple(grid.plan.metrics),
     )

@@ -14,7 +14,6 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     Parts,
-    Place,
     json_option,
     place_options,
     plugin_options,
@@ -22,6 +21,7 @@ from ganzoo.cli.options import (
     recipe_names,
     set_option,
 )
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.training.loop import Training

@@ -12,7 +12,6 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
     Parts,
-    Place,
     data_option,
     json_option,
     offline_option,
@@ -24,6 +23,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.cli.summaries import number
 from ganzoo.common.errors import GanzooError
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.cli.progress import Display
@@ -204,10 +204,10 @@ def _run(
     out: Path,
     display: Display,
 ) -> tuple[Measured, Path]:
-    from ganzoo.measure.afterwards import measure_run, write_result
+    from ganzoo import session
+    from ganzoo.measure.afterwards import write_result
     from ganzoo.recipe.check import load
     from ganzoo.runs.folder import find
-    from ganzoo.training import machine
 
     if Path(target).is_dir() and not (Path(target) / "recipe.toml").is_file():
         raise GanzooError(
@@ -222,11 +222,7 @@ def _run(
             )
     run = find(target, out)
     recipe = load(run.recipe, registry, overrides)
-    chosen, warning = machine.prepare(place.device, threads=place.threads, workers=place.workers)
-    if warning:
-        display.note(warning)
-    root = _root(place.data, place.offline, display)
-    found = measure_run(run, recipe, registry, root, chosen, display.warn)
+    found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     if not overrides and not write_result(run, found):
         display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")
     return found, run.path / SHEET

@@ -12,7 +12,6 @@ import click
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     Parts,
-    Place,
     json_option,
     minutes_option,
     out_option,
@@ -25,6 +24,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.cli.summaries import resume_command, short_name
 from ganzoo.common.errors import GanzooError
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.cli.launch import Launch

@@ -10,7 +10,6 @@ import click
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     Parts,
-    Place,
     json_option,
     minutes_option,
     out_option,
@@ -21,6 +20,7 @@ from ganzoo.cli.options import (
     set_option,
     track_option,
 )
+from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.cli.launch import Launch

@@ -115,11 +115,11 @@ def train(
 
     from ganzoo.common.errors import GanzooError
     from ganzoo.runs.folder import RunDir
-    from ganzoo.training.loop import Training, start
-    from ganzoo.training.state import Silent
+    from ganzoo.training.loop import start
+    from ganzoo.training.state import Silent, TrainingState
 
     class Stopper(Silent):
-        def stepped(self, training: Training) -> None:
+        def stepped(self, training: TrainingState) -> None:
             if training.step == stop_at:
                 os.kill(os.getpid(), signal.SIGTERM)
 

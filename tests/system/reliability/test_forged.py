@@ -14,9 +14,9 @@ from children import assembled, run_child, train, write_recipe
 from ganzoo.common.errors import CheckpointError
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
-from ganzoo.training.loop import Training
+from ganzoo.training.background import Aside
 from ganzoo.training.saving import restore
-from ganzoo.training.state import Silent
+from ganzoo.training.state import NoMeasures, Silent, TrainingState
 
 NASTY: list[Any] = [-1, 10**30, 0.5, "x", None, [], {}, True, [[[]]], {"alike": "x"}, "1e999"]
 
@@ -29,20 +29,20 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def training(folder: Path) -> Training:
+def training(folder: Path) -> TrainingState:
     """Return a run about to be resumed."""
-    from ganzoo.measure.watch import Watch
     from ganzoo.training.health import Health
 
     parts, registry = assembled(folder / "tiny.toml")
-    return Training(
+    return TrainingState(
         parts,
         registry,
         RunDir(folder / "run"),
         Silent(),
         Health(0.5, print),
         torch.zeros(6, 8),
-        Watch(parts, None, {}),
+        NoMeasures(),
+        Aside(),
     )
 
 

@@ -1,0 +1,28 @@
+"""What somebody asks of the machine; what came of it is a ``Machine``. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """What belongs to the machine and not to a recipe: where to compute, and where data lies.
+
+    Attributes:
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+        data: folder of the data sets, else $GANZOO_DATA.
+        threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
+        workers: processes that read images, where the data does not fit into memory.
+        offline: whether nothing may be downloaded.
+        precision: 'auto', 'fp32', 'tf32' or 'bf16'.
+        deterministic: take only algorithms that give the same bits every time.
+    """
+
+    device: str = "auto"
+    data: str | None = None
+    threads: int = 0
+    workers: int = 0
+    offline: bool = False
+    precision: str = "auto"
+    deterministic: bool = False
