@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo.cli.summaries import duration, number
 from ganzoo.common.errors import printable
+from ganzoo.common.text import duration, number
 from ganzoo.runs.record import last_entry
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.cli import output as streams
-from ganzoo.cli.summaries import resume_command
+from ganzoo.cli.summaries import resume_command, short_name
+from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -75,3 +76,61 @@ class Launch:
         """Print the run's folder, or all of its result; a reader who is gone is no failure."""
         shown = {"run": str(run.path), **result} if self.as_json else str(run.path)
         streams.result(shown, steady=True)
+
+
+def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = False) -> int:
+    """Train on; a run that is done is left alone unless its length was changed."""
+    status = run.read_json("status.json")
+    if status.get("status") == "done" and not is_extended:
+        launch.display.note(
+            f"run {short_name(run)} is done, at step {status.get('step')}; to train on: "
+            f"ganzoo resume {short_name(run)} --set train.epochs=N"
+        )
+        launch.print_result(run, run.read_json("result.json"))
+        return 0
+    built = launch.build(recipe)
+    refuse_other_data(run, built)
+    if is_extended:
+        extend(run, built, status, launch.display)
+    return launch.train(built, run, resume=True)
+
+
+def refuse_other_data(run: RunDir, parts: Assembly) -> None:
+    """Raise GanzooError where the data is not that which the run began with."""
+    was = run.read_json("environment.json").get("data")
+    if not isinstance(was, dict) or was.get("fingerprint") == parts.data.fingerprint:
+        return
+    raise GanzooError(
+        f"run {short_name(run)} began on {was.get('name')!r} ({was.get('images')} images, "
+        f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {parts.data_name!r} "
+        f"({len(parts.data)} images, {parts.data.fingerprint[:12]}); give the same data with "
+        f"--data, or begin anew: ganzoo run {run.recipe}"
+    )
+
+
+def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Display) -> None:
+    """Make the run longer: its frozen recipe becomes the new one.
+
+    Raises:
+        GanzooError: if it is already longer than that.
+    """
+    from ganzoo.common.files import publish
+    from ganzoo.recipe.model import freeze
+
+    made = status.get("step")
+    if isinstance(made, int) and parts.steps < made:
+        raise GanzooError(
+            f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
+        )
+    record = run.read_json("environment.json")
+    with run.locked():
+        publish(run.recipe, freeze(parts.recipe))
+        if record:
+            run.write_json("environment.json", {**record, "steps": parts.steps})
+    display.note(f"the run now ends at step {parts.steps:,}")
+    optimizers = parts.recipe.optimizer
+    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
+        display.warn(
+            "the learning rate's schedule is stretched to the new length: the result differs from "
+            "that of a run which had this length from its beginning"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.cli.summaries import OUT
+from ganzoo.cli import output as streams
+from ganzoo.cli.summaries import OUT, short_name
+from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.model import Recipe
+    from ganzoo.runs.folder import RunDir
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Which plugins a command works with."""
+class PluginFiles:
+    """Which plugins a command works with: files to load, and names to leave out."""
 
     plugin: tuple[Path, ...]
     block: tuple[str, ...]
@@ -41,9 +46,27 @@ class Parts:
             warn(f"failed to load: {names}; see why with: ganzoo plugins")
         return found
 
+    def recipe_of(self, run: RunDir) -> Recipe:
+        """Return the recipe of a run whose model is used.
+
+        Raises:
+            GanzooError: if it was made with plugin files that were not named; they are code, and
+                nothing in a run folder is executed by itself.
+        """
+        from ganzoo.recipe.check import load
+        from ganzoo.runs.plugin_files import missing_plugin_files
+
+        if missing := missing_plugin_files(run, self.plugin):
+            options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
+            raise GanzooError(
+                f"run {short_name(run)} was made with plugin files, which are code and never "
+                f"loaded by themselves; if you trust them, add: {options}"
+            )
+        return load(run.recipe, self.load(streams.warn))
+
 
 def plugin_options(function: F) -> F:
-    """Add ``--plugin`` and ``--block``; the function gets them as ``parts``."""
+    """Add ``--plugin`` and ``--block``; the function gets them as ``plugin_files``."""
 
     @click.option(
         "--plugin",
@@ -56,7 +79,7 @@ def plugin_options(function: F) -> F:
     @functools.wraps(function)
     def gathered(*args: Any, plugin: tuple[Path, ...], block: tuple[str, ...], **rest: Any) -> Any:
         names = [name.strip() for given in block for name in given.split(",")]
-        return function(*args, parts=Parts(plugin, tuple(filter(None, names))), **rest)
+        return function(*args, plugin_files=PluginFiles(plugin, tuple(filter(None, names))), **rest)
 
     return gathered  # type: ignore[return-value]
 

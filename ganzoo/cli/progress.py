@@ -1,4 +1,4 @@
-"""A run on the terminal: a bar where there is one, a line now and then elsewhere."""
+"""Progress on the terminal, of a run and of downloads: a bar, or a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rich.table import Table
 from rich.text import Text
 
 from ganzoo.cli.output import console, hanging, label_and_text, print_warning
-from ganzoo.cli.summaries import Rows, duration, first_screen, last_screen
+from ganzoo.cli.summaries import Rows, first_screen, last_screen
 from ganzoo.common.errors import printable
+from ganzoo.common.text import duration
 from ganzoo.runs.log import scores, terms
-
-if TYPE_CHECKING:
-    from ganzoo.training.state import Outcome, TrainingState
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+    from ganzoo.training.state import Outcome, TrainingState
 
 REDRAW_S = 0.25
 """Seconds between drawings of the bar."""
 LABEL = 8
 """Least width of the labels, so that rows that come later stand below the others."""
+TRANSFER_REDRAW_S = 0.1
+"""Seconds between drawings of the bar of a download."""
 LINE_S = 10.0
 """Seconds between lines where there is no bar."""
 ESTIMATE_S = 3.0
@@ -202,10 +202,6 @@ def _speed(training: TrainingState) -> str:
     )
 
 
-SECONDS_BETWEEN_LINES = 10.0
-SECONDS_BETWEEN_DRAWINGS = 0.1
-
-
 class Transfers:
     """A ``Progress`` as data sets call it: a bar on a terminal, a line now and then elsewhere."""
 
@@ -215,13 +211,13 @@ class Transfers:
         self._quiet = quiet
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._told = -SECONDS_BETWEEN_LINES
+        self._told = -LINE_S
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` (0 where unknown) is done."""
         if self._drawn:
             self._draw(what, done, total)
-        elif not self._quiet and time.monotonic() - self._told >= SECONDS_BETWEEN_LINES:
+        elif not self._quiet and time.monotonic() - self._told >= LINE_S:
             self._told = time.monotonic()
             of = f"{done / total:.0%}" if total else f"{done:,}"
             self._console.print(f"{printable(what)}: {of}", soft_wrap=True)
@@ -257,7 +253,7 @@ class Transfers:
             self._bars.start()
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(printable(what))
-        is_due = time.monotonic() - self._told >= SECONDS_BETWEEN_DRAWINGS
+        is_due = time.monotonic() - self._told >= TRANSFER_REDRAW_S
         if is_due or done == total:
             self._told = time.monotonic()
             bar = self._tasks[what]

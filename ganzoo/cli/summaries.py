@@ -1,23 +1,24 @@
-"""What a run says of itself before its first step and after its last, as rows of label and text."""
+"""A run in words: its first screen and its last, how far it is, and how to go on with it."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.common.text import duration, number
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import terms
+from ganzoo.runs.plugin_files import plugin_files
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
     from ganzoo.training.state import Outcome, TrainingState
-import shlex
-from pathlib import Path
 
-from ganzoo.common.text import duration as duration
-from ganzoo.common.text import number as number
-from ganzoo.runs.plugin_files import plugin_files
 
+OUT = "runs"
+"""Where run folders go unless ``--out`` says otherwise."""
 Rows = list[tuple[str, str]]
 
 
@@ -130,8 +131,10 @@ def checkpoint_name(run: RunDir) -> str:
     return str(kept[-1]) if kept else "nothing"
 
 
-OUT = "runs"
-"""Where run folders go unless ``--out`` says otherwise."""
+def progress(row: Mapping[str, Any]) -> str:
+    """Return '310/4,480'."""
+    steps = row["steps"]
+    return f"{row['step']}" if steps is None else f"{row['step']}/{steps}"
 
 
 def resume_command(run: RunDir) -> str:

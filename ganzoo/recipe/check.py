@@ -3,40 +3,74 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ganzoo.common.errors import suggest
 from ganzoo.plugin.kinds import KINDS, Kind
-from ganzoo.plugin.specs import Spec
-from ganzoo.recipe.component import example
+from ganzoo.plugin.specs import DatasetSpec, Spec, Table
+from ganzoo.recipe.component import ByUse, example
 from ganzoo.recipe.layers import Keys
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
-from ganzoo.recipe.problems import SHOWN, Problem
-
-if TYPE_CHECKING:
-    from ganzoo.plugin.registry import Registry
-    from ganzoo.recipe.source import Source
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from ganzoo.recipe.problems import RecipeError
+from ganzoo.recipe.model import Recipe, freeze
+from ganzoo.recipe.overrides import layer
+from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
 from ganzoo.recipe.source import Source, read
 from ganzoo.recipe.toml import MAX_BYTES
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
-from ganzoo.recipe.model import Recipe, freeze
 
 Model = TypeVar("Model", bound=BaseModel)
 Found = tuple[Keys, ErrorDetails | str]
 """The keys of a mistake, and pydantic's error or our message."""
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
+    return check(read(path, overrides), registry)
+
+
+def check(source: Source, registry: Registry) -> Recipe:
+    """Return the recipe that ``source`` describes.
+
+    Raises:
+        RecipeError: with every mistake in it.
+    """
+    recipe, problems, count = problems_of(source, registry, Recipe)
+    if recipe is None or problems:
+        raise RecipeError(problems, count)
+    size = len(freeze(recipe).encode())
+    if size > MAX_BYTES:
+        message = f"{size} bytes with every default written out; {MAX_BYTES} are allowed"
+        raise RecipeError([source.problem((), message)])
+    return recipe
+
+
+def dataset_named(name: str, overrides: tuple[str, ...], registry: Registry) -> DatasetSpec:
+    """Return a data set's spec with fields given as ``key=value``.
+
+    Raises:
+        RecipeError: with everything that is wrong with them.
+    """
+    registry.find("dataset", name)
+    given = [f"dataset.use={name}", *(f"dataset.{override.strip()}" for override in overrides)]
+    chosen, problems, count = problems_of(Source(OVERRIDE, layer(given)), registry, _DatasetAlone)
+    if chosen is None or problems:
+        raise RecipeError(problems, count)
+    return chosen.dataset
+
+
+class _DatasetAlone(Table):
+    """A recipe of which only the data set is wanted."""
+
+    dataset: Annotated[DatasetSpec, ByUse()]
 
 
 def problems_of(
@@ -204,24 +238,3 @@ def _components(
         use = table.get("use")
         if isinstance(use, str) and use in specs:
             yield keys, specs[use]
-
-
-def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
-    return check(read(path, overrides), registry)
-
-
-def check(source: Source, registry: Registry) -> Recipe:
-    """Return the recipe that ``source`` describes.
-
-    Raises:
-        RecipeError: with every mistake in it.
-    """
-    recipe, problems, count = problems_of(source, registry, Recipe)
-    if recipe is None or problems:
-        raise RecipeError(problems, count)
-    size = len(freeze(recipe).encode())
-    if size > MAX_BYTES:
-        message = f"{size} bytes with every default written out; {MAX_BYTES} are allowed"
-        raise RecipeError([source.problem((), message)])
-    return recipe

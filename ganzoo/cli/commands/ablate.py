@@ -11,7 +11,13 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
-from ganzoo.cli.options import Parts, json_option, out_option, place_options, plugin_options
+from ganzoo.cli.options import (
+    PluginFiles,
+    json_option,
+    out_option,
+    place_options,
+    plugin_options,
+)
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
@@ -48,7 +54,7 @@ def ablate(
     settings: Settings,
     *,
     file: str,
-    parts: Parts,
+    plugin_files: PluginFiles,
     place: Place,
     jobs: int | None,
     on: str | None,
@@ -70,11 +76,11 @@ def ablate(
     from ganzoo.runs.plugin_files import keep_plugin_files
     from ganzoo.training.signals import stopping
 
-    registry = parts.load(streams.warn)
+    registry = plugin_files.load(streams.warn)
     written = read_plan(file, registry)
     grid = expand(written, registry)
     grid = replace(grid, name=name or grid.name)
-    setup = setup_of(grid, parts, place)
+    setup = setup_of(grid, plugin_files, place)
     engine = engine_of(on, jobs, place)
     with Display(settings.verbosity) as display, stopping(lambda: None) as stop:
         board = Board(display, grid)
@@ -106,14 +112,14 @@ def ablate(
     return concluded(made, board, stop.exit_code, as_json=as_json)
 
 
-def setup_of(grid: Grid, parts: Parts, place: Place) -> Setup:
+def setup_of(grid: Grid, plugin_files: PluginFiles, place: Place) -> Setup:
     """Return what the workers need to know beside their cells."""
     from ganzoo.ablate.worker import Setup
     from ganzoo.common.data_root import data_root
 
     return Setup(
-        tuple(str(file.expanduser().absolute()) for file in parts.plugin),
-        tuple(parts.block),
+        tuple(str(file.expanduser().absolute()) for file in plugin_files.plugin),
+        tuple(plugin_files.block),
         # A worker cannot have processes of its own.
         replace(place, data=str(data_root(place.data)), threads=place.threads or 1, workers=0),
         grid.plan.budget.minutes,
@@ -171,7 +177,7 @@ def show_cells(
     from ganzoo.ablate.experiment import needs_work
     from ganzoo.ablate.sentences import changes_of
     from ganzoo.cli.output import show_table
-    from ganzoo.cli.summaries import duration
+    from ganzoo.common.text import duration
     from ganzoo.runs.record import State, state_of
 
     states = {
@@ -224,12 +230,12 @@ def concluded(made: Experiment, board: Board, exit_code: int, *, as_json: bool) 
     """Write and print the tables; return the exit code."""
     from ganzoo.ablate import driver
     from ganzoo.ablate.page import write_page
-    from ganzoo.cli.commands.compare import show
+    from ganzoo.cli.comparison import show_comparison
 
     result = driver.compared(made)
     driver.write_tables(made, result)
     page = write_page(made, result)
-    show(result, as_json=as_json)
+    show_comparison(result, as_json=as_json)
     board.note(f"page: {page}")
     failed = sum(run.state.status == "failed" for run in result.runs)
     unfinished = sum(not run.state.is_final for run in result.runs)

@@ -13,7 +13,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
-    Parts,
+    PluginFiles,
     json_option,
     place_options,
     plugin_options,
@@ -55,7 +55,7 @@ def bench(
     recipe: str,
     overrides: tuple[str, ...],
     seconds: float,
-    parts: Parts,
+    plugin_files: PluginFiles,
     place: Place,
     as_json: bool,
 ) -> int:
@@ -70,7 +70,7 @@ def bench(
     # Only steps and their log: what is done now and then would fall into one turn or another.
     rare = ("samples.every=0", "checkpoint.every=0", "metric=[]", "train.steps=100000000")
     with Display(settings.verbosity) as display, tempfile.TemporaryDirectory() as folder:
-        registry = parts.load(display.warn)
+        registry = plugin_files.load(display.warn)
         checked = load(find_recipe(recipe), registry, (*overrides, *rare))
         built = Launch(registry, place, display, None, as_json).build(checked)
         run = new_run(built, Path(folder), "bench")

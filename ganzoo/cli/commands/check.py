@@ -8,7 +8,7 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import Parts, json_option, plugin_options, recipe_names, set_option
+from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names, set_option
 from ganzoo.common.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 @plugin_options
 @json_option
 def check(
-    *, recipes: tuple[str, ...], overrides: tuple[str, ...], parts: Parts, as_json: bool
+    *,
+    recipes: tuple[str, ...],
+    overrides: tuple[str, ...],
+    plugin_files: PluginFiles,
+    as_json: bool,
 ) -> int:
     """Report every mistake in recipes, with file and line."""
-    registry = parts.load(streams.warn)
+    registry = plugin_files.load(streams.warn)
     reports = [examined(name, registry, overrides) for name in recipes]
     if as_json:
         streams.result(
@@ -70,11 +74,11 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
     examples=["ganzoo schema > recipe.schema.json", "ganzoo schema --plugin my_loss.py"],
 )
 @plugin_options
-def schema(*, parts: Parts) -> None:
+def schema(*, plugin_files: PluginFiles) -> None:
     """Print the JSON schema of recipes, for editors.
 
     An editor uses it for a recipe that begins with: #:schema ./recipe.schema.json
     """
     from ganzoo.recipe.schema import schema as schema_of
 
-    streams.result(schema_of(parts.load(streams.warn)))
+    streams.result(schema_of(plugin_files.load(streams.warn)))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import json_option, out_option, run_names
-
-if TYPE_CHECKING:
-    from ganzoo.ablate.formats import Result
 
 
 @click.command(
@@ -45,41 +41,14 @@ def compare(
     Runs that differ in their seed alone are one variant; variants are paired by seed. The first
     RUN's variant is the baseline.
     """
-    from ganzoo.ablate import formats as writing
+    from ganzoo.ablate import formats
     from ganzoo.ablate.compare_runs import compared_runs
+    from ganzoo.cli.comparison import show_comparison
 
     result = compared_runs(names, out, metrics)
     if as_csv:
-        click.echo(writing.as_csv(result), nl=False)
+        click.echo(formats.as_csv(result), nl=False)
     elif as_markdown:
-        streams.result(writing.as_markdown(result), whole=True)
+        streams.result(formats.as_markdown(result), whole=True)
     else:
-        show(result, as_json=as_json)
-
-
-def show(result: Result, *, as_json: bool = False) -> None:
-    """Print a comparison."""
-    from ganzoo.ablate import formats as writing
-    from ganzoo.ablate import sentences as words
-    from ganzoo.ablate.sentences import changes_of
-    from ganzoo.cli.output import show_table
-
-    if as_json:
-        streams.result({**writing.content(result), "surroundings": dict(result.surroundings)})
-        return
-    if result.question:
-        streams.say(result.question)
-    for comparison, best in writing.by_metric(result):
-        streams.say()
-        rows = writing.rows(comparison, best)
-        show_table(writing.title(result, comparison), writing.COLUMNS, rows)
-        for line in [*writing.effects(comparison), *writing.notes(result, comparison, best)]:
-            streams.say(f"  {line}")
-    streams.say()
-    for name, changes in result.changes.items():
-        if name != result.baseline:
-            streams.say(f"{name} differs in {changes_of(changes, most=8)}")
-    for metric in result.missing:
-        streams.say(f"no run has a score '{metric}'")
-    for line in [*words.differing(result.surroundings), *words.troubles(result.runs)]:
-        streams.say(line)
+        show_comparison(result, as_json=as_json)

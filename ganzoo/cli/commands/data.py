@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
-    Parts,
+    PluginFiles,
     data_option,
     json_option,
     offline_option,
@@ -18,18 +18,10 @@ from ganzoo.cli.options import (
 )
 from ganzoo.cli.summaries import count
 from ganzoo.common.errors import DataError
-from ganzoo.plugin.specs import DatasetSpec, Table
-from ganzoo.recipe.component import ByUse
 
 if TYPE_CHECKING:
-    from ganzoo.plugin.registry import Registry
+    from ganzoo.plugin.specs import DatasetSpec
     from ganzoo.plugin.types import ImageData
-
-
-class Choice(Table):
-    """The one table of a recipe that is needed here."""
-
-    dataset: Annotated[DatasetSpec, ByUse()]
 
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
@@ -50,7 +42,7 @@ def get(
     *,
     name: str,
     overrides: tuple[str, ...],
-    parts: Parts,
+    plugin_files: PluginFiles,
     data: str | None,
     offline: bool,
     as_json: bool,
@@ -58,9 +50,10 @@ def get(
     """Download data set NAME unless it is there, and check it."""
     from ganzoo.cli.progress import Display
     from ganzoo.common.data_root import DataRoot, data_root
+    from ganzoo.recipe.check import dataset_named
 
     with Display(settings.verbosity) as display:
-        spec = dataset(name, overrides, parts.load(display.warn))
+        spec = dataset_named(name, overrides, plugin_files.load(display.warn))
         root = DataRoot(data_root(data), not offline, display.transfers)
         facts = {"train": about(spec, spec.build(root))}
         try:
@@ -89,25 +82,6 @@ def path(*, data: str | None, as_json: bool) -> None:
 
     folder = str(data_root(data))
     streams.result({"folder": folder} if as_json else folder)
-
-
-def dataset(name: str, overrides: tuple[str, ...], registry: Registry) -> DatasetSpec:
-    """Return the data set's spec with the fields given on the command line.
-
-    Raises:
-        RecipeError: with everything that is wrong with them.
-    """
-    from ganzoo.recipe.check import problems_of
-    from ganzoo.recipe.overrides import layer
-    from ganzoo.recipe.problems import OVERRIDE, RecipeError
-    from ganzoo.recipe.source import Source
-
-    registry.find("dataset", name)
-    given = [f"dataset.use={name}", *(f"dataset.{override.strip()}" for override in overrides)]
-    chosen, problems, count = problems_of(Source(OVERRIDE, layer(given)), registry, Choice)
-    if chosen is None or problems:
-        raise RecipeError(problems, count)
-    return chosen.dataset
 
 
 def about(spec: DatasetSpec, images: ImageData) -> dict[str, Any]:

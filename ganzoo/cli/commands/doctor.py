@@ -16,7 +16,7 @@ import click
 from ganzoo._version import __version__
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import Parts, data_option, json_option, out_option, plugin_options
+from ganzoo.cli.options import PluginFiles, data_option, json_option, out_option, plugin_options
 from ganzoo.cli.summaries import count
 from ganzoo.common.errors import GanzooError
 
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 @data_option
 @out_option
 @json_option
-def doctor(*, parts: Parts, data: str | None, out: Path, as_json: bool) -> int:
+def doctor(*, plugin_files: PluginFiles, data: str | None, out: Path, as_json: bool) -> int:
     """Look for what is missing or broken; exit with 2 if so."""
     findings = [
         Finding("ganzoo", OK, __version__),
@@ -53,7 +53,7 @@ def doctor(*, parts: Parts, data: str | None, out: Path, as_json: bool) -> int:
         *packages(),
         *devices(),
         *folders(data, out),
-        *plugin_health(parts),
+        *plugin_health(plugin_files),
     ]
     broken = [item for item in findings if item.state == BROKEN]
     if as_json:
@@ -135,10 +135,10 @@ def folder(what: str, path: Path, remedy: str) -> Finding:
     )
 
 
-def plugin_health(parts: Parts) -> Iterator[Finding]:
+def plugin_health(plugin_files: PluginFiles) -> Iterator[Finding]:
     """Look at the plugins."""
     try:
-        registry = parts.load()
+        registry = plugin_files.load()
     except GanzooError as error:
         yield Finding("plugins", BROKEN, str(error))
         return

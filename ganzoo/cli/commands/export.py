@@ -8,8 +8,7 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.commands.sample import recipe_of
-from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, run_names
 
 FORMATS = ["safetensors", "pt2", "onnx", "hub"]
 
@@ -40,7 +39,7 @@ def export(
     file: Path | None,
     no_ema: bool,
     licence: str,
-    parts: Parts,
+    plugin_files: PluginFiles,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -55,7 +54,7 @@ def export(
     from ganzoo.sampling.export import export as write
     from ganzoo.sampling.model import open_model
 
-    recipe = recipe_of(run, parts)
+    recipe = plugin_files.recipe_of(run)
     model = open_model(run, recipe, average=not no_ema)
     path = file or run.path / "exported" / ("hub" if to == "hub" else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)

@@ -10,9 +10,10 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import Parts, json_option, out_option, plugin_options
+from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options
 from ganzoo.cli.output import show_table
-from ganzoo.cli.summaries import number
+from ganzoo.cli.summaries import progress
+from ganzoo.common.text import number
 from ganzoo.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Section(NamedTuple):
 @plugin_options
 @out_option
 @json_option
-def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
+def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: bool) -> None:
     """List recipes, runs, data or the components of a kind.
 
     WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
@@ -52,7 +53,7 @@ def list_things(*, what: str, parts: Parts, out: Path, as_json: bool) -> None:
     if chosen not in choices:
         near = suggest(what, [*choices, *others])
         raise GanzooError(f"nothing named {what!r} to list{near}; there are {', '.join(choices)}")
-    registry = None if chosen in {"recipes", "runs"} else parts.load(streams.warn)
+    registry = None if chosen in {"recipes", "runs"} else plugin_files.load(streams.warn)
     names = [name for name in choices if name != "all"] if chosen == "all" else [chosen]
     sections = {name: section(name, registry, out) for name in names}
     if as_json:
@@ -145,9 +146,3 @@ def losses(last: dict[str, Any]) -> str:
     """Return the sums of both sides, '1.369, 0.714'."""
     found = [last[name] for name in ("d/loss", "g/loss") if name in last]
     return ", ".join(map(number, found))
-
-
-def progress(row: dict[str, Any]) -> str:
-    """Return '310/4,480'."""
-    steps = row["steps"]
-    return f"{row['step']}" if steps is None else f"{row['step']}/{steps}"

@@ -11,7 +11,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
-    Parts,
+    PluginFiles,
     data_option,
     json_option,
     offline_option,
@@ -21,8 +21,8 @@ from ganzoo.cli.options import (
     run_names,
     set_option,
 )
-from ganzoo.cli.summaries import number
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.text import number
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def of(
     target: str,
     dataset: str | None,
     overrides: tuple[str, ...],
-    parts: Parts,
+    plugin_files: PluginFiles,
     place: Place,
     out: Path,
     as_json: bool,
@@ -89,7 +89,7 @@ def of(
     from ganzoo.cli.progress import Display
 
     with Display(settings.verbosity) as display:
-        registry = parts.load(display.warn)
+        registry = plugin_files.load(display.warn)
         if dataset is not None:
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
         else:
@@ -120,7 +120,7 @@ def prepare(
     *,
     name: str,
     overrides: tuple[str, ...],
-    parts: Parts,
+    plugin_files: PluginFiles,
     data: str | None,
     offline: bool,
     as_json: bool,
@@ -130,18 +130,18 @@ def prepare(
     Once for a data set, on one CPU thread, the same weights every time: seconds for the digits,
     a few minutes for MNIST. It is kept in the data folder with its accuracy and its SHA-256.
     """
-    from ganzoo.cli.commands.data import dataset
     from ganzoo.cli.progress import Display
     from ganzoo.measure.classifier import path_of
     from ganzoo.measure.classifier import prepare as train
+    from ganzoo.recipe.check import dataset_named
 
     with Display(settings.verbosity) as display:
-        registry = parts.load(display.warn)
+        registry = plugin_files.load(display.warn)
         root = _root(data, offline, display)
-        spec = dataset(name, overrides, registry)
+        spec = dataset_named(name, overrides, registry)
         if spec.judge is not None:
             display.warn(f"{spec.use} is read digit by digit: preparing {spec.judge}")
-            spec = dataset(spec.judge, (), registry)
+            spec = dataset_named(spec.judge, (), registry)
         network = train(spec, root)
         path = path_of(root.path, spec.use, spec.build(root).fingerprint)
     facts = {
@@ -236,13 +236,13 @@ def _folder(
     place: Place,
     display: Display,
 ) -> tuple[Measured, Path]:
-    from ganzoo.cli.commands.data import dataset
     from ganzoo.measure.afterwards import folder, measure_images
+    from ganzoo.recipe.check import dataset_named
     from ganzoo.recipe.model import Measure
     from ganzoo.training.feed import shape_of
 
     root = _root(place.data, place.offline, display)
-    spec = dataset(dataset_name, overrides, registry)
+    spec = dataset_named(dataset_name, overrides, registry)
     images = folder(Path(target), shape_of(spec.build(root), spec), registry, root)
     for note in images.notes:
         display.warn(note)

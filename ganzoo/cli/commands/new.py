@@ -10,7 +10,7 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Group
-from ganzoo.cli.options import Parts, json_option, plugin_options, recipe_names
+from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -83,13 +83,19 @@ def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
 @plugin_options
 @json_option
 def recipe(
-    *, name: str, below: str | None, out: Path, parts: Parts, as_json: bool, **given: str | None
+    *,
+    name: str,
+    below: str | None,
+    out: Path,
+    plugin_files: PluginFiles,
+    as_json: bool,
+    **given: str | None,
 ) -> None:
     """Write NAME.toml: a copy of a recipe, or one with parts you choose."""
     from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.new import BASE, write
 
-    registry = parts.load(streams.warn)
+    registry = plugin_files.load(streams.warn)
     chosen = {kind: use for kind, use in given.items() if use is not None}
     if below is None and not chosen:
         if not sys.stdin.isatty():

@@ -11,7 +11,7 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Group
-from ganzoo.cli.options import Parts, data_option, json_option, plugin_options
+from ganzoo.cli.options import PluginFiles, data_option, json_option, plugin_options
 from ganzoo.cli.output import show_table
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 @plugin_options
 @json_option
 @click.pass_context
-def plugins(context: click.Context, *, parts: Parts, as_json: bool) -> None:
+def plugins(context: click.Context, *, plugin_files: PluginFiles, as_json: bool) -> None:
     """List plugins: installed, named, blocked and broken; check one."""
     if context.invoked_subcommand is not None:
         return
-    registry = parts.load()
+    registry = plugin_files.load()
     rows = plugin_rows(registry)
     if as_json:
         streams.result(rows)
@@ -60,7 +60,7 @@ def plugins(context: click.Context, *, parts: Parts, as_json: bool) -> None:
 @plugin_options
 @data_option
 @json_option
-def check(*, target: str, parts: Parts, data: str | None, as_json: bool) -> int:
+def check(*, target: str, plugin_files: PluginFiles, data: str | None, as_json: bool) -> int:
     """Try whether a plugin, a component or a file keeps all it promises.
 
     Nothing is downloaded: data sets are tried where their files are.
@@ -70,8 +70,8 @@ def check(*, target: str, parts: Parts, data: str | None, as_json: bool) -> int:
     from ganzoo.testing.targets import of_names
 
     if target.endswith(".py"):
-        parts = replace(parts, plugin=(*parts.plugin, Path(target)))
-    registry = parts.load()
+        plugin_files = replace(plugin_files, plugin=(*plugin_files.plugin, Path(target)))
+    registry = plugin_files.load()
     root = DataRoot(data_root(data), download=False)
     report = Report.of(of_names(registry, target, {"root": root}))
     if as_json:

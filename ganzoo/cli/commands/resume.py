@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
-    Parts,
+    PluginFiles,
     json_option,
     minutes_option,
     out_option,
@@ -27,12 +27,10 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
-    from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
     from ganzoo.runs.folder import RunDir
-    from ganzoo.training.parts import Assembly
 
 BUDGET = ("train.epochs", "train.steps")
 """The only keys that may differ when a run goes on."""
@@ -61,7 +59,7 @@ def resume(
     *,
     name: str,
     overrides: tuple[str, ...],
-    parts: Parts,
+    plugin_files: PluginFiles,
     place: Place,
     minutes: float | None,
     out: Path,
@@ -72,37 +70,20 @@ def resume(
 
     Only train.epochs and train.steps may be changed.
     """
-    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load
     from ganzoo.runs.folder import find
 
     run = find(name, out)
     with Display(settings.verbosity) as display:
-        check_plugin_files(run, parts.plugin, display)
-        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
+        check_plugin_files(run, plugin_files.plugin, display)
+        launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         compare_plugins(run, launch.registry, display)
         frozen = load(run.recipe, launch.registry)
         recipe = load(run.recipe, launch.registry, overrides)
         refuse_other_changes(run, frozen, recipe)
-        return continued(launch, run, recipe, is_extended=recipe != frozen)
-
-
-def continued(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = False) -> int:
-    """Train on; a run that is done is left alone unless its length was changed."""
-    status = run.read_json("status.json")
-    if status.get("status") == "done" and not is_extended:
-        launch.display.note(
-            f"run {short_name(run)} is done, at step {status.get('step')}; to train on: "
-            f"ganzoo resume {short_name(run)} --set train.epochs=N"
-        )
-        launch.print_result(run, run.read_json("result.json"))
-        return 0
-    built = launch.build(recipe)
-    refuse_other_data(run, built)
-    if is_extended:
-        extend(run, built, status, launch.display)
-    return launch.train(built, run, resume=True)
+        return go_on(launch, run, recipe, is_extended=recipe != frozen)
 
 
 def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> None:
@@ -173,47 +154,6 @@ def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
             f"run {short_name(run)} goes on with its own recipe, where only "
             f"{' and '.join(BUDGET)} may change; this would change:\n{listed}\n"
             f"for another run: ganzoo run {run.recipe} --set ..."
-        )
-
-
-def refuse_other_data(run: RunDir, parts: Assembly) -> None:
-    """Raise GanzooError where the data is not that which the run began with."""
-    was = run.read_json("environment.json").get("data")
-    if not isinstance(was, dict) or was.get("fingerprint") == parts.data.fingerprint:
-        return
-    raise GanzooError(
-        f"run {short_name(run)} began on {was.get('name')!r} ({was.get('images')} images, "
-        f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {parts.data_name!r} "
-        f"({len(parts.data)} images, {parts.data.fingerprint[:12]}); give the same data with "
-        f"--data, or begin anew: ganzoo run {run.recipe}"
-    )
-
-
-def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Display) -> None:
-    """Make the run longer: its frozen recipe becomes the new one.
-
-    Raises:
-        GanzooError: if it is already longer than that.
-    """
-    from ganzoo.common.files import publish
-    from ganzoo.recipe.model import freeze
-
-    made = status.get("step")
-    if isinstance(made, int) and parts.steps < made:
-        raise GanzooError(
-            f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
-        )
-    record = run.read_json("environment.json")
-    with run.locked():
-        publish(run.recipe, freeze(parts.recipe))
-        if record:
-            run.write_json("environment.json", {**record, "steps": parts.steps})
-    display.note(f"the run now ends at step {parts.steps:,}")
-    optimizers = parts.recipe.optimizer
-    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
-        display.warn(
-            "the learning rate's schedule is stretched to the new length: the result differs from "
-            "that of a run which had this length from its beginning"
         )
 
 

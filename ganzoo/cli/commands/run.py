@@ -9,7 +9,7 @@ import click
 
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
-    Parts,
+    PluginFiles,
     json_option,
     minutes_option,
     out_option,
@@ -54,7 +54,7 @@ def run(
     recipe: str,
     overrides: tuple[str, ...],
     seed: int | None,
-    parts: Parts,
+    plugin_files: PluginFiles,
     place: Place,
     minutes: float | None,
     out: Path,
@@ -65,8 +65,7 @@ def run(
     as_json: bool,
 ) -> int:
     """Train RECIPE: a file, or the name of a shipped recipe."""
-    from ganzoo.cli.commands.resume import continued
-    from ganzoo.cli.launch import Launch
+    from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load
     from ganzoo.recipe.source import find_recipe
@@ -75,12 +74,12 @@ def run(
         overrides = (*overrides, f"train.seed={seed}")
     path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
-        launch = Launch(parts.load(display.warn), place, display, minutes, as_json, track)
+        launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         checked = load(path, launch.registry, overrides)
         if dry_run:
             return look(launch, checked)
         if resume and (found := newest(checked, out)):
-            return continued(launch, found, checked)
+            return go_on(launch, found, checked)
         record = origin(path, overrides, launch, checked)
         return begin(launch, checked, out, name or path.stem, record)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,10 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, run_names
-from ganzoo.cli.summaries import short_name
+from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, run_names
 from ganzoo.common.errors import GanzooError
 
 if TYPE_CHECKING:
-    from ganzoo.recipe.model import Recipe
-    from ganzoo.runs.folder import RunDir
     from ganzoo.sampling.model import Model
 
 MADE = "made"
@@ -58,7 +54,7 @@ def sample(
     no_ema: bool,
     file: Path | None,
     device: str,
-    parts: Parts,
+    plugin_files: PluginFiles,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -75,7 +71,7 @@ def sample(
     from ganzoo.sampling.model import open_model
     from ganzoo.training.machine import choose_device
 
-    recipe = recipe_of(run, parts)
+    recipe = plugin_files.recipe_of(run)
     model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
     many = count or (33 if walk and not gif else 64)
     path = file or run.path / MADE / default_name(model, many, seed, label, walk, gif, single)
@@ -96,25 +92,6 @@ def sample(
         )  # fmt: skip
     else:
         streams.say(str(path))
-
-
-def recipe_of(run: RunDir, parts: Parts) -> Recipe:
-    """Return the recipe of a run whose model is used.
-
-    Raises:
-        GanzooError: if it was made with plugin files that were not named; they are code, and
-            nothing in a run folder is executed by itself.
-    """
-    from ganzoo.recipe.check import load
-    from ganzoo.runs.plugin_files import missing_plugin_files
-
-    if missing := missing_plugin_files(run, parts.plugin):
-        options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
-        raise GanzooError(
-            f"run {short_name(run)} was made with plugin files, which are code and never loaded "
-            f"by themselves; if you trust them, add: {options}"
-        )
-    return load(run.recipe, parts.load(streams.warn))
 
 
 def default_name(

@@ -10,10 +10,9 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.commands.list import progress
-from ganzoo.cli.options import Parts, json_option, out_option, plugin_options, set_option
+from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, set_option
 from ganzoo.cli.output import paragraphs, show_table
-from ganzoo.cli.summaries import resume_command
+from ganzoo.cli.summaries import progress, resume_command
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin.describe import documentation, fields, written
 from ganzoo.plugin.kinds import KINDS
@@ -39,7 +38,9 @@ if TYPE_CHECKING:
 @plugin_options
 @out_option
 @json_option
-def show(*, name: str, overrides: tuple[str, ...], parts: Parts, out: Path, as_json: bool) -> None:
+def show(
+    *, name: str, overrides: tuple[str, ...], plugin_files: PluginFiles, out: Path, as_json: bool
+) -> None:
     """Show the component, recipe or run called NAME.
 
     A component's fields with defaults and help; a recipe's keys and where each was written; a
@@ -52,8 +53,8 @@ def show(*, name: str, overrides: tuple[str, ...], parts: Parts, out: Path, as_j
     if (path / "recipe.toml").is_file():
         return show_run(name, out, as_json)
     if path.suffix == ".toml" or path.is_file() or name in shipped():
-        return show_recipe(name, overrides, parts, as_json)
-    registry = parts.load(streams.warn)
+        return show_recipe(name, overrides, plugin_files, as_json)
+    registry = plugin_files.load(streams.warn)
     if found := components(name, registry):
         return show_components(found, registry, as_json)
     if name == "last" or any(name in (run.id, run.path.name) for run in list_runs(out)):
@@ -113,13 +114,15 @@ def component_facts(spec: type[Spec], registry: Registry) -> dict[str, Any]:
     }
 
 
-def show_recipe(name: str, overrides: tuple[str, ...], parts: Parts, as_json: bool) -> None:
+def show_recipe(
+    name: str, overrides: tuple[str, ...], plugin_files: PluginFiles, as_json: bool
+) -> None:
     """Print every key of the finished recipe and where its value was written."""
     from ganzoo.recipe.check import check
     from ganzoo.recipe.source import find_recipe, read
 
     source = read(find_recipe(name), overrides)
-    recipe = check(source, parts.load(streams.warn))
+    recipe = check(source, plugin_files.load(streams.warn))
     rows = [
         {"key": ".".join(map(str, keys)), "value": value, "from": origin(source.root, keys)}
         for keys, value in leaves(recipe.model_dump())
