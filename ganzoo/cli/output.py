@@ -1,4 +1,4 @@
-"""stdout for results, stderr for progress; neither may break a run or a locale."""
+"""What goes to the terminal: results to stdout, messages to stderr, whatever they are made of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -19,15 +19,14 @@ from ganzoo.common.errors import printable
 from ganzoo.common.files import finite
 
 if TYPE_CHECKING:
-    from typing import IO
-
     from rich.console import Console
-
 
 PLAIN = {"×": "x", "·": "-", "…": "...", "–": "-", "→": "->", "±": "+-", "’": "'"}
 """What stands for a character that the terminal's encoding does not have."""
 LONGEST = 40_000
 """Characters of one message at most."""
+UNLIMITED = 10_000
+"""Width where there is no terminal: a pipe gets every line whole."""
 
 
 def prepare() -> None:
@@ -79,6 +78,74 @@ def tell(text: str) -> None:
     steady.flush()
 
 
+def warn(text: str) -> None:
+    """Write a warning to stderr."""
+    tell(f"WARNING {text}")
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table of results to stdout; the last column takes what room there is."""
+    from rich.table import Table
+    from rich.text import Text
+
+    is_wide = len(columns) > 8
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=is_wide)
+    for index, name in enumerate(columns):
+        table.add_column(name, no_wrap=index == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell), LONGEST)) for cell in row))
+    target = console("stdout")
+    if title:
+        target.print(Text(printable(title), style="bold"))
+    if target.is_terminal:
+        target.print(table)
+        return
+    with target.capture() as captured:
+        target.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def print_warning(target: Console, text: str) -> None:
+    """Print a warning: framed on a terminal, after 'WARNING' elsewhere."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    clean = Text(printable(text, LONGEST))
+    if not target.is_terminal:
+        target.print(Text(f"WARNING {clean.plain}"), soft_wrap=True)
+        return
+    target.print(
+        Panel(clean, title="WARNING", title_align="left", border_style="bold yellow", expand=False)
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Return text as it is, or in lines of the terminal's width where there is one."""
+    target = console("stdout")
+    if not target.is_terminal:
+        return text
+    return "\n\n".join(textwrap.fill(part, target.width) for part in text.split("\n\n"))
+
+
+def console(stream: str, *, steady: bool = False) -> Console:
+    """Return a console on 'stdout' or 'stderr' that takes no markup from anyone.
+
+    Args:
+        steady: whether it outlives its reader.
+    """
+    from rich.console import Console
+
+    file = getattr(sys, stream)
+    return Console(
+        file=cast(IO[str], Steady(file)) if steady else file,
+        width=None if file.isatty() else UNLIMITED,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
 def fitted(text: str, stream: TextIO) -> str:
     """Return text in lines that end between words, where ``stream`` is a terminal."""
     width = 0
@@ -109,21 +176,6 @@ def label_and_text(line: str) -> tuple[str, str]:
     return line[:start], line[start:]
 
 
-def warn(text: str) -> None:
-    """Write a warning to stderr."""
-    tell(f"WARNING {text}")
-
-
-def hush(stream: TextIO) -> None:
-    """Send the rest of what ``stream`` is given to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        with suppress(OSError, ValueError):
-            os.dup2(nowhere, stream.fileno())
-    finally:
-        os.close(nowhere)
-
-
 class Steady:
     """A stream whose reader may leave without stopping us."""
 
@@ -149,76 +201,19 @@ class Steady:
         return getattr(self._stream, name)
 
 
+def hush(stream: TextIO) -> None:
+    """Send the rest of what ``stream`` is given to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
+
+
 def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lost = error.object[error.start : error.end]
     plain = "".join(PLAIN.get(character, "?") for character in lost)
     return plain, error.end
-
-
-UNLIMITED = 10_000
-"""Width where there is no terminal: a pipe gets every line whole."""
-
-
-def console(stream: str, *, steady: bool = False) -> Console:
-    """Return a console on 'stdout' or 'stderr' that takes no markup from anyone.
-
-    Args:
-        steady: whether it outlives its reader.
-    """
-    from rich.console import Console
-
-    file = getattr(sys, stream)
-    return Console(
-        file=cast("IO[str]", Steady(file)) if steady else file,
-        width=None if file.isatty() else UNLIMITED,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-
-
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table of results to stdout; the last column takes what room there is."""
-    from rich.table import Table
-    from rich.text import Text
-
-    is_wide = len(columns) > 8
-    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=is_wide)
-    for index, name in enumerate(columns):
-        table.add_column(name, no_wrap=index == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell), LONGEST)) for cell in row))
-    target = console("stdout")
-    if title:
-        target.print(Text(printable(title), style="bold"))
-    if target.is_terminal:
-        target.print(table)
-        return
-    with target.capture() as captured:
-        target.print(table)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
-
-
-def paragraphs(text: str) -> str:
-    """Return text as it is, or in lines of the terminal's width where there is one."""
-    target = console("stdout")
-    if not target.is_terminal:
-        return text
-    return "\n\n".join(textwrap.fill(part, target.width) for part in text.split("\n\n"))
-
-
-def print_warning(target: Console, text: str) -> None:
-    """Print a warning: framed on a terminal, after 'WARNING' elsewhere."""
-    from rich.panel import Panel
-    from rich.text import Text
-
-    clean = Text(printable(text, LONGEST))
-    if not target.is_terminal:
-        target.print(Text(f"WARNING {clean.plain}"), soft_wrap=True)
-        return
-    target.print(
-        Panel(clean, title="WARNING", title_align="left", border_style="bold yellow", expand=False)
-    )

@@ -18,6 +18,8 @@ from ganzoo.training.randomness import key
 
 MOST_KEPT = 256 << 20
 """Bytes of features that are kept between metrics; a larger reference is looked at anew."""
+NEIGHBOURS = 5
+"""Training images beside each fake of a sheet."""
 
 
 @dataclass
@@ -147,14 +149,6 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
     return exact, numbers
 
 
-def _unit(images: Tensor) -> Tensor:
-    flat = images.flatten(1)
-    return flat.float() / 255 if images.dtype == torch.uint8 else flat.float()
-
-
-NEIGHBOURS = 5
-
-
 def neighbours(images: Tensor, train: ImageData, image: ImageShape) -> Image.Image:
     """Return a sheet with one row per fake: the fake, then its five nearest training images.
 
@@ -179,3 +173,8 @@ def shuffled(count: int, seed: int, stream: str) -> Tensor:
     """Return the numbers below ``count`` in an order that depends on seed and stream alone."""
     generator = torch.Generator().manual_seed(key(seed, stream, count))
     return torch.randperm(count, generator=generator)
+
+
+def _unit(images: Tensor) -> Tensor:
+    flat = images.flatten(1)
+    return flat.float() / 255 if images.dtype == torch.uint8 else flat.float()

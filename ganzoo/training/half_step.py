@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,6 @@ from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.feed import Batch
 from ganzoo.training.precision import called
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class HalfStep:
