@@ -1,4 +1,4 @@
-"""What the documentation takes from the program itself: commands, components, recipes, decisions.
+"""What the documentation takes from the program itself: commands, components, recipes, floors.
 
 A hook of MkDocs. A page says where with a comment: ``<!-- from the program: commands -->``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,15 @@ def keys() -> str:
     return "\n\n".join(parts)
 
 
+def floors() -> str:
+    """Return the floors of the package, each room with its purpose."""
+    helper = runpy.run_path(str(DOCS.parent / "tests/helpers/floors.py"))
+    rows = [
+        f"| {floor} | `{name}` | {cell(purpose)} |" for floor, name, purpose in helper["table"]()
+    ]
+    return "\n".join(["| floor | where | what it is for |", "| ---: | --- | --- |", *rows])
+
+
 def default(field: Any) -> str:
     """Return a field's default as a recipe writes it."""
     value = field.get_default(call_default_factory=True)
@@ -151,4 +161,5 @@ def cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands, "components": components, "recipes": recipes, "keys": keys,
+    "floors": floors,
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Errors, whole files, downloads and text: what knows nothing of GANs."""

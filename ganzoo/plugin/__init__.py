@@ -1,0 +1,1 @@
+"""What a component is, and how plugins are found, loaded and checked."""

@@ -1,5 +1,6 @@
-"""Pages of one file each: no network, nothing executed that is not ours, inert whatever it shows.
+"""What people look at: sheets of images, films, curves, and pages of one file each.
 
-``page`` fills the templates, ``charts`` lays out curves and intervals, ``ablation`` gathers what
-the page of an experiment shows. ``templates/base.html`` and ``style.css`` are shared by all pages.
+A page needs no network, executes nothing that is not ours, and is inert whatever it shows. ``page``
+fills the templates, ``charts`` lays out curves and intervals; ``templates/base.html`` and
+``style.css`` are shared by all pages.
 """

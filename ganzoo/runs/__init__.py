@@ -1,0 +1,1 @@
+"""The run folder: layout, lock, record, log, checkpoints and weights."""

@@ -1,0 +1,1 @@
+"""A trained generator: its images, exports and model card."""

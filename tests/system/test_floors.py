@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from floors import FLOORS, purpose, table
 
 ROOT = Path(__file__).parents[2]
-FLOORS: list[set[str]] = [
-    {"common", "_version"},
-    {"plugin"},
-    {"recipe", "runs"},
-    {"api", "report"},
-    {"training"},
-    {"measure", "sampling", "testing"},
-    {"session"},
-    {"ablate"},
-    {"cli", "__main__"},
-]
-"""From the ground up. A module imports from its own floor and from those below."""
+MOST_NAMES = 16
+"""Packages and modules in ``ganzoo/`` itself."""
 WITHOUT_TORCH = {"common", "_version", "plugin", "recipe", "api", "session", "cli"}
 """These do not import torch when they are imported."""
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "numpy"}
@@ -39,27 +31,37 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in sorted((ROOT / "ganzoo").rglob("*.py"))}
 
 
-def statements(node: ast.AST, *, lazy: bool = True) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports that can be executed: none that are for type checkers only.
+def statements(
+    node: ast.AST, *, lazy: bool = True, typing: bool = False
+) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports in a file.
 
     Args:
         node: where to look.
         lazy: whether those inside functions count.
+        typing: whether those count that are for type checkers only, and never executed.
     """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+        elif is_typing(child) and not typing:
+            assert isinstance(child, ast.If)
             for other in child.orelse:
                 yield from statements(other, lazy=lazy)
         elif lazy or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from statements(child, lazy=lazy)
+            yield from statements(child, lazy=lazy, typing=typing)
 
 
-def imported(path: Path, *, lazy: bool = True) -> set[str]:
+def is_typing(node: ast.AST) -> bool:
+    """Return whether a statement is ``if TYPE_CHECKING``."""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imported(path: Path, *, lazy: bool = True, typing: bool = False) -> set[str]:
     """Return the dotted names of all modules that a file imports."""
     found = set()
-    for statement in statements(ast.parse(path.read_text(encoding="utf-8")), lazy=lazy):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for statement in statements(tree, lazy=lazy, typing=typing):
         if isinstance(statement, ast.Import):
             found |= {alias.name for alias in statement.names}
             continue
@@ -84,21 +86,106 @@ def own(names: set[str]) -> set[str]:
     return {name for name in names if name.startswith("ganzoo.")}
 
 
+def needs() -> dict[str, set[str]]:
+    """Return for every file the files it needs, be it late or for its types only."""
+    return {
+        name: own(imported(path, typing=True)) - {name}
+        for name, path in MODULES.items()
+        if name != "ganzoo"
+    }
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return a way from a node back to itself, or nothing where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_every_name_in_the_package_has_its_floor_and_there_are_few() -> None:
+    names = {name.split(".")[1] for name in MODULES if name != "ganzoo"}
+
+    floors = {name: floor_of(f"ganzoo.{name}") for name in names}
+
+    assert len(FLOORS) == 9
+    assert set(floors.values()) == set(range(9))
+    assert len(names | {"__init__"}) <= MOST_NAMES
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if name != "ganzoo"])
 def test_imports_go_down(module: str) -> None:
     floor = floor_of(module)
 
-    upward = {name for name in own(imported(MODULES[module])) if floor_of(name) > floor}
+    ours = own(imported(MODULES[module], typing=True))
+    upward = {name for name in ours if floor_of(name) > floor}
 
     assert not upward, f"'{module}' is on floor {floor}"
 
 
-def test_no_two_modules_need_each_other() -> None:
-    graph = {name: own(imported(path)) - {name} for name, path in MODULES.items()}
+def test_no_two_packages_need_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for name, others in needs().items():
+        package = name.split(".")[1]
+        graph.setdefault(package, set()).update(
+            {other.split(".")[1] for other in others} - {package}
+        )
 
-    order = list(TopologicalSorter(graph).static_order())
+    assert not circle(graph)
 
-    assert set(MODULES) - {"ganzoo"} <= set(order)
+
+def test_no_two_files_need_each_other() -> None:
+    assert not circle(needs())
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "c", "b", "a"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
+def test_a_command_imports_no_other_command() -> None:
+    commands = "ganzoo.cli.commands"
+    each = {name: path for name, path in MODULES.items() if name.startswith(f"{commands}.")}
+
+    others = {
+        name: found
+        for name, path in each.items()
+        if (found := {one for one in imported(path, typing=True) if one.startswith(commands)})
+    }
+
+    assert len(each) > 10
+    assert not others
+
+
+def test_every_room_says_in_one_line_what_it_is_for() -> None:
+    purposes = {name: purpose(name) for names in FLOORS for name in names if name != "_version"}
+
+    wordless = [name for name, said in purposes.items() if said[-1:] not in {".", "?"}]
+    long = [name for name, said in purposes.items() if len(said) > 110]
+
+    assert not wordless
+    assert not long
+    assert {floor for floor, _, _ in table()} == set(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("page", "roots"),
+    [("CONTRIBUTING.md", (ROOT,)), ("docs/architecture.md", (ROOT, ROOT / "ganzoo"))],
+)
+def test_the_files_that_a_newcomer_is_led_to_are_there(page: str, roots: tuple[Path, ...]) -> None:
+    rows = re.findall(r"^\| (?!---).*", (ROOT / page).read_text(encoding="utf-8"), flags=re.M)
+
+    named = {
+        word
+        for row in rows
+        for word in re.findall(r"`([\w./*-]+)`", row)
+        if "/" in word and not word.startswith("templates/")
+    }
+
+    missing = {name for name in named if not any([*root.glob(name)] for root in roots)}
+    assert len(named) > 10
+    assert not missing
 
 
 def test_torch_stays_out_of_the_lower_floors_and_of_the_command_line() -> None:
