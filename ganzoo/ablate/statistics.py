@@ -64,8 +64,9 @@ def summarise(scores: Iterable[float]) -> Summary:
     values = np.asarray(list(scores), dtype=float)
     if not len(values):
         return Summary(0, None, None, None)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else None
-    return Summary(len(values), float(values.mean()), sd, float(np.median(values)))
+    mean, sd = _moments(values)
+    unit = _power_of_two(values)
+    return Summary(len(values), mean, sd, float(np.median(values / unit)) * unit)
 
 
 def paired(
@@ -75,28 +76,40 @@ def paired(
 
     With ``log`` the differences are taken of the logarithms, which makes the t-interval honest for
     skewed scores such as Frechet distances, and come back as ratios; a score that is not positive
-    has no logarithm, and then plain differences are taken (``ratio`` says which).
+    has no logarithm, and then plain differences are taken (``ratio`` says which). Differences that
+    are the same but for rounding have no effect size. Scores that are not finite have no test.
     """
     seeds = sorted(set(variant) & set(baseline))
-    log = log and all(variant[seed] > 0 and baseline[seed] > 0 for seed in seeds)
-    raw = np.array([variant[seed] - baseline[seed] for seed in seeds])
-    wins = int(np.sum(raw < 0 if lower_is_better else raw > 0))
+    first = np.array([variant[seed] for seed in seeds], float)
+    second = np.array([baseline[seed] for seed in seeds], float)
+    log = log and bool((first > 0).all() and (second > 0).all())
+    wins = int(np.sum(first < second if lower_is_better else first > second))
     if not seeds:
         return Difference(0, True, log, None, wins=0)
-    found = raw
     if log:
-        found = np.array([math.log(variant[seed] / baseline[seed]) for seed in seeds])
+        first, second = np.log(first), np.log(second)
+    return _of_pairs(first, second, log=log, wins=wins)
+
+
+def _of_pairs(first: np.ndarray, second: np.ndarray, *, log: bool, wins: int | None) -> Difference:
+    """Compare pairs of finite scores, or of their logarithms."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = first - second
+    if not np.isfinite(found).all():
+        return Difference(len(found), True, log, _known(float(found.mean())), wins=wins)
+    mean, sd = _moments(found)
     low, high = t_interval(found)
+    is_spread = sd is not None and sd > _rounding(first, second, log=log)
     return Difference(
-        n=len(seeds),
+        n=len(found),
         paired=True,
         ratio=log,
-        value=_back(float(found.mean()), log),
+        value=_back(mean, log),
         low=_back(low, log),
         high=_back(high, log),
         p=sign_flip(found) if len(found) > 1 else None,
         smallest_p=smallest_p(len(found)),
-        effect=_effect(found),
+        effect=mean / sd if is_spread and sd is not None else None,
         wins=wins,
     )
 
@@ -112,33 +125,32 @@ def unpaired(
     n = min(len(first), len(second))
     if n == 0:
         return Difference(0, False, log, None)
-    value = _back(float(first.mean() - second.mean()), log)
-    if n < 2:
+    (mean, sd), (other_mean, other_sd) = _moments(first), _moments(second)
+    value = _back(_known(mean - other_mean), log)
+    if sd is None or other_sd is None or not math.isfinite(sd + other_sd):
         return Difference(n, False, log, value)
-    spread = math.hypot(float(first.std()), float(second.std()))
-    if spread <= 1e-12 * max(abs(float(first.mean())), abs(float(second.mean())), 1e-300):
+    if math.hypot(sd, other_sd) <= _rounding(first, second, log=log):
         return Difference(n, False, log, value)
-    test = stats.ttest_ind(first, second, equal_var=False)
+    unit = max(_power_of_two(first), _power_of_two(second))
+    test = stats.ttest_ind(first / unit, second / unit, equal_var=False)
     interval = test.confidence_interval(CONFIDENCE)
     return Difference(
         n=n,
         paired=False,
         ratio=log,
         value=value,
-        low=_back(float(interval.low), log),
-        high=_back(float(interval.high), log),
+        low=_back(float(interval.low) * unit, log),
+        high=_back(float(interval.high) * unit, log),
         p=float(test.pvalue),
     )
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float | None]:
     """Return the 95 % t-interval of the mean; (None, None) with fewer than two values."""
-    found = np.asarray(values, dtype=float)
-    if len(found) < 2:
+    mean, sd = _moments(np.asarray(values, dtype=float))
+    if sd is None:
         return None, None
-    error = float(found.std(ddof=1)) / math.sqrt(len(found))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1)) * error
-    mean = float(found.mean())
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * (sd / math.sqrt(len(values)))
     return mean - half, mean + half
 
 
@@ -146,11 +158,15 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
     """Return the two-sided p of Fisher's sign-flip test that the differences' mean is zero.
 
     Under the null hypothesis each difference might as well have had the other sign; p is the share
-    of sign assignments with a mean at least as far from zero. Exact up to 16 pairs.
+    of sign assignments with a mean at least as far from zero. Exact up to 16 pairs. NaN where a
+    difference is not finite: there is no such share.
     """
     found = np.asarray(differences, dtype=float)
+    if not np.isfinite(found).all():
+        return math.nan
     if not np.any(found):
         return 1.0
+    found = found / _power_of_two(found)
     count = np.inf if len(found) <= EXACT_UP_TO else 99_999
     test = stats.permutation_test(
         (found,),
@@ -191,15 +207,13 @@ def interaction(cells: Sequence[Sequence[Scores]], *, log: bool = False) -> Diff
     """
     (a, b), (c, d) = cells
     seeds = sorted(set(a) & set(b) & set(c) & set(d))
-    together = {}
-    apart = {}
-    log = log and all(table[seed] > 0 for table in (a, b, c, d) for seed in seeds)
-    for seed in seeds:
-        if log:
-            together[seed], apart[seed] = d[seed] / c[seed], b[seed] / a[seed]
-        else:
-            together[seed], apart[seed] = d[seed] - c[seed], b[seed] - a[seed]
-    return paired(together, apart, log=log)
+    scores = np.array([[table[seed] for seed in seeds] for table in (a, b, c, d)], float)
+    log = log and bool((scores > 0).all())
+    if not seeds:
+        return Difference(0, True, log, None, wins=0)
+    first, second, third, fourth = np.log(scores) if log else scores
+    together, apart = fourth - third, second - first
+    return _of_pairs(together, apart, log=log, wins=int(np.sum(together < apart)))
 
 
 def marginal(cells: Iterable[Scores], *, log: bool = False) -> dict[int, float]:
@@ -215,7 +229,7 @@ def marginal(cells: Iterable[Scores], *, log: bool = False) -> dict[int, float]:
             seed: math.exp(math.fsum(math.log(table[seed]) for table in tables) / len(tables))
             for seed in seeds
         }
-    return {seed: math.fsum(table[seed] for table in tables) / len(tables) for seed in seeds}
+    return {seed: _moments(np.array([table[seed] for table in tables]))[0] for seed in seeds}
 
 
 def seeds_needed(comparisons: int, level: float = 0.05) -> int:
@@ -224,13 +238,35 @@ def seeds_needed(comparisons: int, level: float = 0.05) -> int:
 
 
 def _back(value: float | None, log: bool) -> float | None:
-    if value is None:
-        return None
-    return math.exp(value) if log else value
+    """Return the ratio of a logarithm; infinite where no number is as large."""
+    if value is None or not log:
+        return value
+    return math.exp(value) if value < 709 else math.inf
 
 
-def _effect(found: np.ndarray) -> float | None:
-    if len(found) < 2:
-        return None
-    sd = float(found.std(ddof=1))
-    return float(found.mean()) / sd if sd > 0 else None
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _power_of_two(values: np.ndarray) -> float:
+    """Return the power of two by which values are divided, without rounding, to lie near 1."""
+    largest = float(np.abs(values).max())
+    is_scaled = 0 < largest < math.inf
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if is_scaled else 1.0
+
+
+def _moments(values: np.ndarray) -> tuple[float, float | None]:
+    """Return mean and standard deviation (n - 1), however large or small the values are."""
+    if not np.isfinite(values).all():
+        return float(values.mean()), math.nan if len(values) > 1 else None
+    unit = _power_of_two(values)
+    near_one = values / unit
+    sd = float(near_one.std(ddof=1)) * unit if len(values) > 1 else None
+    return float(near_one.mean()) * unit, sd
+
+
+def _rounding(first: np.ndarray, second: np.ndarray, *, log: bool) -> float:
+    """Return a spread that differences of such scores, or of their logarithms, have by rounding."""
+    largest = max(float(np.abs(first).max()), float(np.abs(second).max()))
+    # A score's own last bit is one of its logarithm's, however near to 0 that is.
+    return 1e-12 * (largest + 1 if log else largest)

@@ -96,7 +96,7 @@ def measure_images(
     where there are not as many real images; it says so.
 
     Raises:
-        GanzooError: if their shape is not the data set's.
+        GanzooError: if their shape is not the data set's, or there is but one.
     """
     train = dataset.build(root, "train")
     image = shape_of(train, dataset)
@@ -105,9 +105,14 @@ def measure_images(
         raise GanzooError(
             f"{images.source}: images are {found}, those of data set {dataset.use!r} {image}"
         )
+    if len(images) < 2:
+        raise GanzooError(
+            f"{images.source}: it holds {len(images)} image; a measure needs at least two, and "
+            "says little of fewer than a thousand"
+        )
     metrics = metrics or usual(registry)
     check_names(metrics)
-    measure = measure.model_copy(update={"samples": max(2, len(images))})
+    measure = measure.model_copy(update={"samples": len(images)})
     with observing():
         network = network_for(measure, dataset, train, image, registry, root)
         bench = Bench(measure, image, train, _test(dataset, root), network)

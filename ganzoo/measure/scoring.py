@@ -115,6 +115,12 @@ def check_names(metrics: Sequence[MetricSpec]) -> None:
 
 def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec], dict[str, str]]:
     """Return the metrics that can be taken on this bench, and why the others cannot, by score."""
+    if min(bench.n_real, bench.n_fake) < 2:
+        few = (
+            f"{bench.n_real} real images can be held against {bench.n_fake}; a measure needs at "
+            "least two of each, and a data set of four images for that"
+        )
+        return [], {named(spec, name): few for spec in metrics for name in spec.scores}
     lacking = {}
     if not bench.num_classes:
         lacking["classes"] = f"the feature network {bench.network.name!r} tells no classes apart"

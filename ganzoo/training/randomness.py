@@ -48,16 +48,20 @@ class Noise:
         return draw(latent, count, generator).to(self.device)
 
     def seed_globals(self, step: int) -> None:
-        """Seed the global generators, which belong to dropout and to plugins, for this step."""
+        """Seed the global generators, which belong to dropout and to plugins, for this step.
+
+        Each library has a key of its own: torch's and numpy's are the same Mersenne Twister and
+        would draw the same bits from the same one.
+        """
         number = key(self.seed, "global", step)
         torch.default_generator.manual_seed(number)
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index or 0].manual_seed(number)
         elif self.device.type == "mps":
             torch.mps.manual_seed(number)
-        random.seed(number)
+        random.seed(key(self.seed, "global python", step))
         if (numpy := sys.modules.get("numpy")) is not None:
-            numpy.random.seed(number & 0xFFFFFFFF)
+            numpy.random.seed(key(self.seed, "global numpy", step) & 0xFFFFFFFF)
 
 
 def draw(latent: Latent, count: int, generator: torch.Generator) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
+from ganzoo.api import GanzooError, Meter, MetricSpec, Reference, Scale, Seen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,14 @@ def squared_discrepancy(x: Tensor, y: Tensor) -> float:
     """Return the unbiased estimate of MMD² between ``[N, D]`` and ``[M, D]``.
 
     Gretton et al. 2012, equation 3: means over all pairs but those of a point with itself.
+
+    Raises:
+        GanzooError: if there is no such pair.
     """
+    if min(len(x), len(y)) < 2:
+        raise GanzooError(
+            f"kernel: {len(x)} fake and {len(y)} real images; a distance needs at least two of each"
+        )
     within = 0.0
     for one in (x, y):
         kernel = cubic(one, one)
@@ -82,7 +89,9 @@ class _Meter:
     def result(self) -> dict[str, float]:
         import torch
 
-        if self.waiting and sum(map(len, self.waiting)) > 1:
-            self._compare(torch.cat(self.waiting))
+        left = sum(map(len, self.waiting))
+        # A single image that is left over has no pair; alone, it is refused.
+        if left > 1 or not self.count:
+            self._compare(torch.cat(self.waiting) if left else self.blocks[0][:0])
             self.waiting = []
-        return {"kernel": self.sum / self.count if self.count else float("nan")}
+        return {"kernel": self.sum / self.count}

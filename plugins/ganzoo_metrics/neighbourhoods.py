@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
+from ganzoo.api import GanzooError, Meter, MetricSpec, Reference, Scale, Seen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +20,9 @@ class Neighbourhoods(MetricSpec):
     recall: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2, the shares of fakes in
     reals' balls and of reals in fakes' balls. Density and coverage: Naeem et al. 2020,
     arXiv:2002.09797, equations 3 and 4, how many reals' balls hold a fake, over k, and the share
-    of reals' balls that hold one.
+    of reals' balls that hold one. Balls are open, as in the code of Naeem et al. for all four:
+    copies of the reals then have density 1. (Kynkäänniemi's has closed ones; they differ only where
+    distances are equal.)
     """
 
     use: ClassVar[str] = "neighbourhoods"
@@ -30,7 +32,7 @@ class Neighbourhoods(MetricSpec):
     }
 
     k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Which nearest neighbour a ball reaches."""
+    """Which nearest neighbour a ball reaches; of fewer points the farthest."""
     count: Annotated[int, Field(ge=10, le=20_000)] = 2000
     """Fakes, and reals, that are looked at: the first ones, equally many where there are enough."""
 
@@ -40,12 +42,23 @@ class Neighbourhoods(MetricSpec):
 
 
 def prdc(real: Tensor, fake: Tensor, k: int) -> dict[str, float]:
-    """Return the four scores of features ``[N, D]`` and ``[M, D]``."""
+    """Return the four scores of features ``[N, D]`` and ``[M, D]``.
+
+    Raises:
+        GanzooError: if there are fewer than two of a kind, whose balls would have no size.
+    """
+    fewest = min(len(real), len(fake))
+    if fewest < 2:
+        raise GanzooError(
+            f"neighbourhoods: {len(real)} real and {len(fake)} fake images; a neighbour needs at "
+            "least two of each"
+        )
+    k = min(k, fewest - 1)
     real_radius = radii(real, k)  # [N]
     fake_radius = radii(fake, k)  # [M]
     apart = distances(real, fake)  # [N, M]
-    in_real = apart <= real_radius[:, None]
-    in_fake = apart <= fake_radius[None, :]
+    in_real = apart < real_radius[:, None]
+    in_fake = apart < fake_radius[None, :]
     return {
         "precision": float(in_real.any(0).double().mean()),
         "recall": float(in_fake.any(1).double().mean()),
@@ -56,7 +69,6 @@ def prdc(real: Tensor, fake: Tensor, k: int) -> dict[str, float]:
 
 def radii(points: Tensor, k: int) -> Tensor:
     """Return the distance ``[N]`` of each of ``[N, D]`` points to its k-th nearest other."""
-    k = min(k, len(points) - 1)
     # The point itself is the nearest of all, so the k-th other one has number k + 1.
     return distances(points, points).kthvalue(k + 1, dim=1).values
 
@@ -103,4 +115,4 @@ class _Sample:
     def features(self) -> Tensor:
         import torch
 
-        return torch.cat(self.kept)
+        return torch.cat(self.kept) if self.kept else torch.zeros(0, 1)

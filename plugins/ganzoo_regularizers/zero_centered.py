@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat
 
 from ganzoo.api import Context, RegularizerSpec, Terms
+
+Place = Literal["images", "view"]
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +18,8 @@ class R1(RegularizerSpec):
     """Flatten the discriminator at real images.
 
     Mescheder et al. 2018, arXiv:1801.04406, equation 9: γ/2 E ‖∇D(x)‖², squared over all channels
-    and pixels of an image.
+    and pixels of an image. Under a view T it is ‖∇D(T(x))‖² at x, as in the code of StyleGAN2-ADA,
+    DiffAugment and R3GAN; a pack of images counts as one, with the gradient at all of them.
     """
 
     use: ClassVar[str] = "r1"
@@ -25,17 +28,19 @@ class R1(RegularizerSpec):
 
     weight: NonNegativeFloat = 10.0
     """Twice the factor on the penalty, γ in the paper."""
+    at: Place = "images"
+    """Where the gradient is taken: at the plain images, through the views, or at what they show."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'r1'."""
-        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("real"))}
+        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("real", self.at))}
 
 
 class R2(RegularizerSpec):
     """Flatten the discriminator at fake images.
 
     Mescheder et al. 2018, arXiv:1801.04406, equation 10: γ/2 E ‖∇D(G(z))‖². The gradient is the
-    images', not the generator's: R2 belongs to the discriminator's half.
+    images', not the generator's: R2 belongs to the discriminator's half. Views as in R1.
     """
 
     use: ClassVar[str] = "r2"
@@ -44,12 +49,14 @@ class R2(RegularizerSpec):
 
     weight: NonNegativeFloat = 10.0
     """Twice the factor on the penalty, γ in the paper."""
+    at: Place = "images"
+    """Where the gradient is taken: at the plain images, through the views, or at what they show."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'r2'."""
-        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("fake"))}
+        return {self.use: self.weight / 2 * _mean_square(ctx.image_gradient("fake", self.at))}
 
 
 def _mean_square(gradient: Tensor) -> Tensor:
-    """Return the mean over images of the squared norm of ``[N, C, H, W]``."""
+    """Return the mean over what is scored of the squared norm of ``[N, C, H, W]``."""
     return gradient.square().sum() / len(gradient)

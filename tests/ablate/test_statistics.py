@@ -173,6 +173,73 @@ def test_equal_scores_are_no_difference_at_all() -> None:
     assert statistics.unpaired([1.0, 1.0], [1.0, 1.0]).p is None
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_differences_that_are_alike_but_for_rounding_have_no_effect_size(log: bool) -> None:
+    baseline = {0: 0.1, 1: 0.7, 2: 1.9, 3: 12.3}
+    variant = {seed: 1.1 * score if log else score + 0.1 for seed, score in baseline.items()}
+
+    found = statistics.paired(variant, baseline, log=log)
+
+    assert found.effect is None
+    assert found.value == pytest.approx(1.1 if log else 0.1)
+    assert (found.low, found.high) == pytest.approx((found.value, found.value))
+    assert found.p == pytest.approx(2 / 16)
+
+
+def test_a_small_spread_that_is_no_rounding_has_its_effect_size() -> None:
+    found = statistics.paired({0: 1 + 3e-9, 1: 1 + 1e-9}, {0: 1.0, 1: 1.0})
+
+    assert found.effect == pytest.approx(2 / 2**0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_has_no_test(bad: float) -> None:
+    assert math.isnan(statistics.sign_flip([0.1, bad, 0.3]))
+    for log in (False, True):
+        found = statistics.paired({0: 1.0, 1: bad}, {0: 2.0, 1: 1.0}, log=log)
+        assert (found.n, found.p, found.low, found.high, found.effect) == (
+            2,
+            None,
+            None,
+            None,
+            None,
+        )
+        apart = statistics.unpaired([1.0, bad, 2.0], [3.0, 4.0], log=log)
+        assert (apart.p, apart.low, apart.high) == (None, None, None)
+
+
+def test_ratios_of_the_smallest_and_the_largest_numbers_are_taken() -> None:
+    tiny, huge = {0: 1e-300, 1: 2e-300}, {0: 1e300, 1: 3e300}
+
+    found = statistics.paired(tiny, huge, log=True)
+    back = statistics.paired(huge, tiny, log=True)
+
+    assert found.ratio
+    assert (found.value, found.wins) == (0, 2)  # 1e-600, less than any number
+    assert (back.value, back.high, back.wins) == (math.inf, math.inf, 0)
+    assert found.p == back.p == pytest.approx(2 / 4)
+    assert found.effect == pytest.approx(-back.effect)
+    rows = [[tiny, huge], [{0: 1.0, 1: 2.0}, {0: 1e300, 1: 2e300}]]
+    # The baseline's ratios are 1e600 and 1.5e600, the other's 1e300 twice.
+    ratio = statistics.interaction(rows, log=True)
+    assert ratio.value == pytest.approx(1e-300 / 1.5**0.5, rel=1e-9)
+
+
+def test_differences_of_the_largest_numbers_have_the_moments_of_scaled_ones() -> None:
+    large = statistics.paired({0: 1e300, 1: 5e300}, {0: 0.5e300, 1: 1e300})
+    small = statistics.paired({0: 1.0, 1: 5.0}, {0: 0.5, 1: 1.0})
+
+    assert large.value == pytest.approx(1e300 * small.value)
+    assert (large.low, large.high) == pytest.approx((1e300 * small.low, 1e300 * small.high))
+    assert (large.effect, large.p) == pytest.approx((small.effect, small.p))
+    whole = statistics.summarise([1e308, 1.5e308])
+    assert (whole.mean, whole.median) == pytest.approx((1.25e308, 1.25e308))
+    apart = statistics.unpaired([1e300, 2e300, 4e300], [3e300, 5e300])
+    other = statistics.unpaired([1.0, 2.0, 4.0], [3.0, 5.0])
+    assert (apart.p, apart.low) == pytest.approx((other.p, 1e300 * other.low))
+    assert statistics.marginal([{0: 1e308}, {0: 1.5e308}])[0] == pytest.approx(1.25e308)
+
+
 def test_an_interaction_is_the_difference_of_differences() -> None:
     rows = [[{0: 1.0, 1: 2.0}, {0: 2.0, 1: 3.0}], [{0: 5.0, 1: 5.0}, {0: 9.0, 1: 8.0}]]
 

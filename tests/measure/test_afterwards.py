@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,10 +10,17 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from ganzoo.api import ImageData, ImageShape
 from ganzoo.cli.app import ganzoo as command
 from ganzoo.common.data_root import DataRoot
 from ganzoo.measure import classifier as prepare
+from ganzoo.measure.reference import Bench
+from ganzoo.measure.scoring import able
+from ganzoo.recipe.model import Measure
 from ganzoo_datasets import Digits
+from ganzoo_metrics.frechet import Frechet
+from ganzoo_metrics.kernel import Kernel
+from ganzoo_metrics.neighbourhoods import Neighbourhoods
 
 SMALL = [
     "generator.base_channels=2", "discriminator.base_channels=2", "train.batch_size=8",
@@ -94,6 +102,30 @@ def test_a_folder_of_real_images_scores_as_real(tmp_path: Path, data: Path) -> N
     assert metrics["frechet"]["provenance"]["n_fake"] == 100
     assert metrics["precision"]["last"]["value"] > 0.7
     assert (tmp_path / "images-neighbours.png").is_file()
+
+
+def test_a_single_image_is_not_measured(tmp_path: Path, data: Path) -> None:
+    Image.new("L", (8, 8), 200).save(tmp_path / "one.png")
+
+    done = ganzoo("measure", str(tmp_path), "--dataset", "digits", data=data)
+
+    assert "it holds 1 image; a measure needs at least two" in done.output
+
+
+@pytest.mark.parametrize(("images", "can"), [(1, False), (3, False), (4, True)])
+def test_a_data_set_too_small_for_two_and_two_leaves_every_metric_out(
+    images: int, can: bool
+) -> None:
+    data = ImageData(torch.zeros(images, 1, 8, 8, dtype=torch.uint8), None, (), "here", "")
+    network: Any = SimpleNamespace(num_classes=0, name="none")
+    bench = Bench(Measure(), ImageShape(1, 8, 8), data, None, network)
+
+    usable, reasons = able([Frechet(), Kernel(), Neighbourhoods()], bench)
+
+    assert len(usable) == (3 if can else 0)
+    if not can:
+        assert set(reasons) >= {"frechet", "kernel", "density"}
+        assert "at least two of each" in reasons["kernel"]
 
 
 def test_a_folder_needs_to_be_told_what_it_is_held_against(tmp_path: Path, data: Path) -> None:

@@ -1,7 +1,10 @@
 """Class histograms: modes, KL, their floors, and the inception score."""
 
+import math
+
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 from bench import Given, hits, shown
@@ -100,6 +103,45 @@ def test_the_expected_kl_of_a_coin_is_the_sum_over_its_outcomes() -> None:
     )
 
     assert expected_kl(q, n) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", [20, 21, 200])
+def test_the_expected_kl_of_unlike_shares_is_the_exact_sum_and_what_sampling_gives(
+    classes: int,
+) -> None:
+    random = np.random.default_rng(classes)
+    q, n = random.dirichlet(np.full(classes, 0.5)), 40
+
+    exact = sum(
+        math.comb(n, x) * share**x * (1 - share) ** (n - x) * x / n * math.log(x / (n * share))
+        for share in q.tolist()
+        for x in range(1, n + 1)
+    )
+    drawn = [kl(row / n, q) for row in random.multinomial(n, q, 20_000)]
+
+    assert expected_kl(q, n) == pytest.approx(exact, rel=1e-10)
+    assert np.mean(drawn) == pytest.approx(exact, abs=4 * np.std(drawn) / 20_000**0.5)
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.3, 10**7), (1e-6, 10**5), (0.999, 2), (0.5, 1000)])
+def test_the_expected_kl_is_as_exact_for_many_samples_and_for_rare_classes(
+    q: float, n: int
+) -> None:
+    found = expected_kl(np.array([q, 1 - q]), n)
+
+    if n * min(q, 1 - q) > 100:
+        expansion = 1 / (2 * n) + (1 / q + 1 / (1 - q) - 1) / (12 * n**2)
+        assert found == pytest.approx(expansion, rel=1e-5)
+    else:
+        outcomes = np.arange(n + 1)
+        chance = scipy.stats.binom.pmf(outcomes, n, q)
+        share = outcomes / n
+        both = scipy.special.rel_entr(share, q) + scipy.special.rel_entr(1 - share, 1 - q)
+        assert found == pytest.approx(float((chance * both).sum()), rel=1e-9)
+
+
+def test_the_expected_kl_of_a_single_class_is_none() -> None:
+    assert expected_kl(np.array([1.0]), 50) == 0
 
 
 @pytest.mark.parametrize(

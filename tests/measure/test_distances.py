@@ -6,6 +6,7 @@ import scipy.linalg
 import torch
 from bench import Given, score
 
+from ganzoo.api import GanzooError
 from ganzoo_metrics.frechet import Frechet, Moments, frechet
 from ganzoo_metrics.kernel import Kernel, squared_discrepancy
 
@@ -102,6 +103,22 @@ def test_blocks_do_not_depend_on_how_fakes_were_batched() -> None:
 
     for batch in (1, 30, 100, 130):
         assert score(spec, Given(real), fake, batch)["kernel"] == pytest.approx(once, rel=1e-12)
+
+
+@pytest.mark.parametrize(("reals", "fakes"), [(1, 5), (5, 1), (1, 1)])
+def test_the_kernel_distance_of_a_single_image_is_refused(reals: int, fakes: int) -> None:
+    real, fake = torch.randn(2, 5, 3)
+
+    with pytest.raises(GanzooError, match=rf"{fakes} fake and {reals} real .* at least two"):
+        score(Kernel(), Given(real[:reals]), fake[:fakes])
+
+
+def test_a_single_image_beside_whole_blocks_is_left_out_of_the_kernel_distance() -> None:
+    generator = torch.Generator().manual_seed(4)
+    real, fake = torch.randn(2, 21, 3, generator=generator)
+    spec = Kernel(block=10)
+
+    assert score(spec, Given(real), fake) == score(spec, Given(real), fake[:20])
 
 
 @pytest.mark.parametrize("spec", [Frechet(), Kernel()])

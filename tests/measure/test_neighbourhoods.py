@@ -1,10 +1,12 @@
 """Precision, recall, density, coverage, diversity, memorisation and the discriminator's gap."""
 
+import numpy as np
 import pytest
 import torch
 from bench import Given, score
-from torch import Tensor
+from scipy.spatial.distance import cdist
 
+from ganzoo.api import GanzooError
 from ganzoo_metrics.diversity import Diversity
 from ganzoo_metrics.gap import DiscriminatorGap
 from ganzoo_metrics.memorisation import Memorisation
@@ -13,27 +15,58 @@ from ganzoo_metrics.neighbourhoods import Neighbourhoods, prdc, radii
 GENERATOR = torch.Generator().manual_seed(0)
 
 
-def plain(real: Tensor, fake: Tensor, k: int) -> dict[str, float]:
-    """The four scores as the papers write them, one pair at a time."""
+def authors(real: np.ndarray, fake: np.ndarray, nearest_k: int) -> dict[str, float]:
+    """The four scores step by step as in clovaai's ``prdc`` 0.2, with scipy's distances."""
 
-    def radius(points: Tensor, i: int) -> float:
-        others = sorted(float((points[i] - p).norm()) for j, p in enumerate(points) if j != i)
-        return others[k - 1]
+    def nearest(points: np.ndarray) -> np.ndarray:
+        apart = cdist(points, points)
+        return np.partition(apart, nearest_k, axis=-1)[:, nearest_k]
 
-    in_real = [[float((r - f).norm()) <= radius(real, i) for f in fake] for i, r in enumerate(real)]
-    in_fake = [[float((r - f).norm()) <= radius(fake, j) for j, f in enumerate(fake)] for r in real]
+    real_nearest, fake_nearest, apart = nearest(real), nearest(fake), cdist(real, fake)
     return {
-        "precision": sum(any(row[j] for row in in_real) for j in range(len(fake))) / len(fake),
-        "recall": sum(any(row) for row in in_fake) / len(real),
-        "density": sum(map(sum, in_real)) / (k * len(fake)),
-        "coverage": sum(any(row) for row in in_real) / len(real),
+        "precision": (apart < real_nearest[:, None]).any(axis=0).mean(),
+        "recall": (apart < fake_nearest[None, :]).any(axis=1).mean(),
+        "density": (1.0 / nearest_k) * (apart < real_nearest[:, None]).sum(axis=0).mean(),
+        "coverage": (apart.min(axis=1) < real_nearest).mean(),
     }
 
 
-def test_the_four_scores_are_the_papers() -> None:
+def test_the_four_scores_are_the_authors() -> None:
     real, fake = torch.randn(2, 23, 3, generator=GENERATOR, dtype=torch.float64)
+    fake = fake[:19] + 0.5
 
-    assert prdc(real, fake[:19] + 0.5, 3) == pytest.approx(plain(real, fake[:19] + 0.5, 3))
+    assert prdc(real, fake, 3) == pytest.approx(authors(real.numpy(), fake.numpy(), 3))
+
+
+def test_points_at_equal_distances_are_counted_as_the_authors_do() -> None:
+    random = torch.Generator().manual_seed(1)
+    real, fake = torch.randint(0, 3, (2, 40, 2), generator=random).double()
+
+    assert prdc(real, fake, 5) == pytest.approx(authors(real.numpy(), fake.numpy(), 5))
+
+
+def test_copies_of_the_reals_have_density_one() -> None:
+    real = torch.randn(500, 4, generator=GENERATOR, dtype=torch.float64)
+
+    # Each open ball holds the copy of its centre and those of its k - 1 nearest: k of N each.
+    assert prdc(real, real.clone(), 5)["density"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("k", [4, 5, 100])
+def test_where_there_are_few_points_all_that_depends_on_k_is_of_the_farthest(k: int) -> None:
+    real, fake = torch.randn(2, 5, 3, generator=GENERATOR, dtype=torch.float64)
+
+    assert prdc(real, fake, k) == pytest.approx(authors(real.numpy(), fake.numpy(), 4))
+    few = prdc(real, fake[:3], k)
+    assert few == pytest.approx(authors(real.numpy(), fake[:3].numpy(), 2))
+
+
+@pytest.mark.parametrize(("reals", "fakes"), [(1, 4), (4, 1)])
+def test_a_single_image_has_no_neighbour_and_is_refused(reals: int, fakes: int) -> None:
+    points = torch.randn(4, 3, generator=GENERATOR)
+
+    with pytest.raises(GanzooError, match=f"{reals} real and {fakes} fake .* at least two"):
+        prdc(points[:reals], points[:fakes], 5)
 
 
 def test_a_ball_reaches_the_kth_other_point() -> None:

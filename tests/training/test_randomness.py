@@ -1,5 +1,6 @@
 """Random numbers are pure functions of seed, stream and position."""
 
+import itertools
 import random
 
 import numpy as np
@@ -53,6 +54,30 @@ def test_global_generators_are_seeded_by_the_step_alone() -> None:
     noise.seed_globals(5)
 
     assert drawn() == first
+
+
+def test_no_two_libraries_draw_the_same_bits() -> None:
+    noise = Noise(3, CPU)
+    bits: dict[str, list[int]] = {"torch": [], "numpy": [], "python": [], "latents": []}
+
+    for step in range(20):
+        noise.seed_globals(step)
+        bits["torch"] += torch.randint(0, 2, (100,)).tolist()
+        bits["numpy"] += np.random.randint(0, 2, 100).tolist()
+        bits["python"] += [random.getrandbits(1) for _ in range(100)]
+        stream = noise.stream("latent", step)
+        bits["latents"] += torch.randint(0, 2, (100,), generator=stream).tolist()
+
+    # 2,000 fair bits agree in half of the places, give or take 5 standard deviations.
+    for one, other in itertools.combinations(bits.values(), 2):
+        assert abs(np.mean(np.equal(one, other)) - 0.5) < 5 * 0.5 / 2000**0.5
+
+
+def test_a_step_s_torch_numbers_are_those_of_its_key() -> None:
+    Noise(3, CPU).seed_globals(5)
+
+    own = torch.Generator().manual_seed(key(3, "global", 5))
+    assert torch.equal(torch.rand(9), torch.rand(9, generator=own))
 
 
 def test_a_look_in_train_mode_leaves_the_running_statistics_as_they_were() -> None:
