@@ -10,5 +10,10 @@ def main() -> None:
     # Before torch is imported: threads that wait by spinning starve their neighbours.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ganzoo.cli.app import ganzoo
+    from ganzoo.cli.leaving import watch
 
-    ganzoo.main(prog_name="ganzoo")
+    try:
+        ganzoo.main(prog_name="ganzoo")
+    except SystemExit as leaving:
+        watch(leaving.code if isinstance(leaving.code, int) else 0)
+        raise

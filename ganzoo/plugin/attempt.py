@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ganzoo.common.errors import GanzooError, PluginError
+from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 
 T = TypeVar("T")
@@ -17,17 +18,18 @@ def attempt(spec: Spec, what: str, call: Callable[[], T]) -> T:
     Raises:
         PluginError: naming the component, the error and the place.
     """
-    try:
-        return call()
-    except GanzooError:
-        raise
-    except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":
+    with signals_noted() as is_stop:
+        try:
+            return call()
+        except GanzooError:
             raise
-        place = last_place(error)
-        raise PluginError(
-            f"{spec.kind} {spec.use!r} failed at {what}: {type(error).__name__}: {error}{place}"
-        ) from error
+        except BaseException as error:  # sys.exit() in a plugin, too
+            if is_stop(error) or type(error).__name__ == "OutOfMemoryError":
+                raise
+            place = last_place(error)
+            raise PluginError(
+                f"{spec.kind} {spec.use!r} failed at {what}: {type(error).__name__}: {error}{place}"
+            ) from error
 
 
 def last_place(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pluggy
@@ -16,6 +16,7 @@ from pydantic.json_schema import PydanticJsonSchemaWarning
 from ganzoo.common.errors import PluginError, printable, suggest
 from ganzoo.plugin import hooks
 from ganzoo.plugin.kinds import KINDS, Kind
+from ganzoo.plugin.limits import NAME, overlong, signals_noted
 from ganzoo.plugin.specs import Spec, Table
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -64,6 +65,27 @@ def _hook_problems(plugin: object) -> Iterator[str]:
                 yield f"hook {hook!r} has no argument {argument.name!r}{near}"
     if is_silent:
         yield "no function in it is marked with @hookimpl"
+
+
+def trackers_of(function: Callable[[], Any]) -> list[str]:
+    """Return the trackers that an implementation of ``ganzoo_trackers`` names.
+
+    Raises:
+        PluginError: if it fails, or gives anything but names of moderate length.
+    """
+    with signals_noted() as is_stop:
+        try:
+            names = list(function())
+        except BaseException as error:
+            if is_stop(error):
+                raise
+            raise PluginError(say(error)) from error
+    for name in names:
+        if not isinstance(name, str):
+            raise PluginError(f"{name!r:.80} is no name")
+        if problem := overlong(name):
+            raise PluginError(problem)
+    return names
 
 
 def supplied(plugin: object, manager: pluggy.PluginManager) -> list[type[Spec]]:
@@ -118,11 +140,18 @@ def _name_problems(spec: type[Spec], kind: str) -> Iterator[str]:
     use = getattr(spec, "use", None)
     if use is None and "use" not in spec.model_fields:
         yield "it has no name: use: ClassVar[str] = 'its_name'"
+    named = [str(name) for name in (use, *spec.model_fields, *_scores(spec))]
+    yield from filter(None, map(overlong, named))
     for name in sorted(spec.__class_vars__ - {"kind", "use"}):
         if not hasattr(spec, name):
             yield f"it does not say {name!r}"
     if use is not None and not (isinstance(use, str) and _SNAKE_CASE.fullmatch(use)):
-        yield f"use = {use!r} is not in snake_case"
+        yield f"use = {printable(repr(use), NAME)} is not in snake_case"
+
+
+def _scores(spec: type[Spec]) -> list[object]:
+    scores = getattr(spec, "scores", None)
+    return list(scores) if isinstance(scores, Mapping) else []
 
 
 def _method_problems(spec: type[Spec], kind: Kind) -> Iterator[str]:

@@ -17,7 +17,10 @@ from types import ModuleType
 
 from ganzoo.common.errors import PluginError, printable
 from ganzoo.plugin.contract import say
+from ganzoo.plugin.limits import NAME, overlong
 
+OWN = "ganzoo-torch"
+"""The distribution that ganzoo and its own plugins come in."""
 GROUP = "ganzoo"
 """The entry-point group that ganzoo's own plugins and everybody else's are found in."""
 
@@ -41,6 +44,11 @@ class Candidate:
     origin: str
     target: str
     load: Callable[[], tuple[object, ModuleType]]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it comes with ganzoo."""
+        return canonical(self.distribution) == OWN
 
     @property
     def key(self) -> str:
@@ -82,6 +90,11 @@ def installed() -> tuple[list[Candidate], list[Broken]]:
         if id(entry.dist) not in identities:
             identities[id(entry.dist)] = _identity(entry.dist)
         distribution_name, version = identities[id(entry.dist)]
+        if problem := overlong(entry.name) or overlong(distribution_name):
+            name = printable(entry.name, NAME)
+            source = printable(distribution_name, NAME)
+            unreadable.append(Broken(name, source, problem, source))
+            continue
         found.setdefault(
             (canonical(distribution_name), entry.name, entry.value),
             Candidate(
@@ -103,10 +116,9 @@ def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str
         # Damaged or missing metadata say nothing about the plugin, which may be fine.
         with contextlib.suppress(Exception):
             metadata = distribution.metadata
-            found = {
-                key: printable(metadata[key]) for key in ("Name", "Version") if key in metadata
-            }
-    return found.get("Name") or "a nameless distribution", found.get("Version", "")
+            given = {key: metadata[key] for key in ("Name", "Version") if key in metadata}
+            found = {key: printable(text, len(text)) for key, text in given.items()}
+    return found.get("Name") or "a nameless distribution", found.get("Version", "")[:NAME]
 
 
 def canonical(name: str) -> str:

@@ -1,89 +1,12 @@
-"""Running a plugin's code so that it cannot hang ganzoo, write on stdout or leave traces behind."""
+"""Running a plugin's code so that it cannot write on stdout or leave traces behind."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
-
-from ganzoo.common.errors import GanzooError
-
-SECONDS = 10.0
-"""Longest time a plugin may take to load."""
-SECONDS_VARIABLE = "GANZOO_PLUGIN_SECONDS"
-"""Environment variable that sets another limit."""
-
-UNINTERRUPTED = ("numpy", "scipy", "torch", "torchvision")
-"""Libraries that cannot be imported again once their import was cut short, and are needed later."""
-
-
-class TooSlow(BaseException):
-    """The limit is over. No ``Exception``, so that a plugin's own ``except`` does not eat it."""
-
-
-def seconds_allowed() -> float:
-    """Return the time limit of one plugin in seconds.
-
-    Raises:
-        GanzooError: if the environment's value is no such number.
-    """
-    text = os.environ.get(SECONDS_VARIABLE, "").strip()
-    try:
-        seconds = float(text) if text else SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400:
-        raise GanzooError(f"{SECONDS_VARIABLE} is {text!r}; give seconds between 0 and 86400")
-    return seconds
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``TooSlow`` inside the block when it takes longer than ``seconds``.
-
-    It works in the main thread on systems with SIGALRM, elsewhere there is no limit. Code that
-    does not return to Python, a loop in C for example, cannot be stopped. An alarm that was
-    already set, a test runner's for example, goes on afterwards.
-    """
-    if (
-        not hasattr(signal, "setitimer")
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-    is_over = False
-
-    def ring(number: int, frame: object) -> None:  # noqa: ARG001
-        if not (is_over or _is_being_imported()):
-            raise TooSlow
-
-    start = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, ring)
-    # Ring again every second: once may fall into an import that must end, or a bare `except`.
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-    try:
-        yield
-    finally:
-        is_over = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if handler is not None:  # None: set by something other than Python
-            signal.signal(signal.SIGALRM, handler)
-        if remaining:
-            left = max(remaining - (time.monotonic() - start), 1e-3)
-            signal.setitimer(signal.ITIMER_REAL, left, interval)
-
-
-def _is_being_imported() -> bool:
-    return any(
-        getattr(getattr(module, "__spec__", None), "_initializing", False)
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in UNINTERRUPTED
-    )
 
 
 @contextlib.contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,20 @@ from types import ModuleType
 
 import pluggy
 
-from ganzoo.common.errors import PluginError
+from ganzoo.common.errors import MachineError, PluginError, printable
 from ganzoo.plugin import hooks
 from ganzoo.plugin.contract import check_hooks, say, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
-from ganzoo.plugin.isolation import SECONDS_VARIABLE, TooSlow, restore, snapshot, time_limit
+from ganzoo.plugin.isolation import restore, snapshot
+from ganzoo.plugin.limits import (
+    PATIENCE,
+    SECONDS_VARIABLE,
+    Starved,
+    TooSlow,
+    signals_noted,
+    time_limit,
+)
 from ganzoo.plugin.specs import Spec
 
 
@@ -74,33 +83,37 @@ class Loader:
 
     def add_installed(self, candidate: Candidate) -> None:
         """Load an installed plugin, or set it aside."""
-        with self._process_unchanged(candidate):
+        with self._process_unchanged(candidate) as is_stop:
             try:
                 self._add(candidate)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001  sys.exit() in a plugin, too
+            except BaseException as error:  # sys.exit() in a plugin, too
+                if is_stop(error):
+                    raise
+                self._blame_the_machine(error, candidate)
                 name, distribution = candidate.name, candidate.distribution
                 self.broken.append(Broken(name, candidate.origin, say(error), distribution))
 
     def add_file(self, path: Path, given: Path) -> None:
         """Load the file at ``path``, which the user wrote as ``given``, or raise PluginError."""
         candidate = local(path, given)
-        with self._process_unchanged(candidate):
+        with self._process_unchanged(candidate) as is_stop:
             try:
                 self._add(candidate)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if is_stop(error):
+                    raise
+                self._blame_the_machine(error, candidate)
                 line = _line_of(error, path)
                 where = f"{given}:{line}" if line else f"{given}"
                 raise PluginError(f"{where}: plugin cannot be loaded: {say(error)}") from error
 
     @contextmanager
-    def _process_unchanged(self, candidate: Candidate) -> Iterator[None]:
+    def _process_unchanged(self, candidate: Candidate) -> Iterator[Callable[[BaseException], bool]]:
         before, had_torch = snapshot(), "torch" in sys.modules
+        threads = set(threading.enumerate())
         try:
-            yield
+            with signals_noted() as is_stop:
+                yield is_stop
         finally:
             whose = f"plugin {candidate.name!r} ({candidate.origin})"
             if changed := restore(before):
@@ -110,18 +123,31 @@ class Loader:
                     f"{whose} imports torch when it is loaded, so every command waits for it; "
                     "import it inside build()"
                 )
+            for thread in set(threading.enumerate()) - threads:
+                if not thread.daemon:
+                    self.warnings.append(
+                        f"{whose} leaves thread '{printable(thread.name, 60)}' running, which "
+                        "ganzoo does not wait for at its end; start it when a run does"
+                    )
+
+    def _blame_the_machine(self, error: BaseException, candidate: Candidate) -> None:
+        if isinstance(error, Starved):
+            raise MachineError(
+                f"the machine is overloaded: for {PATIENCE * self.seconds:g} s others had the "
+                f"processor that plugin {candidate.name!r} ({candidate.origin}) needs to be "
+                f"loaded; try again when less is running, or raise {SECONDS_VARIABLE}"
+            ) from None
 
     def _add(self, candidate: Candidate) -> None:
         try:
-            with time_limit(self.seconds):
+            with time_limit(None if candidate.is_own else self.seconds):
                 plugin, specs = self._admit(candidate)
         except BaseException as error:
             if self.manager.has_plugin(candidate.key):
                 self.manager.unregister(name=candidate.key)
             if isinstance(error, TooSlow):
                 raise PluginError(
-                    f"took longer than {self.seconds:g} s to load; keep heavy imports for build(), "
-                    f"or raise {SECONDS_VARIABLE}"
+                    f"{error}; keep heavy imports for build(), or raise {SECONDS_VARIABLE}"
                 ).with_traceback(error.__traceback__) from None
             raise
         self.plugins.append(plugin)

@@ -11,16 +11,15 @@ from types import MappingProxyType
 import pluggy
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.plugin.discovery import Broken, Candidate, canonical, installed
-from ganzoo.plugin.isolation import seconds_allowed, stdout_on_stderr
+from ganzoo.plugin.discovery import OWN, Broken, Candidate, canonical, installed
+from ganzoo.plugin.isolation import stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS, kind_named
+from ganzoo.plugin.limits import seconds_allowed
 from ganzoo.plugin.loader import Loader, Plugin, new_manager
 from ganzoo.plugin.specs import Spec
 
 __all__ = ["Broken", "Plugin", "Registry", "load"]
 
-OWN = "ganzoo-torch"
-"""The distribution that ganzoo and its own plugins come in."""
 BLOCK_VARIABLE = "GANZOO_BLOCK"
 """Environment variable with names to block, separated by commas."""
 NOT_INSTALLED = (
@@ -44,11 +43,11 @@ def load(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
         PluginError: naming file, line and reason, if one of ``files`` cannot be loaded.
     """
     candidates, unreadable = installed()
-    candidates.sort(key=lambda each: (not _is_own(each), each.name, each.origin))
+    candidates.sort(key=lambda each: (not each.is_own, each.name, each.origin))
     names = {name.strip() for name in [*block, *os.environ.get(BLOCK_VARIABLE, "").split(",")]}
     blocked = [candidate for candidate in candidates if _is_blocked(candidate, names)]
     loader = Loader(seconds_allowed(), unreadable)
-    if not any(map(_is_own, candidates)):
+    if not any(candidate.is_own for candidate in candidates):
         loader.warnings.append(NOT_INSTALLED)
     known = {name for candidate in candidates for name in _names(candidate)}
     loader.warnings += [
@@ -72,12 +71,8 @@ def load(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
     )
 
 
-def _is_own(candidate: Candidate) -> bool:
-    return canonical(candidate.distribution) == OWN
-
-
 def _is_blocked(candidate: Candidate, names: Collection[str]) -> bool:
-    if "*" in names and not _is_own(candidate):
+    if "*" in names and not candidate.is_own:
         return True
     return not _names(candidate).isdisjoint(map(canonical, names))
 

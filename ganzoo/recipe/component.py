@@ -9,6 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError, core_schema
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 from ganzoo.recipe.messages import listed, quoted
 
@@ -72,16 +73,19 @@ def _chosen(kind: type[Spec], value: Any, info: ValidationInfo) -> Spec:
     except GanzooError as error:
         raise _at_use(use, str(error)) from None
     fields = {key: one for key, one in value.items() if key != "use"}
-    try:
-        return spec.model_validate(fields)
-    except ValidationError:
-        raise
-    except GanzooError as error:
-        raise _mistake(str(error)) from error
-    except Exception as error:  # a plugin's own check of its table
-        raise _mistake(
-            f"{kind.kind} {use!r} fails while it checks its table ({error!r}); tell its author"
-        ) from error
+    with signals_noted() as is_stop:
+        try:
+            return spec.model_validate(fields)
+        except ValidationError:
+            raise
+        except GanzooError as error:
+            raise _mistake(str(error)) from error
+        except BaseException as error:  # a plugin's own check of its table
+            if is_stop(error):
+                raise
+            raise _mistake(
+                f"{kind.kind} {use!r} fails while it checks its table ({error!r}); tell its author"
+            ) from error
 
 
 def _mistake(message: str) -> PydanticCustomError:

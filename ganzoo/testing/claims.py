@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import last_place
+from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.testing.findings import Case, Note
@@ -46,13 +47,15 @@ def cases_of(spec: Spec, claims: Sequence[Claim[S]], subject: Callable[[], S]) -
 def guarded(body: Callable[[], Iterator[str]]) -> list[str]:
     """Return all that a check says; an exception is one more problem."""
     said: list[str] = []
-    with observing():
+    with observing(), signals_noted() as is_stop:
         torch.manual_seed(0)
         try:
             said.extend(body())
         except GanzooError as error:
             said.append(str(error))
-        except Exception as error:  # noqa: BLE001  anything a plugin does
+        except BaseException as error:  # anything a plugin does
+            if is_stop(error):
+                raise
             said.append(f"{type(error).__name__}: {error}{last_place(error)}")
     return said
 

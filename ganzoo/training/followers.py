@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.errors import GanzooError, PluginError, suggest
 from ganzoo.common.text import is_number
-from ganzoo.plugin.contract import say
+from ganzoo.plugin.contract import say, trackers_of
+from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import RunInfo
 from ganzoo.training.randomness import observing
@@ -108,9 +109,9 @@ class Tracked:
         found: set[str] = set()
         for name, function, _ in self._followers("ganzoo_trackers"):
             try:
-                found |= set(function())
-            except Exception as error:  # noqa: BLE001  any plugin's
-                self.warn(f"plugin {name!r} cannot name its trackers: {say(error)}")
+                found |= set(trackers_of(function))
+            except PluginError as error:
+                self.warn(f"plugin {name!r} cannot name its trackers: {error}")
         return found
 
     def _call(self, hook: str, **given: Any) -> None:
@@ -120,15 +121,18 @@ class Tracked:
         for name, function, wanted in self._followers(hook):
             if name in self._silenced:
                 continue
-            try:
-                with observing(), contextlib.redirect_stdout(sys.stderr):
-                    function(*(arguments[one] for one in wanted))
-            except (Exception, SystemExit) as error:  # noqa: BLE001  any plugin's
-                self._silenced.add(name)
-                self.warn(
-                    f"plugin {name!r} failed in {hook} and does not follow this run any more; the "
-                    f"run goes on: {say(error)}"
-                )
+            with signals_noted() as is_stop:
+                try:
+                    with observing(), contextlib.redirect_stdout(sys.stderr):
+                        function(*(arguments[one] for one in wanted))
+                except BaseException as error:  # any plugin's
+                    if is_stop(error):
+                        raise
+                    self._silenced.add(name)
+                    self.warn(
+                        f"plugin {name!r} failed in {hook} and does not follow this run any more; "
+                        f"the run goes on: {say(error)}"
+                    )
 
     def _followers(self, hook: str) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
         for each in getattr(self._hooks, hook).get_hookimpls():

@@ -439,7 +439,7 @@ def test_an_alarm_that_was_set_before_goes_on_after_a_plugin_that_hangs(
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, left)
 
-    assert error_of(registry).startswith("took longer than 0.2 s to load")
+    assert error_of(registry).startswith("waited longer than 0.2 s while it was loaded")
     assert took < 10
     assert rung == [signal.SIGALRM]
 
@@ -471,10 +471,16 @@ def test_plugins_load_in_a_thread_too(shelf: Shelf) -> None:
 
 
 def test_ctrl_c_while_plugins_load_stops_ganzoo(shelf: Shelf) -> None:
-    shelf.install("interrupted", "raise KeyboardInterrupt\n")
+    shelf.install("interrupted", "import signal\nsignal.raise_signal(signal.SIGINT)\n")
 
     with pytest.raises(KeyboardInterrupt):
         load(block=OWN)
+
+
+def test_a_keyboard_interrupt_that_nobody_pressed_sets_the_plugin_aside(shelf: Shelf) -> None:
+    shelf.install("rude", "raise KeyboardInterrupt('mine')\n")
+
+    assert error_of(load(block=OWN)) == "KeyboardInterrupt: mine"
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
@@ -566,7 +572,7 @@ def test_what_is_no_importable_file_is_refused(desk: Shelf, name: str, reason: s
         ("\nimport a_library_that_is_absent\n", ":2: plugin cannot be loaded: ModuleNotFoundError"),
         ("a = 1\nb = = 2\n", ":2: plugin cannot be loaded: SyntaxError: invalid syntax"),
         ("\n\nraise SystemExit(3)\n", ":3: plugin cannot be loaded: SystemExit: 3"),
-        ("import time\n\n\ntime.sleep(60)\n", ":4: plugin cannot be loaded: took longer than"),
+        ("import time\n\n\ntime.sleep(60)\n", ":4: plugin cannot be loaded: waited longer than"),
         ("a = 1\n", ": plugin cannot be loaded: no function in it is marked with @hookimpl"),
         (good("bce"), "loss 'bce' of .*broken.py is already supplied by ganzoo-torch"),
     ],

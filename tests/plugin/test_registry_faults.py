@@ -43,8 +43,8 @@ EXPECTED = {
     "other_kind": r"Turncoat: it says kind = 'generator'; a loss leaves 'kind' alone",
     "raises_in_hook": r"KeyError: 'losses'",
     "recurses": r"RecursionError: maximum recursion depth exceeded.*",
-    "sleeps": r"took longer than 0\.3 s to load; .* raise GANZOO_PLUGIN_SECONDS",
-    "spins": r"took longer than 0\.3 s to load; .* raise GANZOO_PLUGIN_SECONDS",
+    "sleeps": r"waited longer than 0\.3 s while it was loaded; .* raise GANZOO_PLUGIN_SECONDS",
+    "spins": r"took longer than 0\.3 s of processor time to load; .* raise GANZOO_PLUGIN_SECONDS",
     "syntax": r"SyntaxError: .*\(ganzoo_test_syntax\.py, line 2\)",
     "takes_a_name": r"loss 'good_one' of ganzoo-takes_a_name 0\.3 is already supplied by "
     r"ganzoo-good 1\.2 \(plugin 'good'\)",

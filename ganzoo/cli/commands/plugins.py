@@ -116,11 +116,14 @@ def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
 
 def trackers(registry: Registry) -> dict[str, list[str]]:
     """Return the trackers that each plugin names; one that cannot tell has none."""
+    from ganzoo.common.errors import PluginError
+    from ganzoo.plugin.contract import trackers_of
+
     found: dict[str, list[str]] = {}
     for each in registry.manager.hook.ganzoo_trackers.get_hookimpls():
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(PluginError):
             name = each.plugin_name.partition(" = ")[0]
-            found[name] = [str(tracker) for tracker in each.function()]  # type: ignore[attr-defined]
+            found[name] = trackers_of(each.function)
     return found
 
 

@@ -10,6 +10,7 @@ from string import Template
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.plugin.kinds import kind_named
+from ganzoo.plugin.limits import overlong
 
 DISTRIBUTION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -23,6 +24,8 @@ def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
     Raises:
         GanzooError: if the name is none, the kind does not exist or the folder is there already.
     """
+    if problem := overlong(name):
+        raise GanzooError(problem)
     if not DISTRIBUTION.fullmatch(name):
         raise GanzooError(
             f"{name!r} is no name for a package: small letters, digits and '-', beginning with a "
