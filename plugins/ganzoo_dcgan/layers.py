@@ -3,6 +3,9 @@
 Weights, names and results are those of the layers they derive from, results up to rounding. The
 other forms are used on a CPU, in float32 and float64, where fewer operations are less time; a GPU,
 automatic mixed precision and the tracing of a network for export see PyTorch's own layer.
+
+Weight and bias are read once a forward pass, in every form: behind a parametrization each reading
+computes them anew, and spectral norm's moves its vectors by a power iteration besides.
 """
 
 from __future__ import annotations
@@ -28,17 +31,18 @@ class Convolution(nn.Conv2d):
         kernel, (stride, _), padding = self.kernel_size, self.stride, self.padding
         height, width = input.shape[2:]
         window = Window(stride, int(padding[0]), (height, width))
-        if dense.pays(self.weight, window):
-            return dense.convolve(input, self.weight, self.bias, window)
+        weight, bias = self.weight, self.bias
+        if dense.pays(weight, window):
+            return dense.convolve(input, weight, bias, window)
         if _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
-            maps = fourier.convolve(input, self.weight.transpose(0, 1), flipped=True)
-        elif patches.pays_backward(input, self.weight, stride):
-            maps = patches.convolve(input, self.weight, window)
+            maps = fourier.convolve(input, weight.transpose(0, 1), flipped=True)
+        elif patches.pays_backward(input, weight, stride):
+            maps = patches.convolve(input, weight, window)
         else:
-            return super().forward(input)
-        return _add(maps, self.bias)
+            return F.conv2d(input, weight, bias, stride, window.padding)
+        return _add(maps, bias)
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
@@ -53,17 +57,20 @@ class TransposedConvolution(nn.ConvTranspose2d):
         grown = kernel[0] - 2 * int(padding[0]) + self.output_padding[0] - stride
         size = height * stride + grown, width * stride + grown
         window = Window(stride, int(padding[0]), size)
-        if dense.pays(self.weight, window):
-            return dense.spread(input, self.weight, self.bias, window)
+        weight, bias = self.weight, self.bias
+        if dense.pays(weight, window):
+            return dense.spread(input, weight, bias, window)
         if _keeps_size(self) and fourier.pays(
             self.in_channels, self.out_channels, (height, width), kernel[0]
         ):
-            maps = fourier.convolve(input, self.weight, flipped=False)
-        elif patches.pays_forward(self.weight):
-            maps = patches.spread(input, self.weight, window)
+            maps = fourier.convolve(input, weight, flipped=False)
+        elif patches.pays_forward(weight):
+            maps = patches.spread(input, weight, window)
         else:
-            return super().forward(input)
-        return _add(maps, self.bias)
+            return F.conv_transpose2d(
+                input, weight, bias, stride, window.padding, self.output_padding
+            )
+        return _add(maps, bias)
 
 
 class UpsampledConvolution(nn.Conv2d):
@@ -78,17 +85,17 @@ class UpsampledConvolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Enlarge and convolve ``[N, C, H, W]``: ``[N, O, 2·H, 2·W]``."""
-        side = self.kernel_size[0]
-        mirrored = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))  # [O, I, K + 2, K + 2]
+        weight, bias, side = self.weight, self.bias, self.kernel_size[0]
+        mirrored = F.pad(weight.flip(2, 3), (1, 1, 1, 1))  # [O, I, K + 2, K + 2]
         rows = mirrored[:, :, :-1] + mirrored[:, :, 1:]
         kernels = (rows[..., :-1] + rows[..., 1:]).transpose(0, 1)  # [I, O, K + 1, K + 1]
         if _has_choice(input):
             window = Window(2, side // 2, (2 * input.shape[2], 2 * input.shape[3]))
             if dense.pays(kernels, window):
-                return dense.spread(input, kernels, self.bias, window)
+                return dense.spread(input, kernels, bias, window)
             if patches.pays_forward(kernels):
-                return _add(patches.spread(input, kernels, window), self.bias)
-        return F.conv_transpose2d(input, kernels, self.bias, stride=2, padding=side // 2)
+                return _add(patches.spread(input, kernels, window), bias)
+        return F.conv_transpose2d(input, kernels, bias, stride=2, padding=side // 2)
 
 
 class Dropout(nn.Dropout):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import register_parametrization
 
 from ganzoo_dcgan.convolution import dense, fourier, patches
 from ganzoo_dcgan.layers import (
@@ -125,6 +126,52 @@ def test_the_forms_are_chosen_where_they_are_said_to_be(monkeypatch: pytest.Monk
         wanted = {"fourier": "fourier.", "patches": "patches.", "dense": "dense."}.get(kind)
         assert bool(used) == (wanted is not None or name == "upsampled_to_one"), name
         assert wanted is None or used[0].startswith(wanted)
+
+
+class Counting(nn.Module):
+    """A parametrization that notes how often it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings = 0
+
+    def forward(self, weight: Tensor) -> Tensor:
+        self.readings += 1
+        return weight * 1.5
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_reads_its_weight_and_its_bias_once_a_forward_pass(name: str) -> None:
+    layer, shape = LAYERS[name]()
+    names = [key for key, _ in layer.named_parameters()]
+    counts = [Counting() for _ in names]
+    for key, count in zip(names, counts, strict=True):
+        register_parametrization(layer, key, count)
+
+    for number, dtype in enumerate((torch.float32, torch.float64, torch.bfloat16), start=1):
+        layer.to(dtype)
+        start = [count.readings for count in counts]
+        layer(torch.randn(shape, dtype=dtype, requires_grad=number < 3))
+        assert [count.readings - before for count, before in zip(counts, start, strict=True)] == [
+            1 for _ in names
+        ]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_batch_of_no_images_gives_maps_of_the_same_size_and_gradients_of_zero(name: str) -> None:
+    layer, shape = LAYERS[name]()
+    images = torch.randn(0, *shape[1:], requires_grad=True)
+    weights = [weight for weight in layer.parameters() if weight.requires_grad]
+
+    maps = layer(images)
+    found = torch.autograd.grad(maps.sum(), [images, *weights], create_graph=True)
+
+    assert maps.shape == (0, *layer(torch.randn(shape)).shape[1:])
+    assert found[0].shape == images.shape
+    assert all(
+        torch.equal(gradient, torch.zeros_like(weight))
+        for gradient, weight in zip(found[1:], weights, strict=True)
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")

@@ -56,10 +56,11 @@ def convolve(maps: Tensor, kernels: Tensor, *, flipped: bool) -> Tensor:
     # The transposed operands are views: the product writes [P, ...], which the next one reads.
     at_maps = points.map @ maps.reshape(count * inputs, height * width).t()  # [P, N·I]
     at_kernels = points.kernel @ kernels.reshape(inputs * outputs, side * side).t()  # [P, I·O]
+    number = len(points.map)  # written out: no images leave a view nothing to infer it from
     products = torch.bmm(
-        at_maps.view(-1, count, inputs), at_kernels.view(-1, inputs, outputs)
+        at_maps.view(number, count, inputs), at_kernels.view(number, inputs, outputs)
     )  # [P, N, O]
-    images = products.view(-1, count * outputs).t() @ points.output  # [N·O, H·W]
+    images = products.view(number, count * outputs).t() @ points.output  # [N·O, H·W]
     return images.view(count, outputs, height, width)
 
 
