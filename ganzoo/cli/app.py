@@ -137,7 +137,7 @@ class Verbs(Group):
         standalone_mode: bool = True,  # noqa: ARG002
         **extra: Any,
     ) -> Any:
-        """Run the command line and exit, always by way of ``boundary.ending``."""
+        """Run the command line and exit, always by way of ``exit.ending``."""
         words = list(sys.argv[1:] if args is None else args)
         name = prog_name or "ganzoo"
         complete(self, name)

@@ -7,7 +7,7 @@ field is the key's help, and the class attribute ``use`` is the name by which re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -219,6 +219,3 @@ class ViewSpec(Spec):
 
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 """Two numbers, as a recipe writes them: ``[0.5, 0.999]``."""
-
-AnySpec = type[Spec]
-JsonValue = Any

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganzoo.common.text import duration as duration
-from ganzoo.common.text import number as number
+from ganzoo.common.text import number
 
 MEASURES = "m/"
 """Goes before the names of measures in the log."""
-
-
 SIDES = {"d": "discriminator", "g": "generator"}
 
 
