@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from ganzoo.common.errors import GanzooError, printable
-from ganzoo.plugin.specs import Table
+from ganzoo.plugin.table import Table
 from ganzoo.recipe.check import problems_of
 from ganzoo.recipe.model import Count
 from ganzoo.recipe.problems import RecipeError

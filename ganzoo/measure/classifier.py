@@ -16,7 +16,8 @@ from ganzoo.common.errors import DataError, GanzooError
 from ganzoo.measure.features import FeatureNetwork
 from ganzoo.measure.networks import Classifier, Stacked, weights_sha256
 from ganzoo.measure.reference import shuffled
-from ganzoo.plugin.specs import DatasetSpec, Table
+from ganzoo.plugin.specs import DatasetSpec
+from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageData
 from ganzoo.runs.weights import write_weights
 from ganzoo.training.feed import pick

@@ -17,7 +17,8 @@ from ganzoo.common.errors import PluginError, printable, suggest
 from ganzoo.plugin import hooks
 from ganzoo.plugin.kinds import KINDS, Kind
 from ganzoo.plugin.limits import NAME, overlong, signals_noted
-from ganzoo.plugin.specs import Spec, Table
+from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.table import Table
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ganzoo.common.data_root import DataRoot
+from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
     ImageData,
@@ -26,18 +27,6 @@ from ganzoo.plugin.types import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
-
-
-class Table(BaseModel):
-    """A table of a recipe: strict, closed and frozen."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Spec(Table):

@@ -17,9 +17,9 @@ from ganzoo.plugin.specs import (
     MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
-    Table,
     ViewSpec,
 )
+from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse
 
 # Upper bounds keep out what would only fill the memory, or a counter, long after the start.

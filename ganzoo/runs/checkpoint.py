@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from ganzoo.common.errors import CheckpointError
 from ganzoo.common.files import publish
-from ganzoo.plugin.specs import Table
+from ganzoo.plugin.table import Table
 
 FORMAT = 1
 MAX_HEADER = 16 * 1024 * 1024

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError
 from ganzoo.common.files import publish
-from ganzoo.plugin.specs import Table
+from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageShape
 from ganzoo.runs.checkpoint import canonical
 

@@ -18,8 +18,8 @@ from ganzoo.plugin.specs import (
     Pair,
     RegularizerSpec,
     Spec,
-    Table,
 )
+from ganzoo.plugin.table import Table
 
 
 class Noise(Table):

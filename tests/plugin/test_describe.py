@@ -13,7 +13,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from ganzoo.plugin.describe import documentation, fields, summary, written
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.registry import load
-from ganzoo.plugin.specs import OptimizerSpec, Pair, Table
+from ganzoo.plugin.specs import OptimizerSpec, Pair
+from ganzoo.plugin.table import Table
 from ganzoo.recipe.model import Train
 
 

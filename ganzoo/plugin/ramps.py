@@ -1,0 +1,152 @@
+"""Numbers that move during a run: ``{ start = 0.0, end = 0.5, until = 10000 }`` for a number.
+
+A component that declares a field as ``Moving`` reads it as an ordinary number: at every step the
+core hands the component to itself with the numbers of that step in place of its ramps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, SchemaValidator, core_schema
+
+from ganzoo.plugin.table import Table
+
+T = TypeVar("T", bound=Table)
+
+
+class Ramp(Table):
+    """The course of a number from ``start`` to ``end``."""
+
+    start: float
+    """Value before the ramp begins."""
+    end: float
+    """Value once it is over."""
+    begin: NonNegativeInt = 0
+    """Step at which it begins to move."""
+    until: PositiveInt | None = None
+    """Step at which it has arrived; left out: the end of the run."""
+    course: Literal["linear", "cosine", "exponential", "steps", "constant"] = "linear"
+    """Straight, half a cosine, by equal factors, in stairs, or 'start' and then 'end' at once."""
+    stairs: Annotated[int, Field(ge=1, le=10_000)] = 4
+    """Stairs of the course 'steps'."""
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.until is not None and self.until <= self.begin:
+            raise ValueError(f"until = {self.until} must be later than begin = {self.begin}")
+        if self.course == "exponential" and not self.start * self.end > 0:
+            raise ValueError("course 'exponential' needs start and end of the same sign, not 0")
+        return self
+
+    def at(self, step: int, total: int) -> float:
+        """Return the value during step number ``step`` (from 0) of a run of ``total`` steps."""
+        until = total if self.until is None else self.until
+        length = max(1, until - self.begin)
+        share = min(1.0, max(0.0, (step - self.begin) / length))
+        if share in (0.0, 1.0):
+            return self.end if share else self.start
+        if self.course == "exponential":
+            return self.start * (self.end / self.start) ** share
+        return self.start + (self.end - self.start) * self._done(share)
+
+    def _done(self, share: float) -> float:
+        if self.course == "constant":
+            return 0.0
+        if self.course == "cosine":
+            return 0.5 * (1 - math.cos(math.pi * share))
+        if self.course == "steps":
+            return math.floor(share * self.stairs) / self.stairs
+        return share
+
+
+class _OrRamp:
+    """Lets a field take a ramp in place of its number; start and end obey the number's bounds."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        number = handler(source)
+        ramp = handler.generate_schema(Ramp)
+        validator = SchemaValidator(number)
+
+        def bounded(value: Ramp) -> Ramp:
+            for name in ("start", "end"):
+                try:
+                    validator.validate_python(getattr(value, name), strict=True)
+                except ValidationError as error:
+                    said = error.errors()[0]["msg"]
+                    raise PydanticCustomError(
+                        "ramp", "{name}: {said}", {"name": name, "said": said}
+                    ) from None
+            return value
+
+        checked = core_schema.no_info_after_validator_function(bounded, ramp)
+        return core_schema.tagged_union_schema(
+            {"number": number, "ramp": checked},
+            discriminator=lambda value: "ramp" if isinstance(value, (dict, Ramp)) else "number",
+        )
+
+
+OrRamp = _OrRamp()
+"""In a field's annotation, after its bounds: ``Annotated[float, Field(ge=0), OrRamp]``."""
+Moving = Annotated[float, OrRamp]
+"""A number that a recipe may let move: ``weight: Moving = 1.0``."""
+MovingNonNegative = Annotated[float, Field(ge=0), OrRamp]
+"""The same from 0 on."""
+MovingPositive = Annotated[float, Field(gt=0), OrRamp]
+"""The same above 0."""
+MovingShare = Annotated[float, Field(ge=0, le=1), OrRamp]
+"""The same from 0 to 1."""
+
+
+def ramps_of(table: Table) -> Iterator[tuple[str, Ramp]]:
+    """Yield every ramp in the fields of ``table`` itself, by dotted key; inner tables included."""
+    for name in type(table).model_fields:
+        yield from _ramps_in(name, getattr(table, name))
+
+
+def at_step(table: T, value_of: Callable[[Ramp], Any]) -> T:
+    """Return ``table`` with ``value_of(ramp)`` in place of every ramp; itself without any."""
+    found = {
+        name: _replaced(value, value_of)
+        for name in type(table).model_fields
+        if any(_ramps_in(name, value := getattr(table, name)))
+    }
+    return table.model_copy(update=found) if found else table
+
+
+def _ramps_in(key: str, value: Any) -> Iterator[tuple[str, Ramp]]:
+    if isinstance(value, Ramp):
+        yield key, value
+    elif isinstance(value, Table):
+        for name, ramp in ramps_of(value):
+            yield f"{key}.{name}", ramp
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _ramps_in(f"{key}.{number}", item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _ramps_in(f"{key}.{name}", item)
+
+
+def _replaced(value: Any, value_of: Callable[[Ramp], Any]) -> Any:
+    if isinstance(value, Ramp):
+        return value_of(value)
+    if isinstance(value, Table):
+        return at_step(value, value_of)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, value_of) for item in value)
+    if isinstance(value, dict):
+        return {name: _replaced(item, value_of) for name, item in value.items()}
+    return value
