@@ -57,7 +57,7 @@ class Ramp(Table):
         if share in (0.0, 1.0):
             return self.end if share else self.start
         if self.course == "exponential":
-            return self.start * (self.end / self.start) ** share
+            return float(self.start * (self.end / self.start) ** share)
         return self.start + (self.end - self.start) * self._done(share)
 
     def _done(self, share: float) -> float:
