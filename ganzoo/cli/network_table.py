@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ganzoo.cli import output as streams
 from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import count, data_line
-from ganzoo.training.half_step import viewed
+from ganzoo.training.guards import players_of
+from ganzoo.training.half_step import apply_views
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def layers_of(parts: Assembly) -> dict[str, list[dict[str, Any]]]:
     batch = parts.feed(0)
     images = batch.images[:COUNT]
     labels = None if batch.labels is None else batch.labels[:COUNT]
-    latent = parts.noise.latents(recipe.latent, len(images), "probe")
+    latent = recipe.generator.latents(parts.noise.latents(recipe.latent, len(images), "probe"))
     with observing():
-        images = viewed(recipe.view, images, "real")
+        images = apply_views(players_of(recipe, parts.own).views, images, "real")
     return {
         role: layers(network, (first, labels) if spec.uses_labels else (first,))
         for role, network, spec, first in (

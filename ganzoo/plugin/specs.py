@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ganzoo.common.data_root import DataRoot
+from ganzoo.plugin.ramps import MovingNonNegative, MovingPositive, rate
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
@@ -19,6 +20,7 @@ from ganzoo.plugin.types import (
     ImageShape,
     Meter,
     Reference,
+    Role,
     Scale,
     Split,
     Terms,
@@ -42,13 +44,22 @@ class GeneratorSpec(Spec):
     kind: ClassVar[str] = "generator"
     uses_labels: ClassVar[bool] = False
     """Whether the network is called as ``generator(latent, labels)``."""
+    at_sampling: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may be changed when a trained generator is sampled: truncation, a code."""
 
     def output_range(self) -> tuple[float, float] | None:
         """Return the lowest and highest value the network can make; None without bounds."""
         return None
 
+    def latents(self, z: Tensor) -> Tensor:
+        """Return what the network is given for ``[N, Z]`` drawn from the prior: codes, say."""
+        return z
+
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]`` in [image.low, image.high].
+
+        It may return a mapping of named tensors in place of one: 'images' and whatever else losses
+        and regularizers shall find in ``ctx.made``.
 
         Raises:
             GanzooError: if it cannot make images of that shape.
@@ -66,13 +77,31 @@ class DiscriminatorSpec(Spec):
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N]``.
 
+        It may return a mapping of named tensors in place of one: 'logits' and whatever else losses
+        and regularizers shall find in ``ctx.real_out`` and ``ctx.fake_out``, each ``[N, ...]``.
+
         Raises:
             GanzooError: if it cannot read images of that shape.
         """
         raise NotImplementedError
 
 
-class LossSpec(Spec):
+class OwnerSpec(Spec):
+    """A component that may own a module: weights that are learned, buffers that are remembered."""
+
+    trained_with: ClassVar[Role] = "discriminator"
+    """Whose optimizer moves the module's parameters."""
+
+    def module(self, latent_size: int, image: ImageShape) -> nn.Module | None:  # noqa: ARG002
+        """Return a module of the component's own, or None.
+
+        It comes back as ``ctx.own``. Whatever must survive from step to step lives in its buffers:
+        they are saved with every checkpoint, and nothing else of a component is.
+        """
+        return None
+
+
+class LossSpec(OwnerSpec):
     """The game: what each side minimises, as named terms that are summed."""
 
     kind: ClassVar[str] = "loss"
@@ -88,7 +117,7 @@ class LossSpec(Spec):
         raise NotImplementedError
 
 
-class RegularizerSpec(Spec):
+class RegularizerSpec(OwnerSpec):
     """An extra term, or a constraint on the discriminator's weights."""
 
     kind: ClassVar[str] = "regularizer"
@@ -97,7 +126,7 @@ class RegularizerSpec(Spec):
     second_order: ClassVar[bool] = False
     """Whether its terms contain gradients of the discriminator (never compiled)."""
 
-    weight: NonNegativeFloat = 1.0
+    weight: MovingNonNegative = 1.0
     """Factor on the term."""
     every: PositiveInt = 1
     """Apply at every k-th step only, with the term multiplied by k so that its pull stays."""
@@ -119,7 +148,7 @@ class OptimizerSpec(Spec):
 
     kind: ClassVar[str] = "optimizer"
 
-    lr: PositiveFloat = 2e-4
+    lr: MovingPositive = 2e-4
     """Learning rate."""
     schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
     """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""
@@ -133,6 +162,15 @@ class OptimizerSpec(Spec):
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return the torch optimizer over ``parameters``."""
         raise NotImplementedError
+
+    def adjust(self, optimizer: Optimizer, update: int, total: int) -> None:
+        """Set the rates for update number ``update`` (from 0) of ``total``.
+
+        By default every group follows the schedule from its own initial rate.
+        """
+        factor = rate(self.schedule, self.decay, update, total)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
 
 
 class DatasetSpec(Spec):
@@ -182,7 +220,7 @@ class MetricSpec(Spec):
         return {}
 
 
-class ViewSpec(Spec):
+class ViewSpec(OwnerSpec):
     """What the discriminator is shown in place of the plain images: flipped, augmented, packed."""
 
     kind: ClassVar[str] = "view"
@@ -202,8 +240,12 @@ class ViewSpec(Spec):
 
         It is called for real images and fakes alike in both halves of every step. Random numbers
         come from torch's global generator on the images' device, which every step seeds anew.
+        A view with a module of its own is called as ``apply(images, which, own)``.
         """
         raise NotImplementedError
+
+    def observe(self, ctx: Context) -> None:
+        """Look at the discriminator's half after its update; ``ctx.own`` may be changed."""
 
 
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]

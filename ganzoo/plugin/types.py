@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 Split = Literal["train", "test"]
@@ -24,7 +24,8 @@ Terms = Mapping[str, "Tensor"]
 class ImageShape:
     """What every image of a run looks like: ``[C, H, W]`` with values in [low, high].
 
-    ``num_classes`` is 0 where the data has no labels.
+    ``num_classes`` is 0 where the data has no labels. ``label_shape`` is what one label looks like:
+    () for a class, (K,) for K numbers an image.
     """
 
     channels: int
@@ -33,6 +34,7 @@ class ImageShape:
     low: float = -1.0
     high: float = 1.0
     num_classes: int = 0
+    label_shape: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.channels}×{self.height}×{self.width}"
@@ -60,10 +62,12 @@ class ImageData:
     Attributes:
         images: ``[N, C, H, W]`` uint8 (scaled to the recipe's value range by the feed), float32
             (taken as it is), or an ``ImageSource`` that reads one uint8 image at a time.
-        labels: ``[N]`` int64, or None.
-        classes: the names of the labels.
+        labels: ``[N]`` int64 classes, ``[N, ...]`` for more than one number an image, or None.
+        classes: the names of the labels; empty where they are not classes.
         source: where the bytes came from, for the run's record.
         fingerprint: SHA-256 over the content; equal data has equal fingerprints.
+        notes: remarks for the run's record.
+        inputs: what belongs to each image beside it, ``[N, ...]`` as ``images``; paired data.
     """
 
     images: Tensor | ImageSource
@@ -72,6 +76,7 @@ class ImageData:
     source: str
     fingerprint: str
     notes: tuple[str, ...] = ()
+    inputs: Tensor | ImageSource | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,13 +88,22 @@ class Context(Protocol):
     Attributes:
         role: whose half it is.
         step: steps finished before this one.
+        steps: length of the run.
         real: ``[N, C, H, W]`` in the recipe's value range.
         fake: same shape; detached from the generator in the discriminator's half.
         real_labels: ``[N]`` int64, or None.
         fake_labels: ``[N]`` int64, or None.
-        latent: ``[N, Z]``.
+        latent: ``[N, Z]``, as the generator is given it.
+        inputs: what paired data gives beside each real image, or None.
+        made: everything the generator returned, by name: 'images', before any view, and its extras;
+            detached in the discriminator's half.
+        real_out: everything the discriminator said of the real images: 'logits' and its extras.
+        fake_out: the same of the fakes.
         real_logits: ``[N]``.
         fake_logits: ``[N]``.
+        generator: the network, to read and to call.
+        discriminator: the network, to read and to call.
+        own: the module of the component that is being asked, from its ``module()``.
     """
 
     role: Role
@@ -98,9 +112,27 @@ class Context(Protocol):
     real_labels: Tensor | None
     fake_labels: Tensor | None
     latent: Tensor
+    inputs: Tensor | None
+    made: Mapping[str, Tensor]
+    own: Any
 
     @property
     def step(self) -> int: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def generator(self) -> nn.Module: ...
+
+    @property
+    def discriminator(self) -> nn.Module: ...
+
+    @property
+    def real_out(self) -> Mapping[str, Tensor]: ...
+
+    @property
+    def fake_out(self) -> Mapping[str, Tensor]: ...
 
     @property
     def real_logits(self) -> Tensor: ...
@@ -110,6 +142,10 @@ class Context(Protocol):
 
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Score other images, ``[N, C, H, W]`` to ``[N]``: interpolates, look-aheads."""
+        ...
+
+    def outputs(self, images: Tensor, labels: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Return everything the discriminator says of other images: 'logits' and its extras."""
         ...
 
     def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:

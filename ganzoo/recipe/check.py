@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from ganzoo.common.errors import suggest
 from ganzoo.plugin.kinds import KINDS, Kind
-from ganzoo.plugin.specs import DatasetSpec, Spec, Table
+from ganzoo.plugin.specs import DatasetSpec, Spec
+from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, example
 from ganzoo.recipe.layers import Keys
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key

@@ -7,8 +7,9 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
+from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -69,6 +70,8 @@ class Step(Table):
 
     discriminator_updates: Few = 1
     """Discriminator updates in a step, each on its own batch."""
+    accumulate: Few = 1
+    """Parts the batch is cut into: gradients add up over them, memory is that of one part."""
     generator_updates: Few = 1
     """Generator updates in a step."""
     generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
@@ -133,7 +136,7 @@ class Checkpoint(Table):
 class Ema(Table):
     """A running average of the generator's weights, used for samples and measures."""
 
-    half_life: PositiveFloat
+    half_life: MovingPositive
     """Steps after which an old weight counts half."""
 
 

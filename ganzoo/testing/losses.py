@@ -12,6 +12,7 @@ from ganzoo.plugin.specs import LossSpec
 from ganzoo.plugin.types import Role
 from ganzoo.testing.claims import Claim, cases_of, same, show
 from ganzoo.testing.findings import Case, Note, Report
+from ganzoo.testing.stage import stage
 from ganzoo.testing.variants import variants
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import HalfStep, total
@@ -43,8 +44,9 @@ class Half(HalfStep):
         critic = Through().requires_grad_(role == "discriminator")
         shown = made if role == "generator" else made.detach()
         batch = Batch(real.view(-1, 1, 1, 1), labels)
-        super().__init__(role, 0, critic, batch, shown, torch.zeros(len(real), 2))
-        self.own = critic.gain if role == "discriminator" else self.gain
+        game = stage(nn.Identity(), critic)
+        super().__init__(game, role, 0, batch, {"images": shown}, torch.zeros(len(real), 2))
+        self.trained = critic.gain if role == "discriminator" else self.gain
         """The one parameter that the half trains."""
         self.other = self.gain if role == "discriminator" else critic.gain
 
@@ -179,7 +181,7 @@ def stays_finite_at_extreme_logits(trial: Trial) -> Iterator[str]:
             for fake in (-EXTREME, EXTREME):
                 half = trial.half(role, real, fake)
                 loss = total(trial.terms(half))
-                (slope,) = torch.autograd.grad(loss, [half.own], allow_unused=True)
+                (slope,) = torch.autograd.grad(loss, [half.trained], allow_unused=True)
                 at = f"at real logits of {real:g} and fake ones of {fake:g}"
                 if not bool(torch.isfinite(loss)):
                     found = float(loss.detach())
@@ -192,7 +194,7 @@ def who_is_wrong_by_much_still_learns(trial: Trial) -> Iterator[str]:
     full = torch.zeros(COUNT, dtype=torch.float64)
     real, fake = (full - EXTREME).requires_grad_(), (full + EXTREME).requires_grad_()
     half = trial.half("discriminator", 0, 0)
-    vars(half).update(real_logits=real, fake_logits=fake)
+    vars(half).update(real_out={"logits": real}, fake_out={"logits": fake})
     slopes = torch.autograd.grad(total(trial.terms(half)), [real, fake], allow_unused=True)
     for which, slope in zip(("real", "fake"), slopes, strict=True):
         if slope is None or not bool(slope.any()):
@@ -212,18 +214,18 @@ def who_is_wrong_by_much_still_learns(trial: Trial) -> Iterator[str]:
 def every_term_reaches_its_own_side(trial: Trial) -> Iterator[str]:
     for role in ROLES:
         half = trial.half(role, *(10 * trial.spread))
-        before = [half.own.detach().clone(), half.other.detach().clone()]
+        before = [half.trained.detach().clone(), half.other.detach().clone()]
         for name, value in trial.terms(half).items():
             slope = None
             if value.requires_grad:
                 (slope,) = torch.autograd.grad(
-                    value, [half.own], retain_graph=True, allow_unused=True
+                    value, [half.trained], retain_graph=True, allow_unused=True
                 )
             if slope is None:
                 yield f"the {role}'s term '{name}' reaches no parameter of the {role}"
-        if half.own.grad is not None or half.other.grad is not None:
+        if half.trained.grad is not None or half.other.grad is not None:
             yield f"{role}_terms() takes gradients itself; only the step may call backward()"
-        if not (torch.equal(half.own, before[0]) and torch.equal(half.other, before[1])):
+        if not (torch.equal(half.trained, before[0]) and torch.equal(half.other, before[1])):
             yield f"{role}_terms() changes weights"
 
 

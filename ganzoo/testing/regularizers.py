@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganzoo.plugin.specs import RegularizerSpec
 from ganzoo.testing.claims import Claim, cases_of, show
 from ganzoo.testing.findings import Case, Note, Report
+from ganzoo.testing.stage import stage
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import HalfStep
 
@@ -73,7 +74,13 @@ class Trial:
         labels = torch.arange(count) % CLASSES if "labels" in spec.needs else None
         batch = Batch(real * 2 - 1, labels)
         half = HalfStep(
-            "discriminator", 0, critic, batch, fake - 0.5, torch.zeros(count, 2), needs=spec.needs
+            stage(nn.Identity(), critic),
+            "discriminator",
+            0,
+            batch,
+            {"images": fake - 0.5},
+            torch.zeros(count, 2),
+            needs=spec.needs,
         )
         torch.manual_seed(11)
         return spec.discriminator_terms(half)

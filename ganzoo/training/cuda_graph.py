@@ -118,6 +118,7 @@ class GraphStep:
         self._captured: dict[Pattern, Captured] = {}
         for side in (plain.generator, plain.discriminator):
             self._prepare(side)
+        plain.ramps.keep_on(plain.generator.moved[0].device)
 
     def __call__(
         self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
@@ -171,7 +172,9 @@ class GraphStep:
 
     def _prepare(self, side: Side) -> None:
         """Keep step counts on the device, and learning rates that change."""
-        changes = side.spec.schedule != "constant"
+        changes = not side.is_still
+        if {*side.ramps} - {"lr"}:
+            self._refuse(f"optimizer {side.spec.use!r} moves more than its learning rate")
         for group in side.optimizer.param_groups:
             # Adam reads its step count to correct its bias; on the host it would be a constant of
             # the graph.
@@ -183,16 +186,20 @@ class GraphStep:
                     "no learning rate from the device"
                 )
         if changes and not self.refused:
-            recipe = self.plain.recipe.step
-            is_generator = side is self.plain.generator
-            count = recipe.generator_updates if is_generator else recipe.discriminator_updates
             device = side.moved[0].device
-            side.rates = [torch.zeros((), device=device) for _ in range(count)]
+            side.rates = [
+                [torch.zeros((), device=device) for _ in side.optimizer.param_groups]
+                for _ in range(side.updates)
+            ]
 
     def _set_rates(self, step: int) -> None:
+        self.plain.ramps.fill(step)
         for side in (self.plain.generator, self.plain.discriminator):
-            for at, place in enumerate(side.rates):
-                place.fill_(side.rate(step * len(side.rates) + at))
+            for at, places in enumerate(side.rates):
+                side.adjust(step * len(side.rates) + at)
+                for group, place in zip(side.optimizer.param_groups, places, strict=True):
+                    place.fill_(group["lr"])
+                    group["lr"] = place
 
     def _put_back(self) -> None:
         """Undo what an interrupted step may have left behind; no weight was moved."""
@@ -211,7 +218,8 @@ class GraphStep:
 def _tensors(inputs: Inputs) -> list[Tensor]:
     images = [batch.images for batch in inputs.batches]
     labels = [batch.labels for batch in inputs.batches if batch.labels is not None]
-    return [*images, *labels, *inputs.latents, *inputs.redrawn]
+    given = [batch.inputs for batch in inputs.batches if batch.inputs is not None]
+    return [*images, *labels, *given, *inputs.latents, *inputs.redrawn]
 
 
 def _places(inputs: Inputs) -> Inputs:
@@ -219,8 +227,8 @@ def _places(inputs: Inputs) -> Inputs:
     empty = torch.empty_like
     return Inputs(
         [
-            Batch(empty(images), None if labels is None else empty(labels))
-            for images, labels in inputs.batches
+            Batch(*(None if each is None else empty(each) for each in batch))  # type: ignore[arg-type]
+            for batch in inputs.batches
         ],
         [empty(latent) for latent in inputs.latents],
         [empty(latent) for latent in inputs.redrawn],

@@ -96,6 +96,7 @@ class Feed:
         self.workers = workers
         self.data = data
         self._labels = None if data.labels is None else data.labels.to(place)
+        self._inputs = data.inputs.to(place) if isinstance(data.inputs, Tensor) else None
         self._resident = data.images.to(place) if isinstance(data.images, Tensor) else None
         self._loader: Iterator[tuple[int, Tensor]] | None = None
 
@@ -110,7 +111,20 @@ class Feed:
         if labels is not None:
             labels = labels.to(self.device, non_blocking=True)
         # As bytes: a quarter of what the same images are as floats.
-        return Batch(to_range(raw.to(self.device, non_blocking=True), self.shape), labels)
+        return Batch(
+            to_range(raw.to(self.device, non_blocking=True), self.shape),
+            labels,
+            self._inputs_of(indices),
+        )
+
+    def _inputs_of(self, indices: Tensor) -> Tensor | None:
+        if self.data.inputs is None:
+            return None
+        if self._inputs is not None:
+            raw = self._inputs.index_select(0, indices)
+        else:
+            raw = torch.stack([self.data.inputs[int(index)] for index in indices])
+        return to_range(raw.to(self.device, non_blocking=True), self.shape)
 
     def close(self) -> None:
         """Stop the loader's workers."""
@@ -200,7 +214,8 @@ def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:
     """Return the shape and range of the images that the networks see."""
     _, channels, height, width = first_images(data, 1).shape
     low = -1.0 if dataset.value_range == "symmetric" else 0.0
-    return ImageShape(channels, height, width, low, 1.0, len(data.classes))
+    label_shape = () if data.labels is None else tuple(data.labels.shape[1:])
+    return ImageShape(channels, height, width, low, 1.0, len(data.classes), label_shape)
 
 
 def first_images(data: ImageData, count: int) -> Tensor:
@@ -220,10 +235,11 @@ def real_images(data: ImageData, shape: ImageShape, count: int) -> Tensor:
 
 
 class Batch(NamedTuple):
-    """Real images ``[N, C, H, W]`` in the recipe's range, and their labels ``[N]`` or None."""
+    """Real images ``[N, C, H, W]`` in the recipe's range; labels, inputs ``[N, ...]`` or None."""
 
     images: Tensor
     labels: Tensor | None
+    inputs: Tensor | None = None
 
 
 def pick(data: ImageData, indices: Tensor) -> Tensor:

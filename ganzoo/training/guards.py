@@ -6,6 +6,7 @@ The trial runs on copies, so it leaves no trace in the run.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,22 @@ from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training import guards
 from ganzoo.training.feed import Batch
-from ganzoo.training.half_step import half_step, seen_shape, terms_of, viewed, viewed_labels
+from ganzoo.training.half_step import (
+    Game,
+    Player,
+    Players,
+    apply_views,
+    half_step,
+    owners,
+    seen_shape,
+    terms_of,
+    viewed_labels,
+)
 from ganzoo.training.parts import Assembly
+from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 from ganzoo.training.state import Reporter
+from ganzoo.training.step import Ramps
 
 
 def probe(
@@ -30,8 +43,12 @@ def probe(
     batch: Batch,
     latent: Tensor,
     shape: ImageShape,
+    own: Mapping[str, nn.Module] | None = None,
 ) -> list[str]:
     """Try one half-step of each side on copies of the networks; return what is wrong with it.
+
+    Args:
+        own: the modules of components, by their places; see ``half_step.owners``.
 
     Raises:
         PluginError: if a component fails outright.
@@ -39,24 +56,72 @@ def probe(
     with observing():
         generator, discriminator = copy.deepcopy(generator).train(), copy.deepcopy(discriminator)
         discriminator.train()
+        copies = {place: copy.deepcopy(module).train() for place, module in (own or {}).items()}
+        game = Game(recipe, generator, discriminator, PROBE_STEPS, copies)
+        players = players_of(recipe, copies)
         inputs = (latent, batch.labels) if recipe.generator.uses_labels else (latent,)
-        fake = attempt(recipe.generator, "making images", lambda: generator(*inputs))
+        made = attempt(recipe.generator, "making images", lambda: generator(*inputs))
         ranges = wrong_range(recipe, shape)
-        problems = wrong_images(recipe.generator, fake, len(latent), shape)
+        problems = wrong_output(recipe.generator, made, "images")
+        made = {} if problems else named(made, "images")
+        problems += wrong_images(recipe.generator, made.get("images"), len(latent), shape)[
+            : not problems
+        ]
         if problems:
             return problems
-        seen, wanted = viewed(recipe.view, fake, "fake"), seen_shape(recipe.view, shape)
+        seen, wanted = seen_of(players, made["images"]), seen_shape(recipe.view, shape)
         if recipe.view and (problems := wrong_images(recipe.view[-1], seen, len(seen), wanted)):
             return problems
         labels = viewed_labels(recipe.view, batch.labels)
         scored = (seen, labels) if recipe.discriminator.uses_labels else (seen,)
         logits = attempt(recipe.discriminator, "scoring images", lambda: discriminator(*scored))
-        problems = wrong_logits(recipe.discriminator, logits, len(seen))
+        problems = wrong_output(recipe.discriminator, logits, "logits")
+        if not problems:
+            main = named(logits, "logits")["logits"]
+            problems = wrong_logits(recipe.discriminator, main, len(seen))
         if problems:
             return problems
-        for role, network in (("discriminator", discriminator), ("generator", generator)):
-            ranges += _wrong_terms(recipe, role, network, discriminator, batch, fake, latent)  # type: ignore[arg-type]
+        roles: tuple[Role, Role] = ("discriminator", "generator")
+        for role in roles:
+            ranges += _wrong_terms(game, role, players, batch, made, latent)
     return ranges
+
+
+def players_of(recipe: Recipe, own: Mapping[str, nn.Module]) -> Players:
+    """Return every component of a recipe with the numbers of its first step."""
+    specs = owners(recipe)
+    ramps = Ramps(specs, PROBE_STEPS)
+    found = {place: Player(ramps.at(spec, 0), own.get(place)) for place, spec in specs.items()}
+    return Players(
+        found["loss"],
+        [player for place, player in found.items() if place.startswith("regularizer.")],
+        [player for place, player in found.items() if place.startswith("view.")],
+    )
+
+
+def seen_of(players: Players, images: Tensor) -> Tensor:
+    """Return what is seen of fakes; a view that fails is named."""
+    for view in players.views:
+        images = attempt(view.spec, "changing images", lambda: apply_views([view], images, "fake"))  # noqa: B023
+    return images
+
+
+def wrong_output(spec: Spec, found: object, main: str) -> list[str]:
+    """Return what is wrong with a network's output as such: no tensor, no mapping, no ``main``."""
+    who = f"{spec.kind} {spec.use!r}"
+    if isinstance(found, Tensor):
+        return []
+    if not isinstance(found, Mapping):
+        wanted = f"a tensor, or a mapping of tensors with {main!r} in it"
+        return [f"{who} returned {type(found).__name__}, wanted is {wanted}"]
+    if main not in found:
+        names = ", ".join(map(repr, found)) or "nothing"
+        return [f"{who} returned a mapping of {names} without {main!r}"]
+    return [
+        f"{who} returned {name!r} as {type(value).__name__}, wanted is a tensor"
+        for name, value in found.items()
+        if not isinstance(value, Tensor)
+    ]
 
 
 def wrong_images(spec: Spec, images: object, count: int, shape: ImageShape) -> list[str]:
@@ -110,32 +175,43 @@ def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> 
             torch.manual_seed(0)
             probe_of = copy.deepcopy(discriminator).train()
             inputs = (batch,) if labels is None else (batch, labels)
-            scores.append(probe_of(*inputs)[0])
+            scores.append(named(probe_of(*inputs), "logits")["logits"][0])
     return not torch.allclose(scores[0], scores[1], rtol=1e-3, atol=1e-6)
 
 
 def _wrong_terms(
-    recipe: Recipe,
+    game: Game,
     role: Role,
-    network: nn.Module,
-    discriminator: nn.Module,
+    players: Players,
     batch: Batch,
-    fake: Tensor,
+    made: Mapping[str, Tensor],
     latent: Tensor,
 ) -> list[str]:
+    recipe, discriminator = game.recipe, game.discriminator
     is_cut = role == "discriminator" or recipe.step.generator_noise == "detached"
-    seen = fake.detach() if is_cut else fake
+    seen = {name: value.detach() if is_cut else value for name, value in made.items()}
     discriminator.requires_grad_(role == "discriminator")
-    context = half_step(
-        recipe, role, 0, discriminator, batch, seen, latent, list(recipe.regularizer)
-    )
-    terms = attempt(
-        recipe.loss, "its terms", lambda: terms_of(recipe, context, list(recipe.regularizer))
-    )
+    context = half_step(game, role, 0, batch, seen, latent, players)
+    terms: dict[str, Tensor] = {}
+    for player in (players.loss, *players.regularizers):
+        alone = Players(player, [], players.views)  # type: ignore[arg-type]
+        for name, value in attempt(
+            player.spec,
+            "its terms",
+            lambda: terms_of(context, alone),  # noqa: B023
+        ).items():
+            if name in terms:
+                raise GanzooError(
+                    f"{player.spec.kind} {player.spec.use!r}: a term named {name!r} exists twice"
+                )
+            terms[name] = value
     if not terms:
         return [f"loss {recipe.loss.use!r} has no term for the {role}"]
     problems = []
-    parameters = [item for item in network.parameters() if item.requires_grad]
+    network = discriminator if role == "discriminator" else game.generator
+    specs = owners(recipe)
+    trained = [network, *(m for at, m in game.own.items() if specs[at].trained_with == role)]
+    parameters = [item for each in trained for item in each.parameters() if item.requires_grad]
     for name, value in terms.items():
         if not bool(torch.isfinite(value)):
             problems.append(f"the {role}'s term {name!r} is {float(value)} on the first batch")
@@ -162,6 +238,8 @@ def _remedy(recipe: Recipe, role: Role) -> str:
 
 
 PROBE_IMAGES = 8
+PROBE_STEPS = 1000
+"""Length of the run that a trial pretends to be in."""
 
 
 def try_out(parts: Assembly, reporter: Reporter) -> None:
@@ -170,13 +248,18 @@ def try_out(parts: Assembly, reporter: Reporter) -> None:
     Raises:
         GanzooError: listing what is wrong, unless the recipe only wants to be warned.
     """
-    with observing(parts.generator.network, parts.discriminator.network):
+    networks = (parts.generator.network, parts.discriminator.network, *parts.own.values())
+    with observing(*networks):
         torch.manual_seed(0)
         count = min(PROBE_IMAGES, parts.recipe.train.batch_size)
         full = parts.feed(0)
         labels = None if full.labels is None else full.labels[:count]
-        batch = Batch(full.images[:count], labels)
-        latent = parts.noise.latents(parts.recipe.latent, len(batch.images), "probe")
+        inputs = None if full.inputs is None else full.inputs[:count]
+        batch = Batch(full.images[:count], labels, inputs)
+        drawn = parts.noise.latents(parts.recipe.latent, len(batch.images), "probe")
+        latent = attempt(
+            parts.recipe.generator, "latents()", lambda: parts.recipe.generator.latents(drawn)
+        )
         problems = guards.probe(
             parts.recipe,
             parts.generator.network,
@@ -184,15 +267,24 @@ def try_out(parts: Assembly, reporter: Reporter) -> None:
             batch,
             latent,
             parts.shape,
+            parts.own,
         )
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
-        seen = viewed(parts.recipe.view, batch.images, "real")
+        seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
         if penalised and guards.couples(parts.discriminator.network, seen, labels):
             reporter.warn(
                 f"the discriminator's logit of an image depends on the rest of its batch (batch "
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
                 "an image; use discriminator.norm = 'layer' or 'none'"
+            )
+        if parts.recipe.step.accumulate > 1 and guards.couples(
+            parts.discriminator.network, seen, labels
+        ):
+            reporter.warn(
+                "the discriminator's logit of an image depends on the rest of its batch (batch "
+                f"norm does that), so step.accumulate = {parts.recipe.step.accumulate} is not the "
+                "same as one large batch: each part has statistics of its own"
             )
     if not problems:
         return

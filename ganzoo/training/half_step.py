@@ -3,18 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.specs import RegularizerSpec, ViewSpec
+from ganzoo.plugin.specs import LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.feed import Batch
-from ganzoo.training.precision import called
+from ganzoo.training.precision import outputs
+
+S = TypeVar("S", bound=OwnerSpec, covariant=True)
+
+
+@dataclass(frozen=True)
+class Player(Generic[S]):
+    """A component that plays: its spec, with the numbers of this step, and its own module."""
+
+    spec: S
+    own: nn.Module | None = None
+
+
+class Players(NamedTuple):
+    """The components that are asked in a step, in their order."""
+
+    loss: Player[LossSpec]
+    regularizers: Sequence[Player[RegularizerSpec]] = ()
+    views: Sequence[Player[ViewSpec]] = ()
+
+
+@dataclass(frozen=True)
+class Game:
+    """What all steps of a run share."""
+
+    recipe: Recipe
+    generator: nn.Module
+    discriminator: nn.Module
+    steps: int = 0
+    """Length of the run."""
+    own: Mapping[str, nn.Module] = field(default_factory=dict)
+    """Modules of components, by their places: 'loss', 'regularizer.0', 'view.1'."""
+    cast: torch.dtype | None = None
+
+    def make(self, latent: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Return what the generator makes: 'images' ``[N, C, H, W]`` and its extras."""
+        inputs = (latent, labels) if self.recipe.generator.uses_labels else (latent,)
+        return outputs(self.generator, inputs, "images", self.cast)
+
+
+def owners(recipe: Recipe) -> dict[str, OwnerSpec]:
+    """Return the components that may own a module, by their places in the recipe."""
+    found: dict[str, OwnerSpec] = {"loss": recipe.loss}
+    found |= {f"regularizer.{number}": spec for number, spec in enumerate(recipe.regularizer)}
+    return found | {f"view.{number}": spec for number, spec in enumerate(recipe.view)}
 
 
 class HalfStep:
@@ -22,35 +67,30 @@ class HalfStep:
 
     def __init__(
         self,
+        game: Game,
         role: Role,
         step: int,
-        discriminator: nn.Module,
         batch: Batch,
-        fake: Tensor,
+        made: Mapping[str, Tensor],
         latent: Tensor,
         *,
-        uses_labels: bool = False,
-        joint: bool = False,
         needs: frozenset[str] = frozenset(),
-        cast: torch.dtype | None = None,
     ) -> None:
+        self._game = game
         self.role: Role = role
         self._step = step
         self.reads_step = False
-        self._cast = cast
+        self.own: Any = None
         self.latent = latent
+        self.inputs = batch.inputs
         self.real_labels = self.fake_labels = batch.labels
+        self.made = made
         self.real = batch.images
-        self.fake = fake
-        # Before any logits: only what asks for a gradient when it is scored has one afterwards.
+        self.fake = made["images"]
         if "real_gradient" in needs:
             self.real = self.real.detach().requires_grad_()
-        if "fake_gradient" in needs and not fake.requires_grad:
-            self.fake = fake.detach().requires_grad_()
-        self._discriminator = discriminator
-        self._uses_labels = uses_labels
-        # One pass or two differ where batch norm mixes images; the generator scores fakes alone.
-        self._joint = joint and role == "discriminator"
+        if "fake_gradient" in needs and not self.fake.requires_grad:
+            self.fake = self.fake.detach().requires_grad_()
 
     @property
     def step(self) -> int:
@@ -58,41 +98,86 @@ class HalfStep:
         self.reads_step = True
         return self._step
 
+    @property
+    def steps(self) -> int:
+        """Length of the run."""
+        return self._game.steps
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator, to read and to call."""
+        return self._game.generator
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The discriminator, to read and to call."""
+        return self._game.discriminator
+
     @cached_property
+    def real_out(self) -> Mapping[str, Tensor]:
+        """What the discriminator says of the real images."""
+        if self._is_joint:
+            return self._both_out[0]
+        return self.outputs(self.real, self.real_labels)
+
+    @cached_property
+    def fake_out(self) -> Mapping[str, Tensor]:
+        """What the discriminator says of the fakes."""
+        if self._is_joint:
+            return self._both_out[1]
+        return self.outputs(self.fake, self.fake_labels)
+
+    @property
     def real_logits(self) -> Tensor:
         """Scores of the real images, ``[N]``."""
-        if self._joint:
-            return self._both_logits[0]
-        return self.critic(self.real, self.real_labels)
+        return self.real_out["logits"]
 
-    @cached_property
+    @property
     def fake_logits(self) -> Tensor:
         """Scores of the fakes, ``[N]``."""
-        if self._joint:
-            return self._both_logits[1]
-        return self.critic(self.fake, self.fake_labels)
+        return self.fake_out["logits"]
+
+    @property
+    def _is_joint(self) -> bool:
+        return self.role == "discriminator" and self._game.recipe.step.batching == "joint"
 
     @cached_property
-    def _both_logits(self) -> tuple[Tensor, ...]:
+    def _both_out(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         labels = self.real_labels
         both = labels if labels is None else torch.cat([labels, labels])
-        logits = self.critic(torch.cat([self.real, self.fake]), both)
-        return torch.split(logits, [len(self.real), len(self.fake)])
+        found = self.outputs(torch.cat([self.real, self.fake]), both)
+        sizes = [len(self.real), len(self.fake)]
+        for name, value in found.items():
+            if value.ndim == 0 or len(value) != sum(sizes):
+                raise GanzooError(
+                    f"discriminator {self._game.recipe.discriminator.use!r} returned {name!r} as "
+                    f"{tuple(value.shape)} for {sum(sizes)} images; step.batching = 'joint' needs "
+                    "one entry an image, as the first dimension"
+                )
+        halves = {name: torch.split(value, sizes) for name, value in found.items()}
+        return (
+            {name: pair[0] for name, pair in halves.items()},
+            {name: pair[1] for name, pair in halves.items()},
+        )
 
     @property
     def has_logits(self) -> bool:
         """Whether both kinds of images have been scored; looking must not score them anew."""
-        return {"real_logits", "fake_logits"} <= self.__dict__.keys()
+        return {"real_out", "fake_out"} <= self.__dict__.keys()
 
     @property
     def has_fake_logits(self) -> bool:
         """Whether the fakes have been scored."""
-        return "fake_logits" in self.__dict__
+        return "fake_out" in self.__dict__
 
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Score ``[N, C, H, W]`` images: ``[N]``."""
-        inputs = (images, labels) if self._uses_labels else (images,)
-        return called(self._discriminator, inputs, self._cast)
+        return self.outputs(images, labels)["logits"]
+
+    def outputs(self, images: Tensor, labels: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Return everything the discriminator says of ``[N, C, H, W]`` images, by name."""
+        inputs = (images, labels) if self._game.recipe.discriminator.uses_labels else (images,)
+        return outputs(self._game.discriminator, inputs, "logits", self._game.cast)
 
     def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
         """Gradient of the summed logits at the images, ``[N, C, H, W]``, differentiable again."""
@@ -113,38 +198,36 @@ class HalfStep:
 
 
 def half_step(
-    recipe: Recipe,
+    game: Game,
     role: Role,
     step: int,
-    discriminator: nn.Module,
     batch: Batch,
-    fake: Tensor,
+    made: Mapping[str, Tensor],
     latent: Tensor,
-    active: list[RegularizerSpec],
-    *,
-    cast: torch.dtype | None = None,
+    players: Players,
 ) -> HalfStep:
-    """Return one side's context, views applied, with what the active regularizers need in it."""
-    if recipe.view:
-        images = viewed(recipe.view, batch.images, "real")
-        batch = Batch(images, viewed_labels(recipe.view, batch.labels))
-        fake = viewed(recipe.view, fake, "fake")
-    needs = frozenset[str]().union(*(item.needs for item in active))
-    return HalfStep(
+    """Return one side's context, views applied, with what the players need in it."""
+    seen = made
+    if players.views:
+        images = apply_views(players.views, batch.images, "real")
+        labels = viewed_labels([view.spec for view in players.views], batch.labels)
+        batch = Batch(images, labels, batch.inputs)
+        seen = {**made, "images": apply_views(players.views, made["images"], "fake")}
+    needs = frozenset[str]().union(*(player.spec.needs for player in players.regularizers))
+    context = HalfStep(
+        game,
         role,
         step,
-        discriminator,
         batch,
-        fake,
+        seen,
         latent,
-        uses_labels=recipe.discriminator.uses_labels,
-        joint=recipe.step.batching == "joint",
         needs=needs if role == "discriminator" else frozenset(),
-        cast=cast,
     )
+    context.made = made
+    return context
 
 
-def terms_of(recipe: Recipe, context: HalfStep, active: list[RegularizerSpec]) -> dict[str, Tensor]:
+def terms_of(context: HalfStep, players: Players) -> dict[str, Tensor]:
     """Return every term of one half by name: the loss's, then the active regularizers'.
 
     Raises:
@@ -152,7 +235,10 @@ def terms_of(recipe: Recipe, context: HalfStep, active: list[RegularizerSpec]) -
     """
     method = f"{context.role}_terms"
     terms: dict[str, Tensor] = {}
-    for source in (recipe.loss, *active):
+    asked: list[Player[OwnerSpec]] = [players.loss, *players.regularizers]
+    for player in asked:
+        source = player.spec
+        context.own = player.own
         own: Mapping[str, Tensor] = getattr(source, method)(context)
         for name, value in own.items():
             if name in terms:
@@ -166,8 +252,6 @@ def terms_of(recipe: Recipe, context: HalfStep, active: list[RegularizerSpec]) -
                     f"found {found}; take the mean over the batch"
                 )
             every = source.every if isinstance(source, RegularizerSpec) else 1
-            # Lazy regularization (Karras et al. 2020, arXiv:1912.04958, appendix B): taken in every
-            # k-th update and k times as strong. A product with 1 would cost a launch.
             terms[name] = value * every if every > 1 else value
     return terms
 
@@ -188,10 +272,14 @@ def accuracy(context: HalfStep) -> Tensor:
     return right / (len(context.real_logits) + len(context.fake_logits))
 
 
-def viewed(views: Sequence[ViewSpec], images: Tensor, which: Literal["real", "fake"]) -> Tensor:
+def apply_views(
+    views: Sequence[Player[ViewSpec]], images: Tensor, which: Literal["real", "fake"]
+) -> Tensor:
     """Return what is seen of ``images``; without views, the images themselves."""
     for view in views:
-        images = view.apply(images, which)
+        # A view without a module need not know of one: its method takes two arguments.
+        apply: Any = view.spec.apply
+        images = apply(images, which) if view.own is None else apply(images, which, view.own)
     return images
 
 

@@ -80,7 +80,7 @@ class Training(TrainingState):
         )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
         if self.parts.average is not None:
-            self.parts.average.follow(self.parts.generator.network)
+            self.parts.average.follow(self.parts.generator.network, self.step)
         self.step += 1
         self.window.append(terms)
         if self.parts.machine.device.type == "cpu":
@@ -111,6 +111,7 @@ class Training(TrainingState):
             "epoch": round(self.parts.epoch(self.step), 4),
             **self.last,
             **scores,
+            **self._moving(),
             "seconds": round(self.total_seconds, 3),
             "images_per_second": round(images / max(elapsed, 1e-9), 1),
         }
@@ -119,6 +120,11 @@ class Training(TrainingState):
         self.logged_at, self.logged_step = time.monotonic(), self.step
         self.health.watch_accuracy(self.step, self.last)
         self.reporter.logged(self, entry)
+
+    def _moving(self) -> dict[str, float]:
+        """Return the numbers that move, as they were in the step just made."""
+        values = self.parts.ramps.values(self.step - 1)
+        return {f"ramp/{name}": value for name, value in values.items()}
 
     def _sample(self) -> None:
         images, step = self.samples(), self.step

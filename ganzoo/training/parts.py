@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.fetch import FetchError
 from ganzoo.plugin.attempt import attempt
+from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, OptimizerSpec
 from ganzoo.plugin.types import ImageData, ImageShape
@@ -21,11 +23,11 @@ from ganzoo.recipe.model import Recipe
 from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
 from ganzoo.training.ema import Average
 from ganzoo.training.feed import Batch, Feed, shape_of
-from ganzoo.training.half_step import seen_shape
+from ganzoo.training.half_step import owners, seen_shape
 from ganzoo.training.machine import Machine
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
-from ganzoo.training.step import AdversarialStep, Side
+from ganzoo.training.step import AdversarialStep, Ramps, Side
 from ganzoo.training.threads import TRIED, suited
 
 
@@ -61,6 +63,26 @@ class Assembly:
     dataset: DatasetSpec
     """The data set that is trained on: the recipe's own, or its fallback."""
     root: DataRoot
+    own: Mapping[str, nn.Module] = field(default_factory=dict)
+    """Modules that components own, by their places: 'loss', 'regularizer.0', 'view.1'."""
+    ramps: Ramps = field(default_factory=lambda: Ramps({}, 1))
+    """The numbers of the recipe that move."""
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Every module that is trained or remembers something, by its name in a checkpoint."""
+        average = {} if self.average is None else {"average": self.average.network}
+        return {
+            "generator": self.generator.network,
+            "discriminator": self.discriminator.network,
+            **average,
+            **{f"own/{place}": module for place, module in self.own.items()},
+        }
+
+    @property
+    def sides(self) -> dict[str, Side]:
+        """The networks with optimizers, by name."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
     def best_generator(self) -> nn.Module:
@@ -145,18 +167,37 @@ def assemble(
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
     steps = total_steps(recipe, feed)
     both = recipe.step.generator_step_trains == "both"
+    own = _owned(recipe, seed, seen, device)
     sides = {}
     for role, network, updates in (
         ("generator", generator, recipe.step.generator_updates),
         ("discriminator", discriminator, recipe.step.discriminator_updates),
     ):
         spec: OptimizerSpec = getattr(recipe.optimizer, role)
-        moved = trainable(network)
+        specs = owners(recipe)
+        owned = [
+            parameter
+            for place, module in own.items()
+            if specs[place].trained_with == role
+            for parameter in trainable(module)
+        ]
+        moved = trainable(network) + owned
         if role == "generator" and both:
             moved = moved + trainable(discriminator)
-        optimizer = attempt(spec, "building", lambda spec=spec, moved=moved: spec.build(moved))  # type: ignore[misc]
-        sides[role] = Side(network, optimizer, spec, steps * updates, moved)
+        first = at_step(spec, lambda ramp: ramp.at(0, steps))
+        optimizer = attempt(spec, "building", lambda spec=first, moved=moved: spec.build(moved))  # type: ignore[misc]
+        _check_ramps(role, spec, optimizer)
+        sides[role] = Side(network, optimizer, spec, steps * updates, moved, updates, owned)
     noise = Noise(seed, device)
+    step = AdversarialStep(
+        recipe,
+        sides["generator"],
+        sides["discriminator"],
+        noise,
+        cast_of(machine.precision),
+        own=own,
+        steps=steps,
+    )
     return Assembly(
         recipe,
         machine,
@@ -168,21 +209,13 @@ def assemble(
         feed,
         sides["generator"],
         sides["discriminator"],
-        Average(generator, recipe.ema.half_life) if recipe.ema else None,
-        step_on(
-            machine,
-            AdversarialStep(
-                recipe,
-                sides["generator"],
-                sides["discriminator"],
-                noise,
-                cast_of(machine.precision),
-            ),
-            warn,
-        ),
+        Average(generator, recipe.ema.half_life, steps) if recipe.ema else None,
+        step_on(machine, step, warn),
         steps,
         dataset,
         root,
+        own,
+        step.ramps,
     )
 
 
@@ -206,6 +239,38 @@ def total_steps(recipe: Recipe, feed: Feed) -> int:
         batches = feed.order.batches_of(recipe.train.epochs)
         limits.append(-(-batches // recipe.step.discriminator_updates))
     return min(limits)
+
+
+def _owned(
+    recipe: Recipe, seed: int, seen: ImageShape, device: torch.device
+) -> dict[str, nn.Module]:
+    """Build the modules that components ask for."""
+    found = {}
+    for place, spec in owners(recipe).items():
+        # Each has its own seed: one more component leaves the weights of the others alone.
+        torch.manual_seed(key(seed, f"weights of {place}"))
+        module = attempt(
+            spec,
+            "module()",
+            lambda spec=spec: spec.module(recipe.latent.size, seen),  # type: ignore[misc]
+        )
+        if module is None:
+            continue
+        if not isinstance(module, nn.Module):
+            raise GanzooError(f"{spec.kind} {spec.use!r}: module() returned no torch module")
+        found[place] = module.to(device).train()
+    return found
+
+
+def _check_ramps(role: str, spec: OptimizerSpec, optimizer: Optimizer) -> None:
+    """Raise GanzooError where a number shall move that the optimizer does not read again."""
+    for name, _ in ramps_of(spec):
+        name = name.partition(".")[0]
+        if not all(name in group for group in optimizer.param_groups):
+            raise GanzooError(
+                f"optimizer.{role}.{name} cannot move: {spec.use!r} reads it once, when it is "
+                "built; give one number"
+            )
 
 
 def trainable(network: nn.Module) -> list[nn.Parameter]:

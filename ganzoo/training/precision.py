@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,13 +58,21 @@ def cast_of(precision: str) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
-def called(network: nn.Module, inputs: Sequence[Tensor | None], cast: torch.dtype | None) -> Tensor:
-    """Return what ``network`` makes of ``inputs``: float32 even where it computed in ``cast``."""
+def outputs(
+    network: nn.Module, inputs: Sequence[Tensor | None], main: str, cast: torch.dtype | None
+) -> dict[str, Tensor]:
+    """Return what ``network`` makes of ``inputs`` by name; a bare tensor is called ``main``."""
     if cast is None:
-        plain: Tensor = network(*inputs)
-        return plain
+        return named(network(*inputs), main)
     # Each weight is used once in a call: nothing to keep, and a CUDA graph must not keep it.
     assert inputs[0] is not None
     with torch.autocast(inputs[0].device.type, cast, cache_enabled=False):
-        output: Tensor = network(*inputs)
-    return output.float()
+        found = named(network(*inputs), main)
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in found.items()
+    }
+
+
+def named(found: Tensor | Mapping[str, Tensor], main: str) -> dict[str, Tensor]:
+    """Return a network's output as a mapping."""
+    return dict(found) if isinstance(found, Mapping) else {main: found}

@@ -26,21 +26,18 @@ def save(training: TrainingState) -> None:
         MachineError: if the disk refuses.
     """
     parts = training.parts
-    networks = {
-        "generator": parts.generator.network,
-        "discriminator": parts.discriminator.network,
-    }
-    training.health.watch_weights(training.step, networks)
+    networks = parts.networks
+    training.health.watch_weights(
+        training.step, {name: each for name, each in networks.items() if name != "average"}
+    )
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
-    for role, network in networks.items():
-        tensors |= checkpoint.pack_module(role, network)
-        side = parts.generator if role == "generator" else parts.discriminator
+    for place, network in networks.items():
+        tensors |= checkpoint.pack_module(place, network)
+    for role, side in parts.sides.items():
         name = f"optimizer/{role}"
         packed, numbers[name] = checkpoint.pack_optimizer(name, side.optimizer)
         tensors |= packed
-    if parts.average is not None:
-        tensors |= checkpoint.pack_module("average", parts.average.network)
     # The terms since the last line of the log are saved too, or the next line of a resumed run
     # would be another. NaN stands for a term that a step did not have.
     missing = torch.tensor(math.nan, device=parts.machine.device)
@@ -113,13 +110,11 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
                 f"{name} was {state.machine.get(name)!r}, is {value!r}: the result may differ "
                 "from an uninterrupted run in the last bits"
             )
-    checkpoint.unpack_module("generator", parts.generator.network, tensors)
-    checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
-    for role, side in (("generator", parts.generator), ("discriminator", parts.discriminator)):
+    for place, network in parts.networks.items():
+        checkpoint.unpack_module(place, network, tensors)
+    for role, side in parts.sides.items():
         name = f"optimizer/{role}"
         checkpoint.unpack_optimizer(name, side.optimizer, tensors, state.optimizers.get(name, {}))
-    if parts.average is not None:
-        checkpoint.unpack_module("average", parts.average.network, tensors)
     window = {
         name: values.to(parts.machine.device)
         for name, values in checkpoint.select("window", tensors).items()

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
+from ganzoo.plugin.ramps import Ramp, at_step, ramps_of, rate
 from ganzoo.plugin.specs import OptimizerSpec
+from ganzoo.plugin.types import Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.feed import Batch
-from ganzoo.training.half_step import accuracy, half_step, terms_of, total
-from ganzoo.training.precision import called
+from ganzoo.training.half_step import (
+    Game,
+    HalfStep,
+    Player,
+    Players,
+    accuracy,
+    half_step,
+    owners,
+    terms_of,
+    total,
+)
 from ganzoo.training.randomness import Noise
+
+__all__ = ["AdversarialStep", "Inputs", "Ramps", "Side", "rate"]
 
 
 class Inputs(NamedTuple):
@@ -34,6 +46,43 @@ class Inputs(NamedTuple):
     redrawn: list[Tensor]
 
 
+class Ramps:
+    """The numbers of a recipe that move, and what they are at a step.
+
+    Args:
+        specs: the components, by their places in the recipe.
+        steps: length of the run.
+    """
+
+    def __init__(self, specs: Mapping[str, Any], steps: int) -> None:
+        self.steps = steps
+        self.named: dict[str, Ramp] = {
+            f"{place}.{key}": ramp for place, spec in specs.items() for key, ramp in ramps_of(spec)
+        }
+        self.places: dict[Ramp, Tensor] = {}
+        """Where a captured step reads the numbers; empty otherwise."""
+
+    def at(self, spec: Any, step: int) -> Any:
+        """Return ``spec`` with the numbers of step number ``step``; itself where none moves."""
+        if not self.named:
+            return spec
+        return at_step(spec, lambda ramp: self.places.get(ramp, ramp.at(step, self.steps)))
+
+    def values(self, step: int) -> dict[str, float]:
+        """Return every number that moves, by its key in the recipe."""
+        return {name: ramp.at(step, self.steps) for name, ramp in self.named.items()}
+
+    def keep_on(self, device: torch.device) -> None:
+        """Keep the numbers on a device from now on, where a captured step finds them."""
+        for ramp in self.named.values():
+            self.places.setdefault(ramp, torch.zeros((), device=device))
+
+    def fill(self, step: int) -> None:
+        """Write the numbers of a step to where a captured one reads them."""
+        for ramp, place in self.places.items():
+            place.fill_(ramp.at(step, self.steps))
+
+
 @dataclass
 class Side:
     """One network with the optimizer that moves it."""
@@ -43,25 +92,55 @@ class Side:
     spec: OptimizerSpec
     total_updates: int
     moved: list[nn.Parameter]
-    rates: list[Tensor] = field(default_factory=list)
-    """Where a captured step reads the learning rates of its updates; empty otherwise."""
+    """Everything the optimizer moves: the network, and modules of components trained with it."""
+    updates: int = 1
+    """Updates in a step."""
+    owned: list[nn.Parameter] = field(default_factory=list)
+    """The parameters among them that belong to components."""
+    rates: list[list[Tensor]] = field(default_factory=list)
+    """Where a captured step reads the learning rate of each update and group; empty otherwise."""
 
-    def rate(self, update: int) -> float:
-        """Return the learning rate of update number ``update``."""
-        factor = rate(self.spec.schedule, self.spec.decay, update, self.total_updates)
-        return self.spec.lr * factor
+    def __post_init__(self) -> None:
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
 
-    def move(self, loss: Tensor, update: int) -> None:
-        """Take the gradient of ``loss`` and make update number ``update``."""
-        loss.backward()  # type: ignore[no-untyped-call]
+    @property
+    def is_still(self) -> bool:
+        """Whether the optimizer's numbers never change."""
+        has_own_course = type(self.spec).adjust is not OptimizerSpec.adjust
+        return self.spec.schedule == "constant" and not has_own_course and not self.ramps
+
+    @property
+    def ramps(self) -> list[str]:
+        """The names of the optimizer's fields that move."""
+        return [key.partition(".")[0] for key, _ in ramps_of(self.spec)]
+
+    def adjust(self, update: int) -> None:
+        """Set the optimizer's numbers for update number ``update``."""
+        steps = max(1, self.total_updates // self.updates)
+        now = at_step(self.spec, lambda ramp: ramp.at(update // self.updates, steps))
+        now.adjust(self.optimizer, update, self.total_updates)
+        first = at_step(self.spec, lambda ramp: ramp.at(0, steps))
+        for name in self.ramps:
+            value = getattr(now, name)
+            for group in self.optimizer.param_groups:
+                if name == "lr":
+                    group["lr"] = group["lr"] * (now.lr / first.lr)
+                else:
+                    group[name] = tuple(value) if isinstance(value, list) else value
+
+    def move(self, update: int) -> None:
+        """Make update number ``update`` with the gradients that were gathered."""
         if self.spec.clip_value is not None:
             clip_grad_value_(self.moved, self.spec.clip_value)
         if self.spec.clip_norm is not None:
             clip_grad_norm_(self.moved, self.spec.clip_norm)
-        if self.spec.schedule != "constant":
-            now = self.rates[update % len(self.rates)] if self.rates else self.rate(update)
-            for group in self.optimizer.param_groups:
-                group["lr"] = now
+        if self.rates:
+            now = self.rates[update % len(self.rates)]
+            for group, value in zip(self.optimizer.param_groups, now, strict=True):
+                group["lr"] = value
+        elif not self.is_still:
+            self.adjust(update)
         self.optimizer.step()
         for parameter in self.moved:  # ``zero_grad`` does this, and thirty times slower
             parameter.grad = None
@@ -77,12 +156,16 @@ class AdversarialStep:
         discriminator: Side,
         noise: Noise,
         cast: torch.dtype | None = None,
+        *,
+        own: Mapping[str, nn.Module] | None = None,
+        steps: int = 1,
     ) -> None:
         self.recipe = recipe
         self.generator = generator
         self.discriminator = discriminator
         self.noise = noise
-        self.cast = cast
+        self.game = Game(recipe, generator.network, discriminator.network, steps, own or {}, cast)
+        self.ramps = Ramps(owners(recipe), steps)
         self.reads_step = False
         """Whether a term has asked which step it is."""
         self._trains_both = recipe.step.generator_step_trains == "both"
@@ -119,27 +202,121 @@ class AdversarialStep:
             ]
         return Inputs(batches, latents, redrawn)
 
+    def players(self, step: int, number: int) -> Players:
+        """Return who is asked in update ``number`` of step ``step``, with the numbers of it."""
+        own, at = self.game.own, self.ramps.at
+        return Players(
+            Player(at(self.recipe.loss, step), own.get("loss")),
+            [
+                Player(at(spec, step), own.get(f"regularizer.{place}"))
+                for place, spec in enumerate(self.recipe.regularizer)
+                if number % spec.every == 0
+            ],
+            [
+                Player(at(spec, step), own.get(f"view.{place}"))
+                for place, spec in enumerate(self.recipe.view)
+            ],
+        )
+
     def update(self, step: int, inputs: Inputs, *, observe: bool) -> dict[str, Tensor]:
         """Make a step from its inputs; nothing else in it depends on its number but schedules."""
         recipe = self.recipe.step
         terms: dict[str, Tensor] = {}
+        # With accumulation every part of the batch makes its fakes anew: that is what saves memory.
+        is_shared = recipe.generator_noise == "shared" and recipe.accumulate == 1
         for k, (batch, latent) in enumerate(zip(inputs.batches, inputs.latents, strict=True)):
             number = step * recipe.discriminator_updates + k
             is_last = k == recipe.discriminator_updates - 1
-            keep_graph = recipe.generator_noise == "shared" and is_last
-            fake = self._fakes(latent, batch.labels, graph=keep_graph)
-            terms |= self._discriminator_half(
-                step, number, batch, latent, fake, observe and is_last
+            made: dict[str, Tensor] | None = None
+            if recipe.accumulate == 1:
+                made = self._made(latent, batch.labels, graph=is_shared and is_last)
+            terms |= self._half(
+                "discriminator", step, number, batch, latent, made, observe and is_last
             )
         for j, number in enumerate(self._generator_numbers(step)):
             if inputs.redrawn:
                 latent = inputs.redrawn[j]
-            is_used_up = j > 0 and recipe.generator_noise == "shared"
-            if is_used_up or recipe.generator_noise in {"same", "fresh"}:
-                fake = self.generate(latent, batch.labels)
+            if recipe.accumulate > 1:
+                made = None
+            elif (j > 0 and is_shared) or recipe.generator_noise in {"same", "fresh"}:
+                made = self.game.make(latent, batch.labels)
             is_last = j == recipe.generator_updates - 1
-            terms |= self._generator_half(step, number, batch, latent, fake, observe and is_last)
+            terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
         return terms
+
+    def _half(
+        self,
+        role: Role,
+        step: int,
+        number: int,
+        batch: Batch,
+        latent: Tensor,
+        made: dict[str, Tensor] | None,
+        observe: bool,
+    ) -> dict[str, Tensor]:
+        """Take the gradients of one side and move it; ``made`` is None for a batch in parts."""
+        is_discriminator = role == "discriminator"
+        side = self.discriminator if is_discriminator else self.generator
+        players = self.players(step, number)
+        self._freeze_other(role, True)
+        named: dict[str, Tensor] = {}
+        has_gradient = False
+        for share, part, own_latent in self._parts(batch, latent):
+            if made is None:
+                seen = self._made(own_latent, part.labels, graph=not is_discriminator)
+            else:
+                seen = made
+            if is_discriminator:
+                seen = {name: value.detach() for name, value in seen.items()}
+            context = half_step(self.game, role, step, part, seen, own_latent, players)
+            terms = terms_of(context, players)
+            self.reads_step |= context.reads_step
+            loss = total(terms) if share == 1 else total(terms) * share
+            if is_discriminator or loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
+                has_gradient = True
+            if observe:
+                terms = terms | self._watched(context)
+            for name, value in terms.items():
+                value = value.detach() if share == 1 else value.detach() * share
+                key = f"{role[0]}/{name}"
+                named[key] = named[key] + value if key in named else value
+        if has_gradient:
+            side.move(number)
+        self._freeze_other(role, False)
+        if is_discriminator:
+            self._after(context, players)
+        return named
+
+    def _after(self, context: HalfStep, players: Players) -> None:
+        """Let constraints and views look at the discriminator that was just moved."""
+        with torch.no_grad():
+            for regularizer in players.regularizers:
+                regularizer.spec.constrain(self.discriminator.network)
+            for view in players.views:
+                context.own = view.own
+                view.spec.observe(context)
+
+    def _watched(self, context: HalfStep) -> dict[str, Tensor]:
+        if context.role == "discriminator":
+            return {"accuracy": accuracy(context)} if context.has_logits else {}
+        if not context.has_fake_logits:
+            return {}
+        return {"accuracy": (context.fake_logits > 0).float().mean()}
+
+    def _parts(self, batch: Batch, latent: Tensor) -> Iterator[tuple[float, Batch, Tensor]]:
+        """Yield the batch in ``step.accumulate`` parts, each with its share of the whole."""
+        count = min(self.recipe.step.accumulate, len(batch.images))
+        if count == 1:
+            yield 1, batch, latent
+            return
+        pieces = [
+            [None] * count if each is None else torch.tensor_split(each, count)
+            for each in (*batch, latent)
+        ]
+        for images, labels, inputs, own_latent in zip(*pieces, strict=True):
+            share = len(images) / len(batch.images)
+            yield share, Batch(images, labels, inputs), own_latent
 
     def _generator_numbers(self, step: int) -> list[int]:
         count = self.recipe.step.generator_updates
@@ -147,84 +324,33 @@ class AdversarialStep:
 
     def generate(self, latent: Tensor, labels: Tensor | None) -> Tensor:
         """Return fakes ``[N, C, H, W]`` with their graph."""
-        inputs = (latent, labels) if self.recipe.generator.uses_labels else (latent,)
-        return called(self.generator.network, inputs, self.cast)
+        return self.game.make(latent, labels)["images"]
 
     def _fakes_in(self, batch: Batch) -> int:
         is_full = self.recipe.step.fakes == "full"
         return self.recipe.train.batch_size if is_full else len(batch.images)
 
     def _latents(self, count: int, stream: str, number: int) -> Tensor:
-        return self.noise.latents(self.recipe.latent, count, stream, number)
+        drawn = self.noise.latents(self.recipe.latent, count, stream, number)
+        return self.recipe.generator.latents(drawn)
 
-    def _fakes(self, latent: Tensor, labels: Tensor | None, *, graph: bool) -> Tensor:
+    def _made(self, latent: Tensor, labels: Tensor | None, *, graph: bool) -> dict[str, Tensor]:
         if graph:
-            return self.generate(latent, labels)
+            return self.game.make(latent, labels)
         is_eval = self.recipe.step.fakes_for_discriminator == "eval"
         if is_eval:
             self.generator.network.eval()
         with torch.no_grad():
-            fake = self.generate(latent, labels)
+            made = self.game.make(latent, labels)
         if is_eval:
             self.generator.network.train()
-        return fake
+        return made
 
-    def _discriminator_half(
-        self, step: int, number: int, batch: Batch, latent: Tensor, fake: Tensor, observe: bool
-    ) -> dict[str, Tensor]:
-        active = [item for item in self.recipe.regularizer if number % item.every == 0]
-        context = half_step(
-            self.recipe, "discriminator", step, self.discriminator.network, batch, fake.detach(),
-            latent, active, cast=self.cast,
-        )  # fmt: skip
-        terms = terms_of(self.recipe, context, active)
-        self.reads_step |= context.reads_step
-        self.discriminator.move(total(terms), number)
-        with torch.no_grad():
-            for item in active:
-                item.constrain(self.discriminator.network)
-        named = {f"d/{name}": value.detach() for name, value in terms.items()}
-        if observe and context.has_logits:
-            named["d/accuracy"] = accuracy(context)
-        return named
-
-    def _generator_half(
-        self, step: int, number: int, batch: Batch, latent: Tensor, fake: Tensor, observe: bool
-    ) -> dict[str, Tensor]:
-        active = [item for item in self.recipe.regularizer if number % item.every == 0]
-        if not self._trains_both:
-            self._freeze_discriminator(True)
-        context = half_step(
-            self.recipe, "generator", step, self.discriminator.network, batch, fake, latent,
-            active, cast=self.cast,
-        )  # fmt: skip
-        terms = terms_of(self.recipe, context, active)
-        self.reads_step |= context.reads_step
-        loss = total(terms)
-        if loss.requires_grad:
-            self.generator.move(loss, number)
-        if not self._trains_both:
-            self._freeze_discriminator(False)
-        named = {f"g/{name}": value.detach() for name, value in terms.items()}
-        if observe and context.has_fake_logits:
-            named["g/accuracy"] = (context.fake_logits > 0).float().mean()
-        return named
-
-    def _freeze_discriminator(self, frozen: bool) -> None:
-        for parameter in self.discriminator.moved:
+    def _freeze_other(self, role: Role, frozen: bool) -> None:
+        """Keep gradients from the side that is not moved now."""
+        if role == "discriminator":
+            others = self.generator.owned  # the network itself is cut off by detached fakes
+        else:
+            others = [] if self._trains_both else self.discriminator.moved
+        for parameter in others:
             parameter.requires_grad_(not frozen)
-
-
-def rate(schedule: str, decay: float, update: int, total: int) -> float:
-    """Return the factor on the learning rate at ``update`` (from 0) of ``total``.
-
-    'linear' and 'cosine' fall from 1 to 0 at the end of the run; 'inverse_time' is
-    1 / (1 + decay · update), what Keras' optimizers called ``decay``.
-    """
-    if schedule == "linear":
-        return max(0.0, 1 - update / total)
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, update / total)))
-    if schedule == "inverse_time":
-        return 1 / (1 + decay * update)
-    return 1.0

@@ -17,7 +17,8 @@ from ganzoo.recipe import model as recipes
 from ganzoo.recipe.check import load as load_recipe
 from ganzoo.recipe.problems import RecipeError
 from ganzoo.training.feed import Batch
-from ganzoo.training.half_step import half_step, seen_shape, viewed
+from ganzoo.training.guards import players_of
+from ganzoo.training.half_step import Game, apply_views, half_step, seen_shape
 from ganzoo_views import DiffAugment, Flip, Pack
 from ganzoo_views.augmentations import color, cutout, translation
 
@@ -128,7 +129,9 @@ def test_both_halves_of_a_step_show_terms_the_viewed_images_only(tmp_path: Path)
     real, fake = images(8, 1), images(8, 1) / 2
 
     for role in ("discriminator", "generator"):
-        ctx = half_step(recipe, role, 0, Mean(), Batch(real, torch.zeros(8)), fake, fake, [])  # type: ignore[arg-type]
+        game = Game(recipe, nn.Identity(), Mean())
+        batch = Batch(real, torch.zeros(8))
+        ctx = half_step(game, role, 0, batch, {"images": fake}, fake, players_of(recipe, {}))  # type: ignore[arg-type]
         assert torch.equal(ctx.real, real.flip(3).reshape(4, 2, 8, 8))
         assert torch.equal(ctx.fake, fake.reshape(4, 2, 8, 8))
         assert ctx.real_labels is None
@@ -139,7 +142,7 @@ def test_both_halves_of_a_step_show_terms_the_viewed_images_only(tmp_path: Path)
 def test_without_views_a_batch_is_shown_as_it_is(tmp_path: Path) -> None:
     batch = images()
 
-    assert viewed(read(tmp_path, SMALL).view, batch, "real") is batch
+    assert apply_views(players_of(read(tmp_path, SMALL), {}).views, batch, "real") is batch
 
 
 def test_packs_and_labels_exclude_each_other_in_a_recipe(

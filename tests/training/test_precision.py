@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.training.precision import apply, called, cast_of, choose
+from ganzoo.training.precision import apply, cast_of, choose, outputs
 
 CPU = torch.device("cpu")
 
@@ -42,8 +42,8 @@ def test_a_network_cast_to_bf16_gives_float32_near_its_own_result_and_full_gradi
     network = nn.Sequential(nn.Linear(16, 16), nn.LeakyReLU(0.2), nn.Linear(16, 4))
     inputs = torch.randn(8, 16, requires_grad=True)
 
-    plain = called(network, (inputs,), cast_of("fp32"))
-    cast = called(network, (inputs,), cast_of("bf16"))
+    plain = outputs(network, (inputs,), "logits", cast_of("fp32"))["logits"]
+    cast = outputs(network, (inputs,), "logits", cast_of("bf16"))["logits"]
     (slope,) = torch.autograd.grad(cast.sum(), inputs, create_graph=True)
     slope.square().sum().backward()
 

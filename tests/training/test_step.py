@@ -106,6 +106,7 @@ def recipe(
         loss=Bce(),
         optimizer=Optimizers.model_construct(generator=sgd, discriminator=sgd),
         regularizer=regularizer or [],
+        view=[],
         step=Step(**step),
     )
 
