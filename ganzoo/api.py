@@ -4,6 +4,14 @@ from ganzoo.common.data_root import DataRoot, Progress
 from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
 from ganzoo.plugin.hooks import API_VERSION, hookimpl
+from ganzoo.plugin.ramps import (
+    Moving,
+    MovingNonNegative,
+    MovingPositive,
+    MovingShare,
+    OrRamp,
+    Ramp,
+)
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -15,6 +23,7 @@ from ganzoo.plugin.specs import (
     RegularizerSpec,
     ViewSpec,
 )
+from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
     ImageData,
@@ -49,9 +58,15 @@ __all__ = [
     "LossSpec",
     "Meter",
     "MetricSpec",
+    "Moving",
+    "MovingNonNegative",
+    "MovingPositive",
+    "MovingShare",
     "OptimizerSpec",
+    "OrRamp",
     "Pair",
     "Progress",
+    "Ramp",
     "Reference",
     "RegularizerSpec",
     "Run",
@@ -59,6 +74,7 @@ __all__ = [
     "Scale",
     "Seen",
     "Split",
+    "Table",
     "Terms",
     "ViewSpec",
     "curve_name",

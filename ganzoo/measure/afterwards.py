@@ -24,6 +24,7 @@ from ganzoo.recipe.model import Measure
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.feed import pick, shape_of
+from ganzoo.training.labels import first_labels
 from ganzoo.training.parts import Assembly
 from ganzoo.training.randomness import observing
 
@@ -119,7 +120,7 @@ def measure_images(
         usable, reasons = able(metrics, bench)
         scorer = Scorer(bench, usable, ema=False)
         numbers = torch.arange(len(images))
-        scores = scorer.score(pick(images, part) for part in torch.split(numbers, BATCH))
+        scores = scorer.score((pick(images, part), None) for part in torch.split(numbers, BATCH))
         last = {name: {"value": value} for name, value in scores.items()}
         described = scorer.described(last, {})
     for spec in usable:
@@ -156,14 +157,13 @@ def _first(parts: Assembly) -> Tensor:
     with observing(parts.best_generator):
         made = fakes(
             parts.best_generator,
-            recipe.latent,
+            recipe,
             parts.shape,
             ON_A_SHEET,
-            seed=recipe.measure.seed,
-            mode=recipe.measure.mode,
             device=parts.machine.device,
+            labels=None if parts.data.labels is None else first_labels(parts.data, ON_A_SHEET),
         )
-        return torch.cat(list(made))
+        return torch.cat([images for images, _ in made])
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:

@@ -41,6 +41,8 @@ class Bench:
     test: ImageData | None
     network: FeatureNetwork
     discriminate: Callable[[Tensor], Tensor] | None = None
+    has_asked_labels: bool = False
+    """Whether fakes are made for labels that were asked for."""
     _kept: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,16 +88,21 @@ class Bench:
         if size <= MOST_KEPT:
             self._kept = kept
 
-    def held_out(self) -> Iterator[Tensor]:
+    def asked(self) -> Tensor | None:
+        """Return the labels that fakes are made for, ``[n_fake]``: those of the reference."""
+        labels = self._labels(self._order[: self.n_real])
+        return None if labels is None else labels[torch.arange(self.n_fake) % len(labels)]
+
+    def held_out(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield as many real images outside the reference as there are fakes: the floor's."""
         left = self.n_fake
         if self._other is not None:
             order = shuffled(len(self._other), self.seed, "floor")[:left]
             left -= len(order)
-            yield from (images for images, _ in batches(self._other, order, BATCH))
+            yield from batches(self._other, order, BATCH)
         if left:
             rest = self._order[self.n_real : self.n_real + left]
-            yield from (images for images, _ in batches(self._main, rest, BATCH))
+            yield from batches(self._main, rest, BATCH)
 
     def unseen(self) -> Iterator[Seen]:
         """Yield images of the test split, at most as many as there are fakes."""
@@ -114,10 +121,10 @@ class Bench:
         assert self.discriminate is not None
         return self.discriminate(to_range(images, self.image)).float().cpu()
 
-    def look(self, images: Iterable[Tensor]) -> Iterator[Seen]:
-        """Yield what the network sees in batches of images as stored."""
-        for batch in images:
-            yield self.network.see(batch)
+    def look(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Seen]:
+        """Yield what the network sees in batches of images as stored, with their labels."""
+        for batch, labels in images:
+            yield self.network.see(batch, labels)
 
     def _labels(self, indices: Tensor) -> Tensor | None:
         return None if self._main.labels is None else self._main.labels[indices]

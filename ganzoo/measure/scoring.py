@@ -18,8 +18,9 @@ from ganzoo.measure.reference import Bench
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.specs import MetricSpec
 from ganzoo.plugin.types import ImageShape, is_points
-from ganzoo.recipe.model import Latent
+from ganzoo.recipe.model import Recipe
 from ganzoo.report.sheets import to_pixels
+from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key
 
 
@@ -36,11 +37,17 @@ class Scorer:
     ema: bool
     _floors: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def score(self, images: Iterable[Tensor]) -> dict[str, float]:
-        """Show every metric the same images, as stored, and return the scores by name."""
+    def score(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> dict[str, float]:
+        """Show every metric the same images, as stored, and return the scores by name.
+
+        Args:
+            images: batches, each with the labels that were asked for, or None.
+        """
         return self._shown(self.metrics, images)
 
-    def _shown(self, metrics: Sequence[MetricSpec], images: Iterable[Tensor]) -> dict[str, float]:
+    def _shown(
+        self, metrics: Sequence[MetricSpec], images: Iterable[tuple[Tensor, Tensor | None]]
+    ) -> dict[str, float]:
         meters = [
             attempt(spec, "looking at real images", partial(spec.meter, self.bench))
             for spec in metrics
@@ -130,6 +137,8 @@ def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec],
         lacking["test"] = "the data set has no test images"
     elif bench.measure.split == "test":
         lacking["test"] = "the test images are the reference (measure.split)"
+    if not bench.has_asked_labels:
+        lacking["asked_labels"] = "the generator takes no labels"
     if bench.discriminate is None:
         lacking["discriminator"] = "there is no discriminator that judges plain single images"
     usable: list[MetricSpec] = []
@@ -146,23 +155,29 @@ def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec],
 @torch.no_grad()
 def fakes(
     generator: nn.Module,
-    latent: Latent,
+    recipe: Recipe,
     image: ImageShape,
     count: int,
     *,
-    seed: int,
-    mode: str,
     device: torch.device,
-) -> Iterator[Tensor]:
-    """Yield ``count`` fakes as stored, batch by batch: bytes, or float32 where they are points.
+    labels: Tensor | None = None,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield ``count`` fakes as stored and their labels, batch by batch: bytes, or float32 points.
 
     Latents depend on the seed and the batch's number alone, whatever the run, step or device. To
     be used up inside ``noise.observing``, which puts back what a pass in train mode moves.
+
+    Args:
+        labels: what a generator that takes labels is asked for, ``[count, ...]``.
     """
-    generator.train(mode == "train")
+    generator.train(recipe.measure.mode == "train")
     for number in range(math.ceil(count / BATCH)):
-        source = torch.Generator().manual_seed(key(seed, "measured fakes", number))
-        latents = draw(latent, BATCH, source)[: count - number * BATCH]
+        source = torch.Generator().manual_seed(key(recipe.measure.seed, "measured fakes", number))
+        latents = draw(recipe.latent, BATCH, source)[: count - number * BATCH]
+        asked = None
+        if recipe.generator.uses_labels and labels is not None:
+            asked = labels[number * BATCH : number * BATCH + len(latents)]
+        given = None if asked is None else asked.to(device)
         # Detached: what is merely a view of a weight asks for gradients even here.
-        images = generator(latents.to(device)).detach()
-        yield images.float().cpu() if is_points(image) else to_pixels(images, image)
+        images = images_of(recipe.generator, generator, latents.to(device), given).detach()
+        yield (images.float().cpu() if is_points(image) else to_pixels(images, image)), asked

@@ -20,6 +20,7 @@ from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData
 from ganzoo.runs.log import MEASURES
 from ganzoo.training.half_step import seen_shape
+from ganzoo.training.precision import named as named_outputs
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
@@ -56,12 +57,11 @@ class Watch:
         with observing(generator, self.parts.discriminator.network):
             images = fakes(
                 generator,
-                recipe.latent,
+                recipe,
                 self.parts.shape,
                 self.scorer.bench.n_fake,
-                seed=recipe.measure.seed,
-                mode=recipe.measure.mode,
                 device=self.parts.machine.device,
+                labels=self.scorer.bench.asked(),
             )
             found = self.scorer.score(images)
         for spec in self.scorer.metrics:
@@ -148,8 +148,7 @@ def bench_of(parts: Assembly, registry: Registry) -> Bench:
     @torch.no_grad()
     def discriminate(images: Tensor) -> Tensor:
         discriminator.eval()
-        logits: Tensor = discriminator(images.to(device))
-        return logits
+        return named_outputs(discriminator(images.to(device)), "logits")["logits"]
 
     return Bench(
         recipe.measure,
@@ -158,6 +157,7 @@ def bench_of(parts: Assembly, registry: Registry) -> Bench:
         test_images(parts.dataset, parts),
         network.to(device),
         None if recipe.discriminator.uses_labels or seen != parts.shape else discriminate,
+        has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
     )
 
 

@@ -204,7 +204,7 @@ class MetricSpec(Spec):
     """The names of its values, and how each is read."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
-'test' (images nobody trained on), 'discriminator'."""
+'asked_labels' (fakes made for a class), 'test' (images nobody trained on), 'discriminator'."""
     has_floor: ClassVar[bool] = True
     """Whether real images may be measured in place of fakes, as the floor."""
 

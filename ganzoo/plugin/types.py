@@ -200,7 +200,8 @@ class Seen:
         images: ``[N, C, H, W]`` uint8, the data's own pixels; float32 for data that are points.
         features: ``[N, D]`` float32.
         probabilities: ``[N, K]`` float32 of the network's classes, or None where it has none.
-        labels: ``[N]`` int64 of real images with classes, else None.
+        labels: ``[N]`` int64: the classes of real images, or those that were asked of a generator
+            for its fakes; None without any.
     """
 
     images: Tensor

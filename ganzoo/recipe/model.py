@@ -27,6 +27,7 @@ from ganzoo.recipe.component import ByUse
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrNone = Annotated[int, Field(ge=0, le=10**9)]
 Few = Annotated[int, Field(ge=1, le=100)]
+Classes = Annotated[list[str | int], Field(min_length=1, max_length=1000)]
 
 
 class Train(Table):
@@ -112,6 +113,11 @@ class Samples(Table):
     """A sheet at the end of each epoch as well."""
     at_start: bool = False
     """A sheet of the untrained generator as well, numbered 0."""
+    labels: (
+        Literal["rows", "mixed"] | Annotated[list[str | int], Field(min_length=1, max_length=1000)]
+    ) = "rows"
+    """Classes on a sheet, where the generator takes them: one a row, one after the other, or a \
+list of names or numbers, one a row."""
     noise: Literal["fixed", "fresh"] = "fixed"
     """The same latents on every sheet, or new ones."""
     mode: Literal["eval", "train"] = "eval"

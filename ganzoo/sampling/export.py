@@ -26,6 +26,7 @@ from ganzoo.runs.folder import RunDir
 from ganzoo.runs.weights import facts
 from ganzoo.runs.weights import write_weights as write_weights_file
 from ganzoo.sampling.model import Model
+from ganzoo.training.precision import images_of
 
 FORMATS = ("safetensors", "pt2", "onnx", "hub")
 BATCHES = (1, 3, 8)
@@ -55,11 +56,10 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
     if to == "safetensors":
         write_weights(model, path)
         return 0.0
-    if model.recipe.generator.uses_labels or model.recipe.samples.mode == "train":
+    if model.recipe.samples.mode == "train":
         raise GanzooError(
-            f"--to {to} writes a program of latents alone in evaluation mode; generator "
-            f"'{model.recipe.generator.use}' with samples.mode = '{model.recipe.samples.mode}' "
-            "needs more; use --to safetensors"
+            f"--to {to} writes a program in evaluation mode, and the recipe samples with "
+            "samples.mode = 'train'; use --to safetensors"
         )
     writers = {"pt2": write_program, "onnx": write_onnx}
     return writers[to](model, path)
@@ -79,7 +79,7 @@ def write_program(model: Model, path: Path) -> float:
     """Write a program that ``torch.export.load`` reads without ganzoo; N is free."""
     network, example = prepared(model)
     with quiet(), TemporaryDirectory() as folder:
-        traced = _traced(model, lambda: torch.export.export(network, (example,), **_free()))
+        traced = _traced(model, lambda: torch.export.export(network, example, **_free(example)))
         file = Path(folder) / "generator.pt2"
         torch.export.save(traced, file)
         again = torch.export.load(file).module()
@@ -89,7 +89,10 @@ def write_program(model: Model, path: Path) -> float:
 
 
 def write_onnx(model: Model, path: Path) -> float:
-    """Write ONNX with input 'latent' [N, Z] and output 'images' [N, C, H, W]; N is free."""
+    """Write ONNX with input 'latent' [N, Z] and output 'images' [N, C, H, W]; N is free.
+
+    A generator that takes labels has 'labels' [N] as its second input.
+    """
     try:
         import onnxruntime
         import onnxscript  # noqa: F401
@@ -99,19 +102,21 @@ def write_onnx(model: Model, path: Path) -> float:
             "pip install '.[onnx]' in its source folder"
         ) from error
     network, example = prepared(model)
+    names = ["latent", "labels"][: len(example)]
     with quiet(), TemporaryDirectory() as folder:
         file = Path(folder) / "generator.onnx"
         _traced(
             model,
             lambda: torch.onnx.export(
-                network, (example,), file, input_names=["latent"], output_names=["images"],
-                dynamo=True, external_data=False, verbose=False, **_free(),
+                network, example, file, input_names=names, output_names=["images"],
+                dynamo=True, external_data=False, verbose=False, **_free(example),
             ),
         )  # fmt: skip
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
-        def again(latents: Tensor) -> Tensor:
-            (images,) = session.run(["images"], {"latent": latents.numpy()})
+        def again(*inputs: Tensor) -> Tensor:
+            given = {name: each.numpy() for name, each in zip(names, inputs, strict=True)}
+            (images,) = session.run(["images"], given)
             return torch.from_numpy(images)
 
         worst = compare(model, network, again)
@@ -119,14 +124,32 @@ def write_onnx(model: Model, path: Path) -> float:
     return worst
 
 
-def prepared(model: Model) -> tuple[nn.Module, Tensor]:
-    """Return the network on the CPU in evaluation mode, and latents to trace it with."""
-    network = model.network.cpu().eval()
-    return network, torch.zeros(2, model.recipe.latent.size)
+class Program(nn.Module):
+    """What is exported: images alone, from latents of the prior, whatever the network returns."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network = model.network.cpu().eval()
+        self._spec = model.recipe.generator
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return ``[N, C, H, W]``."""
+        return images_of(self._spec, self.network, latent, labels)
+
+
+def prepared(model: Model) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return the program on the CPU in evaluation mode, and inputs to trace it with."""
+    return Program(model).eval(), _inputs(model, torch.zeros(2, model.recipe.latent.size))
+
+
+def _inputs(model: Model, latents: Tensor) -> tuple[Tensor, ...]:
+    if not model.recipe.generator.uses_labels:
+        return (latents,)
+    return latents, torch.arange(len(latents)) % max(1, model.image.num_classes)
 
 
 @torch.no_grad()
-def compare(model: Model, network: nn.Module, program: Callable[[Tensor], Any]) -> float:
+def compare(model: Model, network: nn.Module, program: Callable[..., Any]) -> float:
     """Return the largest difference between network and program.
 
     Raises:
@@ -136,7 +159,8 @@ def compare(model: Model, network: nn.Module, program: Callable[[Tensor], Any]) 
     for size in BATCHES:
         generator = torch.Generator().manual_seed(size)
         latents = torch.randn(size, model.recipe.latent.size, generator=generator)
-        found.append(float((network(latents) - program(latents)).abs().max()))
+        inputs = _inputs(model, latents)
+        found.append(float((network(*inputs) - program(*inputs)).abs().max()))
     worst = math.nan if any(map(math.isnan, found)) else max(found)
     if not worst <= CLOSE * (model.image.high - model.image.low):
         raise GanzooError(
@@ -170,8 +194,9 @@ def card(model: Model, run: RunDir, licence: str) -> str:
     )
 
 
-def _free() -> dict[str, Any]:
-    return {"dynamic_shapes": ({0: torch.export.Dim("N", min=1, max=65_536)},)}
+def _free(example: tuple[Tensor, ...]) -> dict[str, Any]:
+    count = torch.export.Dim("N", min=1, max=65_536)
+    return {"dynamic_shapes": tuple({0: count} for _ in example)}
 
 
 def _traced(model: Model, trace: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ganzoo.common.errors import CheckpointError, GanzooError, suggest
+from ganzoo.common.errors import CheckpointError, GanzooError
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe.model import Latent, Recipe
@@ -22,6 +22,8 @@ from ganzoo.report.sheets import enlarged, sheet
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.weights import Facts, _read_weights
+from ganzoo.training.labels import class_number
+from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key, observing
 
 BLOCK = 64
@@ -136,15 +138,14 @@ class Model:
             first: number of the first image, where classes are taken in turn.
             label: class to make; None takes the classes in turn.
         """
-        inputs: tuple[Tensor, ...] = (latents.to(self.device),)
+        labels = None
         if self.recipe.generator.uses_labels:
             turn = torch.arange(first, first + len(latents)) % max(1, self.image.num_classes)
-            labels = turn if label is None else torch.full_like(turn, label)
-            inputs = (*inputs, labels.to(self.device))
+            labels = (turn if label is None else torch.full_like(turn, label)).to(self.device)
         with observing(self.network):
             torch.manual_seed(0)  # dropout in a generator that is sampled in training mode
             self.network.train(self.recipe.samples.mode == "train")
-            images: Tensor = self.network(*inputs)
+            images = images_of(self.recipe.generator, self.network, latents.to(self.device), labels)
         return images.float().cpu()
 
     def _label(self, label: str | int | None) -> int | None:
@@ -155,14 +156,7 @@ class Model:
                 f"generator '{self.recipe.generator.use}' makes no class to order; leave the "
                 "label out"
             )
-        if str(label) in self.classes:
-            return self.classes.index(str(label))
-        if str(label).isdecimal() and int(label) < self.image.num_classes:
-            return int(label)
-        raise GanzooError(
-            f"no class {str(label)!r}{suggest(str(label), self.classes)}; there are "
-            f"{', '.join(self.classes) or self.image.num_classes}"
-        )
+        return class_number(label, self.classes, self.image.num_classes)
 
     def _shown(self, images: Tensor) -> Images:
         shown = images.as_subclass(Images)

@@ -30,8 +30,10 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
+from ganzoo.training.labels import sheet_labels
 from ganzoo.training.machine import environment
 from ganzoo.training.parts import Assembly
+from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import observing
 from ganzoo.training.signals import Stop, stopping
 from ganzoo.training.state import Measures, NoMeasures, Outcome, Reporter, TrainingState
@@ -148,8 +150,7 @@ class Training(TrainingState):
         network = self.parts.best_generator
         with observing(network):
             network.train(recipe.samples.mode == "train")
-            images: Tensor = network(latents)
-        return images
+            return images_of(recipe.generator, network, latents, sheet_labels(self.parts))
 
     def save(self) -> None:
         """Write a checkpoint; see ``saving.save``."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.specs import GeneratorSpec
 
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 AMPERE = 8
@@ -71,6 +72,22 @@ def outputs(
     return {
         name: value.float() if value.is_floating_point() else value for name, value in found.items()
     }
+
+
+def images_of(
+    spec: GeneratorSpec, network: nn.Module, drawn: Tensor, labels: Tensor | None
+) -> Tensor:
+    """Return the images ``[N, C, H, W]`` of latents drawn from the prior, for those who look.
+
+    Args:
+        spec: the generator's; it says whether the network takes labels, and changes the latents.
+        network: the network, or its average.
+        drawn: ``[N, Z]`` on the network's device.
+        labels: ``[N]``; left out where the network takes none.
+    """
+    latents = spec.latents(drawn)
+    inputs = (latents, labels) if spec.uses_labels else (latents,)
+    return named(network(*inputs), "images")["images"]
 
 
 def named(found: Tensor | Mapping[str, Tensor], main: str) -> dict[str, Tensor]:

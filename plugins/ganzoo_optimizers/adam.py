@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from ganzoo.api import OptimizerSpec
+from ganzoo.api import OptimizerSpec, OrRamp
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1), OrRamp]
 
 
 FUSED = ("cpu", "cuda")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import NonNegativeFloat
 
-from ganzoo.api import Context, RegularizerSpec, Terms
+from ganzoo.api import Context, MovingNonNegative, RegularizerSpec, Terms
 from ganzoo_regularizers.slope import distance_from, slopes
 
 
@@ -21,7 +21,7 @@ class Dragan(RegularizerSpec):
     use: ClassVar[str] = "dragan"
     second_order: ClassVar[bool] = True
 
-    weight: NonNegativeFloat = 10.0
+    weight: MovingNonNegative = 10.0
     """Factor on the penalty, λ in the paper."""
     target: NonNegativeFloat = 1.0
     """Slope the discriminator is held at, k in the paper."""

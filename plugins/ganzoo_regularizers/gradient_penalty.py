@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import NonNegativeFloat
 
-from ganzoo.api import Context, GanzooError, RegularizerSpec, Terms
+from ganzoo.api import Context, GanzooError, MovingNonNegative, RegularizerSpec, Terms
 from ganzoo_regularizers.slope import distance_from, slopes
 
 
@@ -22,7 +22,7 @@ class GradientPenalty(RegularizerSpec):
     use: ClassVar[str] = "gradient_penalty"
     second_order: ClassVar[bool] = True
 
-    weight: NonNegativeFloat = 10.0
+    weight: MovingNonNegative = 10.0
     """Factor on the penalty, λ in the paper."""
     target: NonNegativeFloat = 1.0
     """Slope the critic is held at."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import NonNegativeFloat, PositiveFloat, field_validator
+from pydantic import PositiveFloat, field_validator
 
-from ganzoo.api import RegularizerSpec
+from ganzoo.api import MovingNonNegative, RegularizerSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ class WeightClip(RegularizerSpec):
 
     use: ClassVar[str] = "weight_clip"
 
-    weight: NonNegativeFloat = 1.0
+    weight: MovingNonNegative = 1.0
     """Not used here: clipping adds no term. Set 'limit'."""
     limit: PositiveFloat = 0.01
     """Largest absolute value of a weight, c in the paper."""

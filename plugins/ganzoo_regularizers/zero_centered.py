@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import NonNegativeFloat
-
-from ganzoo.api import Context, RegularizerSpec, Terms
+from ganzoo.api import Context, MovingNonNegative, RegularizerSpec, Terms
 
 Place = Literal["images", "view"]
 
@@ -26,7 +24,7 @@ class R1(RegularizerSpec):
     needs: ClassVar[frozenset[str]] = frozenset({"real_gradient"})
     second_order: ClassVar[bool] = True
 
-    weight: NonNegativeFloat = 10.0
+    weight: MovingNonNegative = 10.0
     """Twice the factor on the penalty, γ in the paper."""
     at: Place = "images"
     """Where the gradient is taken: at the plain images, through the views, or at what they show."""
@@ -47,7 +45,7 @@ class R2(RegularizerSpec):
     needs: ClassVar[frozenset[str]] = frozenset({"fake_gradient"})
     second_order: ClassVar[bool] = True
 
-    weight: NonNegativeFloat = 10.0
+    weight: MovingNonNegative = 10.0
     """Twice the factor on the penalty, γ in the paper."""
     at: Place = "images"
     """Where the gradient is taken: at the plain images, through the views, or at what they show."""

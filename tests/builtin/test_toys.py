@@ -76,8 +76,8 @@ def test_real_points_find_all_modes_at_the_share_of_a_gaussian(
 def test_points_between_the_modes_are_no_quality_and_one_mode_is_one() -> None:
     ring = scorer(Ring())
 
-    nothing = ring.score([torch.zeros(1000, 2, 1, 1)])
-    one = ring.score([torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).repeat(1000, 1, 1, 1)])
+    nothing = ring.score([(torch.zeros(1000, 2, 1, 1), None)])
+    one = ring.score([(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).repeat(1000, 1, 1, 1), None)])
 
     assert nothing == {"high_quality": 0, "modes": 0}
     assert one == {"high_quality": 1, "modes": 1}

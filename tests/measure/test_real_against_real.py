@@ -65,7 +65,7 @@ def test_noise_is_far_from_digits_imprecise_and_not_memorised(scorer: Scorer) ->
     floors = scorer.floors()
     noise = torch.randint(256, (500, 1, 28, 28), generator=GENERATOR, dtype=torch.uint8)
 
-    found = scorer.score([noise])
+    found = scorer.score([(noise, None)])
 
     assert found["frechet"] > 50 * floors["frechet"]["value"]
     assert found["kernel"] > 1
@@ -78,7 +78,7 @@ def test_noise_is_far_from_digits_imprecise_and_not_memorised(scorer: Scorer) ->
 def test_a_generator_that_copies_scores_well_on_all_but_memorisation(scorer: Scorer) -> None:
     chosen = torch.randperm(1498, generator=GENERATOR)[:500]
 
-    found = scorer.score([pick(scorer.bench.train, chosen)])
+    found = scorer.score([(pick(scorer.bench.train, chosen), None)])
 
     assert found["frechet"] < 1
     assert found["precision"] > 0.9
@@ -89,7 +89,7 @@ def test_a_generator_that_copies_scores_well_on_all_but_memorisation(scorer: Sco
 def test_a_generator_with_one_image_is_precise_and_neither_complete_nor_diverse(
     scorer: Scorer,
 ) -> None:
-    found = scorer.score([pick(scorer.bench.train, torch.zeros(500, dtype=torch.int64))])
+    found = scorer.score([(pick(scorer.bench.train, torch.zeros(500, dtype=torch.int64)), None)])
 
     assert found["precision"] == 1
     assert found["recall"] < 0.05
@@ -102,8 +102,8 @@ def test_the_order_of_fakes_does_not_matter(scorer: Scorer) -> None:
     images = pick(scorer.bench.train, torch.arange(500))
     order = torch.randperm(500, generator=GENERATOR)
 
-    first = scorer.score([images])
-    second = scorer.score(torch.split(images[order], 37))
+    first = scorer.score([(images, None)])
+    second = scorer.score((part, None) for part in torch.split(images[order], 37))
 
     # The first 200 of another order are other images: diversity and memorisation look at batches.
     for name in ("frechet", "kernel", "precision", "recall", "density", "coverage", "class_kl"):
@@ -142,7 +142,7 @@ def size_of(value: object) -> int:
     return size_of(vars(value)) if hasattr(value, "__dict__") else 0
 
 
-def stacks(digits: Tensor, classes: Tensor, wanted: Tensor) -> Iterator[Tensor]:
+def stacks(digits: Tensor, classes: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, None]]:
     """Yield stacked images whose channels show test digits of the wanted classes."""
     of_class = [torch.nonzero(classes == digit).flatten() for digit in range(10)]
     for part in torch.split(wanted, 500):
@@ -157,7 +157,7 @@ def stacks(digits: Tensor, classes: Tensor, wanted: Tensor) -> Iterator[Tensor]:
                 ]
             )
             channels.append(digits[index, 0])
-        yield torch.stack(channels, 1)
+        yield torch.stack(channels, 1), None
 
 
 @pytest.fixture(scope="module")
