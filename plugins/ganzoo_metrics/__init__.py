@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganzoo.api import MetricSpec, hookimpl
 from ganzoo_metrics.classes import ClassHistogram
+from ganzoo_metrics.conditional import ClassAccuracy, IntraFrechet
 from ganzoo_metrics.diversity import Diversity
 from ganzoo_metrics.frechet import Frechet
 from ganzoo_metrics.gap import DiscriminatorGap
@@ -27,4 +28,6 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:
         Diversity,
         Memorisation,
         DiscriminatorGap,
+        ClassAccuracy,
+        IntraFrechet,
     ]
