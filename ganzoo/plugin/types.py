@@ -148,8 +148,14 @@ class Context(Protocol):
         """Return everything the discriminator says of other images: 'logits' and its extras."""
         ...
 
-    def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
-        """Gradient of the summed logits at the real or fake images, differentiable again."""
+    def image_gradient(
+        self, which: Literal["real", "fake"], at: Literal["images", "view"] = "images"
+    ) -> Tensor:
+        """Gradient of the summed logits at the real or fake images, differentiable again.
+
+        It is taken at the plain images, through the views; with ``at = "view"``, at what the views
+        show. Where a view makes packs of images, it is always taken at the packs.
+        """
         ...
 
     def uniform(self, *shape: int) -> Tensor:

@@ -74,6 +74,7 @@ class HalfStep:
         made: Mapping[str, Tensor],
         latent: Tensor,
         *,
+        views: Sequence[Player[ViewSpec]] = (),
         needs: frozenset[str] = frozenset(),
     ) -> None:
         self._game = game
@@ -83,14 +84,18 @@ class HalfStep:
         self.own: Any = None
         self.latent = latent
         self.inputs = batch.inputs
-        self.real_labels = self.fake_labels = batch.labels
+        self.real_labels = self.fake_labels = viewed_labels([v.spec for v in views], batch.labels)
         self.made = made
-        self.real = batch.images
-        self.fake = made["images"]
+        plain_real, plain_fake = batch.images, made["images"]
         if "real_gradient" in needs:
-            self.real = self.real.detach().requires_grad_()
-        if "fake_gradient" in needs and not self.fake.requires_grad:
-            self.fake = self.fake.detach().requires_grad_()
+            plain_real = plain_real.detach().requires_grad_()
+        if "fake_gradient" in needs and not plain_fake.requires_grad:
+            plain_fake = plain_fake.detach().requires_grad_()
+        self._plain = {"real": plain_real, "fake": plain_fake}
+        # A pack is judged as one thing, and its slope is that of the pack.
+        self._keeps_images = all(view.spec.keeps_labels for view in views)
+        self.real = apply_views(views, plain_real, "real")
+        self.fake = apply_views(views, plain_fake, "fake")
 
     @property
     def step(self) -> int:
@@ -179,11 +184,14 @@ class HalfStep:
         inputs = (images, labels) if self._game.recipe.discriminator.uses_labels else (images,)
         return outputs(self._game.discriminator, inputs, "logits", self._game.cast)
 
-    def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
+    def image_gradient(
+        self, which: Literal["real", "fake"], at: Literal["images", "view"] = "images"
+    ) -> Tensor:
         """Gradient of the summed logits at the images, ``[N, C, H, W]``, differentiable again."""
-        images, logits = (
+        shown, logits = (
             (self.real, self.real_logits) if which == "real" else (self.fake, self.fake_logits)
         )
+        images = self._plain[which] if at == "images" and self._keeps_images else shown
         if not images.requires_grad:
             raise GanzooError(
                 f"a term asks for the gradient at the {which} images without saying so; "
@@ -207,24 +215,17 @@ def half_step(
     players: Players,
 ) -> HalfStep:
     """Return one side's context, views applied, with what the players need in it."""
-    seen = made
-    if players.views:
-        images = apply_views(players.views, batch.images, "real")
-        labels = viewed_labels([view.spec for view in players.views], batch.labels)
-        batch = Batch(images, labels, batch.inputs)
-        seen = {**made, "images": apply_views(players.views, made["images"], "fake")}
     needs = frozenset[str]().union(*(player.spec.needs for player in players.regularizers))
-    context = HalfStep(
+    return HalfStep(
         game,
         role,
         step,
         batch,
-        seen,
+        made,
         latent,
+        views=players.views,
         needs=needs if role == "discriminator" else frozenset(),
     )
-    context.made = made
-    return context
 
 
 def terms_of(context: HalfStep, players: Players) -> dict[str, Tensor]:
