@@ -23,6 +23,7 @@ from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.plugin_files import keep_plugin_files, missing_plugin_files
+from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
@@ -255,8 +256,8 @@ class Run:
 
     @property
     def status(self) -> str:
-        """'running', 'done', 'interrupted' or 'failed'."""
-        return str(self.folder.read_json("status.json").get("status", "not started"))
+        """'running', 'done', 'interrupted', 'failed' or 'killed'."""
+        return Record(self.folder).status
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -313,7 +314,7 @@ class Run:
         return f"<run '{self.path}', {self.status}>"
 
     def _repr_png_(self) -> bytes | None:
-        sheets = sorted(self.folder.samples.glob("*.png"))
+        sheets = self.folder.sheets()
         return sheets[-1].read_bytes() if sheets else None
 
 

@@ -14,7 +14,7 @@ from ganzoo.ablate.grid import Cell, Grid
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import cannot_write, publish
 from ganzoo.runs.folder import EXPERIMENT, RunDir
-from ganzoo.runs.record import State, state_of
+from ganzoo.runs.record import Record, State
 
 FORMAT = 1
 DIED = "the process died: "
@@ -39,7 +39,7 @@ class Experiment:
 
     def state(self, cell: str) -> State:
         """Return where a cell stands, from its status.json alone."""
-        return state_of(self.run(cell), self.plan["budget"].get("minutes"))
+        return Record(self.run(cell)).state(self.plan["budget"].get("minutes"))
 
     def stale(self) -> list[str]:
         """Return the folders of cells that the plan no longer has."""

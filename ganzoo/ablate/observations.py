@@ -12,7 +12,7 @@ from ganzoo.ablate.experiment import Experiment
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.provenance import comparable
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import State, state_of
+from ganzoo.runs.record import Record, State, table, whole
 
 At = Literal["last", "best"]
 SURROUNDINGS = (
@@ -64,11 +64,13 @@ class Observation:
 
 def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) -> Observation:
     """Read one run's folder."""
-    state = state_of(run, minutes)
-    result = run.read_json("result.json")
-    events = result.get("health") or []
-    collapsed = [event["step"] for event in events if event.get("event") == "collapsed"]
-    environment = run.read_json("environment.json")
+    record = Record(run)
+    state, result, environment = record.state(minutes), record.result, record.environment
+    collapsed = [
+        step
+        for event in record.health
+        if event.get("event") == "collapsed" and (step := whole(event.get("step"))) is not None
+    ]
     finished = state.status == "done"
     return Observation(
         variant,
@@ -85,9 +87,10 @@ def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) 
 
 def scores_of(result: Mapping[str, Any]) -> dict[str, Score]:
     """Return the scores in a result.json: its metrics, and the log's terms at the end."""
-    found = {name: Score(value) for name, value in (result.get("final") or {}).items()}
-    for name, entry in (result.get("metrics") or {}).items():
-        last, best, floor = (entry.get(part) or {} for part in ("last", "best", "floor"))
+    found = {name: Score(value) for name, value in table(result.get("final")).items()}
+    for name, entry in table(result.get("metrics")).items():
+        entry = table(entry)
+        last, best, floor = (table(entry.get(part)) for part in ("last", "best", "floor"))
         found[name] = Score(
             last.get("value"),
             best.get("value"),
@@ -95,7 +98,7 @@ def scores_of(result: Mapping[str, Any]) -> dict[str, Score]:
             floor.get("value"),
             entry.get("lower_is_better"),
             bool(entry.get("positive")),
-            entry.get("provenance") or {},
+            table(entry.get("provenance")),
         )
     return found
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ganzoo import session
 from ganzoo.common.errors import GanzooError
 from ganzoo.recipe.check import load
-from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import OUT_OF_TIME, state_of
+from ganzoo.runs.folder import RunDir, checkpoints
+from ganzoo.runs.record import OUT_OF_TIME, Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Silent
 
@@ -79,7 +79,7 @@ def perform(task: Task) -> Answer:
 def _run(task: Task) -> Answer:
     run = RunDir(Path(task.folder))
     minutes = task.setup.minutes
-    before = state_of(run, minutes)
+    before = Record(run).state(minutes)
     if before.status == "done":
         return Answer()
     try:
@@ -88,9 +88,8 @@ def _run(task: Task) -> Answer:
     except Exception as error:
         run.set_status("failed", before.step, f"not started: {error}")
         raise
-    from ganzoo.runs import checkpoint
 
-    resume = bool(checkpoint.newest(run.checkpoints))
+    resume = bool(checkpoints(run.checkpoints))
     if not resume:
         _emptied(run)
     left = None

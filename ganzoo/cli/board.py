@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ganzoo.common.errors import printable
 from ganzoo.common.text import duration, number
-from ganzoo.runs.record import last_entry
+from ganzoo.runs.record import Record
 
 if TYPE_CHECKING:
     from ganzoo.ablate.driver import Estimate
@@ -102,7 +102,7 @@ class Board:
         order = {"running": 0, "failed": 1, "interrupted": 2, "waiting": 3, "done": 4}
         states.sort(key=lambda pair: order.get(pair[1].status, 9))
         for cell, state in states[:MOST_ROWS]:
-            entry = last_entry(self._experiment.run(cell["id"]))
+            entry = Record(self._experiment.run(cell["id"])).last_entry
             row = [
                 MARKS.get(state.status, " "),
                 cell["variant"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.summaries import resume_command, short_name
 from ganzoo.common.errors import GanzooError
+from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -80,25 +81,25 @@ class Launch:
 
 def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = False) -> int:
     """Train on; a run that is done is left alone unless its length was changed."""
-    status = run.read_json("status.json")
-    if status.get("status") == "done" and not is_extended:
+    record = Record(run)
+    if record.status == "done" and not is_extended:
         launch.display.note(
-            f"run {short_name(run)} is done, at step {status.get('step')}; to train on: "
+            f"run {short_name(run)} is done, at step {record.step}; to train on: "
             f"ganzoo resume {short_name(run)} --set train.epochs=N"
         )
-        launch.print_result(run, run.read_json("result.json"))
+        launch.print_result(run, dict(record.result))
         return 0
     built = launch.build(recipe)
     refuse_other_data(run, built)
     if is_extended:
-        extend(run, built, status, launch.display)
+        extend(run, built, record.step, launch.display)
     return launch.train(built, run, resume=True)
 
 
 def refuse_other_data(run: RunDir, parts: Assembly) -> None:
     """Raise GanzooError where the data is not that which the run began with."""
-    was = run.read_json("environment.json").get("data")
-    if not isinstance(was, dict) or was.get("fingerprint") == parts.data.fingerprint:
+    was = Record(run).data
+    if not was or was.get("fingerprint") == parts.data.fingerprint:
         return
     raise GanzooError(
         f"run {short_name(run)} began on {was.get('name')!r} ({was.get('images')} images, "
@@ -108,7 +109,7 @@ def refuse_other_data(run: RunDir, parts: Assembly) -> None:
     )
 
 
-def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Display) -> None:
+def extend(run: RunDir, parts: Assembly, made: int, display: Display) -> None:
     """Make the run longer: its frozen recipe becomes the new one.
 
     Raises:
@@ -117,8 +118,7 @@ def extend(run: RunDir, parts: Assembly, status: dict[str, Any], display: Displa
     from ganzoo.common.files import publish
     from ganzoo.recipe.model import freeze
 
-    made = status.get("step")
-    if isinstance(made, int) and parts.steps < made:
+    if parts.steps < made:
         raise GanzooError(
             f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.text import duration, number
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
 
@@ -127,8 +127,8 @@ def rhythm(samples: Samples) -> str:
 
 def checkpoint_name(run: RunDir) -> str:
     """Return the newest checkpoint's file."""
-    kept = sorted(run.checkpoints.glob("step-*.safetensors"))
-    return str(kept[-1]) if kept else "nothing"
+    kept = checkpoints(run.checkpoints)
+    return str(kept[0]) if kept else "nothing"
 
 
 def progress(row: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.common.errors import CheckpointError, GanzooError
+from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
@@ -68,7 +68,9 @@ def measure_run(
         CheckpointError: if there is no checkpoint that can be read.
         NotPrepared: if the data set's classifier has to be trained first.
     """
-    tensors, state = _newest(run)
+    tensors, state = checkpoint.newest_readable(
+        run.checkpoints, f"run '{run.path}' has no checkpoint that can be read; train it first"
+    )
     checkpoint.unpack_module("generator", parts.generator.network, tensors)
     checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
     if parts.average is not None:
@@ -139,17 +141,6 @@ def write_result(run: RunDir, measured: Measured) -> bool:
         return False
     run.write_json("result.json", result | measured.result)
     return True
-
-
-def _newest(run: RunDir) -> tuple[dict[str, Tensor], checkpoint.State]:
-    reasons = []
-    for path in checkpoint.newest(run.checkpoints):
-        try:
-            return checkpoint.read(path)
-        except CheckpointError as error:
-            reasons.append(str(error))
-    told = "\n".join(reasons) or "it has none; train it first"
-    raise CheckpointError(f"no checkpoint of run '{run.path}' can be read: {told}")
 
 
 def _first(parts: Assembly) -> Tensor:

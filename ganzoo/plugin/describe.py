@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from ganzoo.plugin.ramps import Ramp
+
 LEFT_OUT = "left out"
 """What stands for None, which TOML cannot write."""
 REQUIRED = "required"
@@ -164,6 +166,8 @@ def _list(schema: Schema, tables: Mapping[str, Schema], many: bool) -> str:
 
 
 def _table(schema: Schema, tables: Mapping[str, Schema], many: bool) -> str:
+    if schema.get("title") == Ramp.__name__:
+        return _plural("ramp", many)
     if "properties" in schema:
         return f"{_plural('table', many)} with {', '.join(schema['properties'])}"
     values = schema.get("additionalProperties")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from ganzoo.common.text import as_written, duration, number
 from ganzoo.report.charts import Curves, curves
 from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints, step_of
+from ganzoo.runs.log import MEASURES
 from ganzoo.runs.plugin_files import plugin_files
-from ganzoo.runs.record import state as state_of_run
+from ganzoo.runs.record import Record, Table, many, real, table, whole
 
 NAME = "report.html"
 MOST_SHEETS = 60
 MOST_BYTES = 32 * 1024 * 1024
 """Of the sheets on one page, and of the log that is read."""
-PREFIX = "m/"
-"""Goes before the names of measures in the log."""
 
 MOST_POINTS = 400
 """Of one curve."""
@@ -33,7 +31,6 @@ SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its 
 SHARES = {"d/accuracy": "told right by the discriminator", "g/accuracy": "fakes taken for real"}
 MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"GIF89a": "image/gif", b"GIF87a": "image/gif"}
 
-Table = Mapping[str, Any]
 Legend = list[tuple[str, int]]
 
 
@@ -90,21 +87,20 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         run: whose folder is shown.
         live: whether the page asks its server for news.
     """
-    log, result = read_log(run.log), run.read_json("result.json")
-    status, surroundings = run.read_json("status.json"), run.read_json("environment.json")
+    record, log = Record(run), read_log(run.log)
+    result, surroundings = record.result, record.environment
     sheets = all_sheets(run)
     measures = all_measures(result, log)
-    steps = surroundings.get("steps")
     return render(
         "run.html",
         live=live,
         name=run.path.parent.name or run.path.name,
         id=run.id,
-        status=state_of_run(run, status),
-        reason=str(status.get("reason", "")),
-        time=str(status.get("time", "")),
-        step=whole(status.get("step")) or (whole(log[-1].get("step")) if log else None) or 0,
-        steps=whole(steps),
+        status=record.status,
+        reason=record.reason,
+        time=record.time,
+        step=record.step or (whole(log[-1].get("step")) if log else None) or 0,
+        steps=record.steps,
         pace=pace(result, log),
         sheets=sheets,
         best=best_sheet(sheets, measures),
@@ -121,10 +117,9 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
                 str(item.get("version") or ""),
                 str(item.get("sha256"))[:16],
             ]
-            for item in many(surroundings.get("plugins"))
-            if isinstance(item, dict)
+            for item in record.plugins
         ],
-        parent=parent(run.read_json("origin.json")),
+        parent=parent(record.origin),
         recipe=text_of(run.recipe),
         commands=commands(run, surroundings),
         files=all_files(run),
@@ -178,7 +173,7 @@ def read_log(path: Path) -> list[Table]:
 
 def all_sheets(run: RunDir) -> list[Sheet]:
     """Return at most 60 sheets by step, evenly chosen, the first and the last among them."""
-    found = sorted((digits(path.stem), path) for path in run.samples.glob("*.png"))
+    found = [(step_of(path), path) for path in run.sheets()]
     room = MOST_BYTES
     sheets = []
     for step, path in reversed(evenly(found, MOST_SHEETS)):
@@ -221,10 +216,10 @@ def all_measures(result: Table, log: Sequence[Table]) -> list[Measure]:
     if found:
         return found
     last_of = {
-        name: value for entry in log for name, value in entry.items() if name.startswith(PREFIX)
+        name: value for entry in log for name, value in entry.items() if name.startswith(MEASURES)
     }
     return [
-        Measure(name.removeprefix(PREFIX), shown(value), "", None, None, "", "")
+        Measure(name.removeprefix(MEASURES), shown(value), "", None, None, "", "")
         for name, value in last_of.items()
     ]
 
@@ -242,8 +237,8 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
     drawn.append(curves("shares of images", shares))
     floors = {item.name: item.floor for item in measures}
     for name in names:
-        short, points = name.removeprefix(PREFIX), curve(log, name)
-        if name.startswith(PREFIX) and len(points) > 1:
+        short, points = name.removeprefix(MEASURES), curve(log, name)
+        if name.startswith(MEASURES) and len(points) > 1:
             floor = floors.get(short)
             note = "" if floor is None else f"real against real: {number(floor)}"
             drawn.append(curves(short, {short: [points]}, note=note))
@@ -345,7 +340,7 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
         "real.png": "real images",
     }
     files = [(run.path / name, about) for name, about in known.items()]
-    kept = sorted(run.checkpoints.glob("step-*.safetensors"))
+    kept = checkpoints(run.checkpoints)[::-1]
     files += [(path, "checkpoint, to go on from") for path in kept]
     return [
         (str(path.relative_to(run.path)), about, path.stat().st_size)
@@ -366,33 +361,3 @@ def text_of(path: Path) -> str:
         return path.read_bytes()[: 64 * 1024].decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def digits(name: str) -> int:
-    """Return the number in a file's name, for 'step-000300' 300."""
-    found = "".join(letter for letter in name if letter in "0123456789")
-    return int(found[-18:]) if found else 0
-
-
-def table(value: Any) -> Table:
-    """Return ``value`` if it is a table, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def many(value: Any) -> list[Any]:
-    """Return ``value`` if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def whole(value: Any) -> int | None:
-    """Return ``value`` if it is a whole number that a counter can be, else None."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and 0 <= value < 10**15 else None
-
-
-def real(value: Any) -> float | None:
-    """Return ``value`` as a float if it is a finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    found = float(value) if abs(value) < 1e300 else math.inf
-    return found if math.isfinite(found) else None

@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 from ganzoo.common.errors import CheckpointError
 from ganzoo.common.files import publish
 from ganzoo.plugin.table import Table
+from ganzoo.runs.folder import checkpoints
 
 FORMAT = 1
 MAX_HEADER = 16 * 1024 * 1024
@@ -137,9 +138,23 @@ def verified(path: Path) -> tuple[bytes, bytes]:
     return content, header
 
 
-def newest(folder: Path) -> list[Path]:
-    """Return the checkpoints in ``folder``, the newest first."""
-    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+def newest_readable(folder: Path, why_not: str) -> tuple[dict[str, Tensor], State]:
+    """Return the newest checkpoint in ``folder`` that can be read.
+
+    Args:
+        folder: where checkpoints lie.
+        why_not: what is told where there is none.
+
+    Raises:
+        CheckpointError: with the reason for every checkpoint that cannot be read.
+    """
+    reasons = []
+    for path in checkpoints(folder):
+        try:
+            return read(path)
+        except CheckpointError as error:
+            reasons.append(str(error))
+    raise CheckpointError("\n".join([why_not, *reasons]))
 
 
 def pack_module(prefix: str, module: nn.Module) -> dict[str, Tensor]:

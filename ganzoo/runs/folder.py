@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ganzoo.common.errors import GanzooError, MachineError, suggest
 from ganzoo.common.files import append_line, cannot_write, now, publish, sweep, to_json
@@ -51,8 +52,8 @@ class RunDir:
         return self.path / "samples"
 
     def sheets(self) -> list[Path]:
-        """Return the sheets by their steps; their names differ in the number alone."""
-        return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
+        """Return the sheets by their steps."""
+        return sorted(self.samples.glob("*.png"), key=lambda path: (step_of(path), path.name))
 
     @property
     def curves(self) -> Path:
@@ -120,34 +121,46 @@ class RunDir:
             MachineError: if another process holds it.
         """
         path = self.path / ".lock"
+        # A killed run's children may hold the lock a moment longer.
+        lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1, mode=0o666)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lock.acquire()
+        except Timeout:
+            holder = _holder(path) or "another process"
+            raise MachineError(
+                f"run folder '{self.path}' is in use by {holder}; wait for it or stop it"
+            ) from None
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise cannot_write(path, error, 0) from error
         try:
-            self._take(descriptor)
-            holder = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder.encode(), 0)
+            # Only now, and in place: whoever waits for the lock reads it.
+            path.write_text(f"pid {os.getpid()} on {socket.gethostname()} since {now()}")
             sweep(self.path)
             yield
         finally:
-            os.close(descriptor)
+            lock.release()
 
-    def _take(self, descriptor: int) -> None:
-        # A killed run's children may hold the lock a moment longer.
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    holder = os.pread(descriptor, 200, 0).decode(errors="replace")
-                    raise MachineError(
-                        f"run folder '{self.path}' is in use by {holder}; wait for it or stop it"
-                    ) from None
-                time.sleep(0.1)
+
+def _holder(lock: Path) -> str:
+    try:
+        with lock.open(errors="replace") as file:
+            return file.read(200).strip()
+    except OSError:
+        return ""
+
+
+def step_of(path: Path) -> int:
+    """Return the number in a sheet's or checkpoint's name: 300 for 'step-000300.png'."""
+    found = "".join(letter for letter in path.stem if letter in "0123456789")
+    return int(found[-18:]) if found else 0
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in ``folder`` by their steps, the newest first.
+
+    By the number and not by the name: 'step-1000000' sorts before 'step-999000' as text.
+    """
+    return sorted(folder.glob("step-*.safetensors"), key=step_of, reverse=True)
 
 
 def create(root: Path, name: str) -> RunDir:

@@ -4,61 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ganzoo.runs.folder import RunDir, list_runs
 
 LAST_BYTES = 1 << 16
-
-
-def summaries(out: Path) -> list[dict[str, Any]]:
-    """Return one row for each run under ``out``, the newest first."""
-    return [summary(run) for run in reversed(list_runs(out))]
-
-
-def summary(run: RunDir) -> dict[str, Any]:
-    """Return where a run stands, and its last terms."""
-    status = run.read_json("status.json")
-    last = last_entry(run)
-    return {
-        "id": run.id,
-        "recipe": run.path.parent.name,
-        "status": state(run, status),
-        "step": status.get("step", 0),
-        "steps": total_steps(run),
-        "reason": status.get("reason", ""),
-        "time": status.get("time", ""),
-        "last": {name: value for name, value in last.items() if "/" in name},
-        "folder": str(run.path),
-    }
-
-
-def total_steps(run: RunDir) -> int | None:
-    """Return how many steps the run is long, once it has begun."""
-    steps = run.read_json("environment.json").get("steps")
-    return steps if isinstance(steps, int) else None
-
-
-def last_entry(run: RunDir) -> dict[str, Any]:
-    """Return the last whole line of the log, without reading all of it."""
-    try:
-        with run.log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LAST_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-        entry = json.loads(lines[-1]) if lines else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return entry if isinstance(entry, dict) else {}
+OUT_OF_TIME = "--minutes are over"
+Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a cell stands: waiting, running, interrupted, done or failed."""
+    """Where a run stands: waiting, running, killed, interrupted, done or failed."""
 
     status: str
     step: int = 0
@@ -70,29 +33,137 @@ class State:
         return self.status in {"done", "failed"}
 
 
-def state_of(run: RunDir, minutes: float | None = None) -> State:
-    """Return where a run stands; one that used up an experiment's minutes is done."""
-    found = run.read_json("status.json")
-    status, reason = str(found.get("status", "waiting")), str(found.get("reason", ""))
-    step = found.get("step", 0)
-    if status == "interrupted" and minutes is not None and reason.endswith(OUT_OF_TIME):
-        status = "done"
-    return State(status, step if isinstance(step, int) else 0, reason)
+class Record:
+    """What the files of a run folder say, whatever somebody may have written into them.
+
+    Files are read when they are first asked for, and once.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+
+    @cached_property
+    def status_file(self) -> Table:
+        """``status.json``."""
+        return self.run.read_json("status.json")
+
+    @cached_property
+    def result(self) -> Table:
+        """``result.json``: empty until the run is done."""
+        return self.run.read_json("result.json")
+
+    @cached_property
+    def environment(self) -> Table:
+        """``environment.json``: versions, machine, data, plugins."""
+        return self.run.read_json("environment.json")
+
+    @cached_property
+    def origin(self) -> Table:
+        """``origin.json``: where the recipe comes from."""
+        return self.run.read_json("origin.json")
+
+    @cached_property
+    def status(self) -> str:
+        """Where the run stands; 'killed' for one that says it runs and does not."""
+        found = str(self.status_file.get("status", "not started"))
+        return "killed" if found == "running" and not is_held(self.run) else found
+
+    @property
+    def step(self) -> int:
+        """Steps finished."""
+        return whole(self.status_file.get("step")) or 0
+
+    @property
+    def steps(self) -> int | None:
+        """Length of the run in steps, once it has begun."""
+        return whole(self.environment.get("steps"))
+
+    @property
+    def reason(self) -> str:
+        """Why it stopped."""
+        return str(self.status_file.get("reason", ""))
+
+    @property
+    def time(self) -> str:
+        """When its status was written."""
+        return str(self.status_file.get("time", ""))
+
+    @property
+    def data(self) -> Table:
+        """The data set it was trained on: name, shape, classes, fingerprint."""
+        return table(self.environment.get("data"))
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the data's classes."""
+        return [str(name) for name in many(self.data.get("classes"))]
+
+    @property
+    def plugins(self) -> list[Table]:
+        """The plugins that were installed, as they were recorded."""
+        return [item for item in many(self.environment.get("plugins")) if isinstance(item, dict)]
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The last terms of the losses."""
+        return dict(table(self.result.get("final")))
+
+    @property
+    def metrics(self) -> dict[str, Table]:
+        """The scores, by name."""
+        return {str(name): table(one) for name, one in table(self.result.get("metrics")).items()}
+
+    @property
+    def health(self) -> list[Table]:
+        """What the health watch saw."""
+        return [event for event in many(self.result.get("health")) if isinstance(event, dict)]
+
+    @cached_property
+    def last_entry(self) -> dict[str, Any]:
+        """The last whole line of the log, found without reading all of it."""
+        try:
+            with self.run.log.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - LAST_BYTES))
+                lines = file.read().split(b"\n")[:-1]
+            entry = json.loads(lines[-1]) if lines else {}
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return entry if isinstance(entry, dict) else {}
+
+    def state(self, minutes: float | None = None) -> State:
+        """Return where it stands; one that used up an experiment's minutes is done."""
+        status = "waiting" if "status" not in self.status_file else self.status
+        if status == "interrupted" and minutes is not None and self.reason.endswith(OUT_OF_TIME):
+            status = "done"
+        return State(status, self.step, self.reason)
 
 
-OUT_OF_TIME = "--minutes are over"
+def summaries(out: Path) -> list[dict[str, Any]]:
+    """Return one row for each run under ``out``, the newest first."""
+    return [summary(run) for run in reversed(list_runs(out))]
 
 
-def state(run: RunDir, status: Mapping[str, Any]) -> str:
-    """Return the run's status; 'killed' for one that says it runs and does not."""
-    found = str(status.get("status", "not started"))
-    return "killed" if found == "running" and not is_held(run) else found
+def summary(run: RunDir) -> dict[str, Any]:
+    """Return where a run stands, and its last terms."""
+    record = Record(run)
+    return {
+        "id": run.id,
+        "recipe": run.path.parent.name,
+        "status": record.status,
+        "step": record.step,
+        "steps": record.steps,
+        "reason": record.reason,
+        "time": record.time,
+        "last": {name: value for name, value in record.last_entry.items() if "/" in name},
+        "folder": str(run.path),
+    }
 
 
 def is_held(run: RunDir) -> bool:
     """Return whether a process holds the run's lock."""
     try:
-        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
@@ -104,3 +175,27 @@ def is_held(run: RunDir) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def table(value: Any) -> Table:
+    """Return ``value`` if it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def many(value: Any) -> list[Any]:
+    """Return ``value`` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def whole(value: Any) -> int | None:
+    """Return ``value`` if it is a whole number that a counter can be, else None."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < 10**15 else None
+
+
+def real(value: Any) -> float | None:
+    """Return ``value`` as a float if it is a finite number, else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    found = float(value) if abs(value) < 1e300 else math.inf
+    return found if math.isfinite(found) else None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ganzoo._version import __version__
 from ganzoo.common.errors import printable
 from ganzoo.common.text import number
 from ganzoo.recipe.model import Recipe, freeze
-
-Table = Mapping[str, Any]
+from ganzoo.runs.record import Table, table
 
 
 def model_card(
@@ -38,7 +37,7 @@ def model_card(
         surroundings: content of its environment.json, likewise.
         licence: identifier of the licence.
     """
-    data = _table(surroundings.get("data"))
+    data = table(surroundings.get("data"))
     data_name = str(data.get("name") or recipe.dataset.use)
     scores = list(_scores(result))
     losses = " + ".join([recipe.loss.use, *(item.use for item in recipe.regularizer)])
@@ -86,7 +85,7 @@ def model_card(
 def _measures(scores: Sequence[tuple[str, Table]]) -> str:
     if not scores:
         return "None were taken."
-    all_ways = [_table(entry.get("provenance")) for _, entry in scores]
+    all_ways = [table(entry.get("provenance")) for _, entry in scores]
     shared = {
         key: value
         for key, value in all_ways[0].items()
@@ -94,11 +93,11 @@ def _measures(scores: Sequence[tuple[str, Table]]) -> str:
     }
     rows = []
     for (name, entry), way in zip(scores, all_ways, strict=True):
-        floor = _table(entry.get("floor")).get("value")
+        floor = table(entry.get("floor")).get("value")
         rows.append(
             (
                 name,
-                number(_table(entry.get("last")).get("value")),
+                number(table(entry.get("last")).get("value")),
                 number(floor) if isinstance(floor, float) else "",
                 "lower" if entry.get("lower_is_better") is True else "higher",
                 ", ".join(
@@ -117,7 +116,7 @@ def _measures(scores: Sequence[tuple[str, Table]]) -> str:
 
 def _limits(result: Table) -> str:
     told = result.get("health")
-    events = [_table(event) for event in told] if isinstance(told, list) else []
+    events = [table(event) for event in told] if isinstance(told, list) else []
     lines = [
         "Made for study: the images follow the training data with its gaps and faults, and may "
         "resemble single training images. The licence of the data set holds beside that of the "
@@ -135,7 +134,7 @@ def _index(name: str, data: str, scores: Sequence[tuple[str, Table]]) -> Table:
                 "task": {"type": "unconditional-image-generation"},
                 "dataset": {"name": data, "type": data},
                 "metrics": [
-                    {"type": metric, "value": _table(entry.get("last")).get("value")}
+                    {"type": metric, "value": table(entry.get("last")).get("value")}
                     for metric, entry in scores
                 ],
             }
@@ -144,12 +143,12 @@ def _index(name: str, data: str, scores: Sequence[tuple[str, Table]]) -> Table:
 
 
 def _scores(result: Table) -> list[tuple[str, Table]]:
-    found = _table(result.get("metrics"))
+    found = table(result.get("metrics"))
     return [
         (str(name), entry)
         for name, entry in found.items()
         if isinstance(entry, dict)
-        and isinstance(_table(entry.get("last")).get("value"), (int, float))
+        and isinstance(table(entry.get("last")).get("value"), (int, float))
     ]
 
 
@@ -175,7 +174,3 @@ def fenced(code: str, language: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{code.rstrip()}\n{fence}"
-
-
-def _table(value: Any) -> Table:
-    return value if isinstance(value, dict) else {}

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
@@ -20,7 +19,8 @@ from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe.model import Latent, Recipe
 from ganzoo.report.sheets import enlarged, sheet
 from ganzoo.runs import checkpoint
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints, step_of
+from ganzoo.runs.record import Record
 from ganzoo.runs.weights import Facts, _read_weights
 from ganzoo.training.labels import class_number
 from ganzoo.training.precision import images_of
@@ -216,24 +216,18 @@ def _weights(run: RunDir, recipe: Recipe, average: bool) -> tuple[dict[str, Tens
     if run.generator.is_file() and (recipe.ema is None or average):
         tensors, metadata = _read_weights(run.generator)
         known = _facts(run, recipe, metadata.get("image"))
-        newest = [path.stem for path in checkpoint.newest(run.checkpoints)[:1]]
+        newest = max(map(step_of, checkpoints(run.checkpoints)), default=0)
         # A run that was made longer and interrupted has a checkpoint beyond its shared weights.
-        if newest <= [f"step-{known.step:06d}"]:
+        if newest <= known.step:
             return tensors, known, wants_average
-    problem = CheckpointError(
-        f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint; "
-        "let it train, or go on with: ganzoo resume"
+    tensors, state = checkpoint.newest_readable(
+        run.checkpoints,
+        f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint that "
+        "can be read; let it train, or go on with: ganzoo resume",
     )
-    for path in checkpoint.newest(run.checkpoints):
-        try:
-            tensors, state = checkpoint.read(path)
-        except CheckpointError as error:
-            problem = error
-            continue
-        found = checkpoint.select("average" if wants_average else "generator", tensors)
-        known = _facts(run, recipe, None).model_copy(update={"step": state.step})
-        return found, known, wants_average
-    raise problem
+    found = checkpoint.select("average" if wants_average else "generator", tensors)
+    known = _facts(run, recipe, None).model_copy(update={"step": state.step})
+    return found, known, wants_average
 
 
 def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
@@ -245,22 +239,19 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             raise CheckpointError(
                 f"'{run.generator}' describes its images wrongly: {error.errors()[0]['msg']}"
             ) from error
-    data = run.read_json("environment.json").get("data")
-    content: dict[str, Any] = data if isinstance(data, dict) else {}
-    sides = re.fullmatch(r"(\d{1,4})×(\d{1,5})×(\d{1,5})", str(content.get("shape", "")))
+    record = Record(run)
+    sides = re.fullmatch(r"(\d{1,4})×(\d{1,5})×(\d{1,5})", str(record.data.get("shape", "")))
     if sides is None:
         raise CheckpointError(
             f"'{run.path}' does not say how large its images are: 'environment.json' is missing "
             "or damaged"
         )
     channels, height, width = map(int, sides.groups())
-    classes = content.get("classes")
-    step = run.read_json("status.json").get("step")
     return Facts(
         channels=channels,
         height=height,
         width=width,
         low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
-        classes=[str(name) for name in classes] if isinstance(classes, list) else [],
-        step=step if isinstance(step, int) and step >= 0 else 0,
+        classes=record.classes,
+        step=record.step,
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from ganzoo.common.errors import GanzooError, TrainingError
-from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import checkpoints
 from ganzoo.training.parts import Assembly
 from ganzoo.training.state import TrainingState
 
@@ -21,7 +21,7 @@ def failures(training: TrainingState) -> Iterator[None]:
         yield
     except GanzooError as error:
         _record_failure(training, str(error))
-        kept = checkpoint.newest(training.run.checkpoints)
+        kept = checkpoints(training.run.checkpoints)
         if isinstance(error, TrainingError):
             last = f"last good checkpoint: {kept[0]}" if kept else "no checkpoint was written yet"
             raise TrainingError(f"{error}; {last}") from error

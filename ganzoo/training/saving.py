@@ -13,7 +13,7 @@ from ganzoo.common.errors import CheckpointError
 from ganzoo.recipe.model import digest
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.background import Tensors
 from ganzoo.training.state import TrainingState
 
@@ -61,7 +61,7 @@ def save(training: TrainingState) -> None:
 
     def write(copies: Tensors) -> None:
         checkpoint.write(path, copies, state)
-        for old in checkpoint.newest(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
+        for old in checkpoints(training.run.checkpoints)[parts.recipe.checkpoint.keep :]:
             if old != kept:
                 old.unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ def restore(training: TrainingState) -> None:
     Raises:
         CheckpointError: if there are checkpoints and none can be read, or one does not fit.
     """
-    found = checkpoint.newest(training.run.checkpoints)
+    found = checkpoints(training.run.checkpoints)
     reasons = []
     for path in found:
         try:

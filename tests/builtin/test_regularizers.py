@@ -47,7 +47,7 @@ class Toy:
         self.labels.append(labels)
         return self._critic(images)
 
-    def image_gradient(self, which: Literal["real", "fake"]) -> Tensor:
+    def image_gradient(self, which: Literal["real", "fake"], at: str = "images") -> Tensor:  # noqa: ARG002
         """Return the gradient of the summed logits."""
         images = self.real if which == "real" else self.fake
         logits = self._critic(images)

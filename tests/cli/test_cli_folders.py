@@ -10,7 +10,7 @@ import pytest
 from calling import Call, parsed
 
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import last_entry, state
+from ganzoo.runs.record import Record
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_run_whose_process_is_gone_was_killed(call: Call, run: RunDir) -> None
 
 def test_a_run_whose_lock_is_held_is_running(call: Call, run: RunDir) -> None:
     with run.locked():
-        assert state(run, run.read_json("status.json")) == "running"
+        assert Record(run).status == "running"
 
         assert "go on" not in call("show", "abcd").stdout
 
@@ -41,7 +41,7 @@ def test_a_run_whose_lock_is_held_is_running(call: Call, run: RunDir) -> None:
 def test_a_torn_last_line_of_the_log_is_left_out(run: RunDir) -> None:
     run.log.write_text('{"step": 1, "d/loss": 2.0}\n{"step": 2, "d/lo')
 
-    assert last_entry(run) == {"step": 1, "d/loss": 2.0}
+    assert Record(run).last_entry == {"step": 1, "d/loss": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_torn_last_line_of_the_log_is_left_out(run: RunDir) -> None:
 def test_a_log_that_is_none_has_no_last_entry(run: RunDir, content: str) -> None:
     run.log.write_text(content, encoding="latin-1")
 
-    assert last_entry(run) == {}
+    assert Record(run).last_entry == {}
 
 
 def test_a_hostile_folder_is_shown_and_listed_harmlessly(call: Call, run: RunDir) -> None:

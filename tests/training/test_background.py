@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzoo.common.errors import MachineError
 from ganzoo.runs import checkpoint
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training import loop as train
 from ganzoo.training.background import MOST, Aside, CudaCopier, Tensors
 from ganzoo.training.loop import start
@@ -167,14 +167,14 @@ def test_a_run_that_fails_keeps_the_checkpoint_that_was_under_way(tmp_path: Path
     class Failing(Silent):
         def stepped(self, training: TrainingState) -> None:
             if training.step == 4:
-                assert not checkpoint.newest(training.run.checkpoints)
+                assert not checkpoints(training.run.checkpoints)
                 raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         run_in(tmp_path / "run", Failing())
 
     run = RunDir(tmp_path / "run")
-    (kept,) = checkpoint.newest(run.checkpoints)
+    (kept,) = checkpoints(run.checkpoints)
     assert checkpoint.read(kept)[1].step == 4
     assert run.read_json("status.json")["status"] == "failed"
 
@@ -183,7 +183,7 @@ def test_a_run_that_fails_keeps_the_checkpoint_that_was_under_way(tmp_path: Path
 def test_a_run_that_is_stopped_has_its_checkpoint(tmp_path: Path) -> None:
     run = run_in(tmp_path / "run", minutes=0)
 
-    (kept,) = checkpoint.newest(run.checkpoints)
+    (kept,) = checkpoints(run.checkpoints)
     assert checkpoint.read(kept)[1].step == 1
     assert run.read_json("status.json")["status"] == "interrupted"
 

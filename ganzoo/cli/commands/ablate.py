@@ -178,10 +178,11 @@ def show_cells(
     from ganzoo.ablate.sentences import changes_of
     from ganzoo.cli.output import show_table
     from ganzoo.common.text import duration
-    from ganzoo.runs.record import State, state_of
+    from ganzoo.runs.record import Record, State
 
     states = {
-        cell.id: state_of(known.run(cell.id)) if known else State("waiting") for cell in grid.cells
+        cell.id: Record(known.run(cell.id)).state() if known else State("waiting")
+        for cell in grid.cells
     }
     missing = [cell for cell in grid.cells if needs_work(states[cell.id], retry_failed=False)]
     seconds = estimate.total((cell.variant for cell in missing), jobs)

@@ -24,6 +24,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.cli.summaries import resume_command, short_name
 from ganzoo.common.errors import GanzooError
+from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -129,14 +130,12 @@ def compare_plugins(run: RunDir, registry: Registry, display: Display) -> None:
 
 def recorded_plugins(run: RunDir) -> dict[tuple[str, str], tuple[str, str]]:
     """Return version and SHA-256 of the plugins in a run's record, by distribution and name."""
-    entries = run.read_json("environment.json").get("plugins")
     found = {}
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            distribution, name, version, digest = (
-                str(entry.get(key, "")) for key in ("distribution", "name", "version", "sha256")
-            )
-            found[distribution, name] = (version, digest)
+    for entry in Record(run).plugins:
+        distribution, name, version, digest = (
+            str(entry.get(key, "")) for key in ("distribution", "name", "version", "sha256")
+        )
+        found[distribution, name] = (version, digest)
     return found
 
 

@@ -190,8 +190,9 @@ TIMES = {"seconds", "images_per_second"}
 def digest(run: Path) -> dict[str, str]:
     """Return hashes of everything a finished run leaves, times left out."""
     from ganzoo.runs import checkpoint
+    from ganzoo.runs.folder import checkpoints
 
-    newest = checkpoint.newest(run / "checkpoints")[0]
+    newest = checkpoints(run / "checkpoints")[0]
     tensors, state = checkpoint.read(newest)
     found = {f"state/{name}": hashed(tensor.numpy().tobytes()) for name, tensor in tensors.items()}
     found["numbers"] = hashed(state.model_dump_json().encode())

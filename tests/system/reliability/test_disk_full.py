@@ -11,7 +11,7 @@ import pytest
 from children import TINY, run_child, train, write_recipe
 
 from ganzoo.common.files import TEMPORARY
-from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import checkpoints
 
 
 def train_on_a_small_disk(recipe: Path, run: Path, most: int, overrides: tuple[str, ...]) -> None:
@@ -31,7 +31,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
     recipe = write_recipe(tmp_path)
     run = tmp_path / "run"
     assert run_child(train, recipe, run, (), 4) == 143
-    kept = checkpoint.newest(run / "checkpoints")[0]
+    kept = checkpoints(run / "checkpoints")[0]
     before = kept.read_bytes()
 
     assert run_child(train_on_a_small_disk, recipe, run, len(before) - 100, ()) == 4

@@ -13,7 +13,7 @@ from children import assembled, run_child, train, write_recipe
 
 from ganzoo.common.errors import CheckpointError
 from ganzoo.runs import checkpoint
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.background import Aside
 from ganzoo.training.saving import restore
 from ganzoo.training.state import NoMeasures, Silent, TrainingState
@@ -48,7 +48,7 @@ def training(folder: Path) -> TrainingState:
 
 def test_forged_numbers_and_tensors_are_refused_or_harmless(stopped: Path) -> None:
     chance = random.Random(0)
-    path = checkpoint.newest(stopped / "run" / "checkpoints")[0]
+    path = checkpoints(stopped / "run" / "checkpoints")[0]
     tensors, state = checkpoint.read(path)
     numbers = json.loads(state.model_dump_json())
     run = training(stopped)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from children import differing, digest, run_child, train, write_recipe
 
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.saving import seconds_so_far
 
 GENERATORS = ["transpose", "upsample"]
@@ -123,7 +123,7 @@ def test_training_really_happens_between_two_checkpoints(tmp_path: Path) -> None
 
     assert run_child(train, write_recipe(tmp_path), tmp_path / "run") == 0
     last, first = (
-        checkpoint.read(path)[0] for path in checkpoint.newest(tmp_path / "run/checkpoints")[::2]
+        checkpoint.read(path)[0] for path in checkpoints(tmp_path / "run/checkpoints")[::2]
     )
 
     moved = {name for name in last if not bool((last[name] == first[name]).all())}

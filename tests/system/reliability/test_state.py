@@ -110,9 +110,10 @@ def resumed(folder: Path, target: Path, change: Change) -> dict[str, str]:
     """Resume a copy of the stopped run with its newest checkpoint changed; return its digest."""
     from ganzoo.runs import checkpoint
     from ganzoo.runs.checkpoint import State
+    from ganzoo.runs.folder import checkpoints
 
     shutil.copytree(folder / "half", target / "run")
-    path = checkpoint.newest(target / "run" / "checkpoints")[0]
+    path = checkpoints(target / "run" / "checkpoints")[0]
     tensors, state = checkpoint.read(path)
     numbers = json.loads(state.model_dump_json())
     change(tensors, numbers)

@@ -1,0 +1,82 @@
+"""One wary reader of a run folder; the order of checkpoints; where a killed run stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ganzoo.runs.folder import RunDir, checkpoints
+from ganzoo.runs.record import Record, summary
+from ganzoo.session import open_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """Return a run folder with a recipe and nothing else."""
+    made = RunDir(tmp_path / "mine" / "20260101-0000-abcd")
+    made.samples.mkdir(parents=True)
+    made.checkpoints.mkdir()
+    made.recipe.write_text("")
+    return made
+
+
+def test_checkpoints_and_sheets_are_in_the_order_of_their_numbers(run: RunDir) -> None:
+    steps = [998_000, 999_000, 1_000_000, 1_001_000, 1_002_000]
+    for step in steps:
+        (run.checkpoints / f"step-{step:06d}.safetensors").touch()
+        (run.samples / f"step-{step:06d}.png").touch()
+
+    names = [path.stem for path in checkpoints(run.checkpoints)]
+
+    assert names == [f"step-{step:06d}" for step in reversed(steps)]
+    assert [path.stem for path in run.sheets()] == [f"step-{step:06d}" for step in steps]
+
+
+def test_a_run_that_says_it_runs_and_does_not_is_killed_for_everybody(run: RunDir) -> None:
+    run.set_status("running", 7)
+
+    assert Record(run).status == Record(run).state().status == "killed"
+    assert open_run(run.path).status == summary(run)["status"] == "killed"
+    assert not Record(run).state().is_final
+    with run.locked():
+        assert Record(run).status == Record(run).state().status == "running"
+
+
+def test_a_cell_that_used_up_its_minutes_is_done(run: RunDir) -> None:
+    run.set_status("interrupted", 7, "the 2 minutes of --minutes are over")
+
+    assert Record(run).state().status == "interrupted"
+    assert Record(run).state(minutes=2).status == "done"
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "null", "3", '"x"', "{", '{"status": []}', '{"step": "many"}', ""]
+)
+def test_files_with_anything_in_them_are_read_as_far_as_they_make_sense(
+    run: RunDir, content: str
+) -> None:
+    for name in ("status.json", "result.json", "environment.json", "origin.json"):
+        (run.path / name).write_text(content)
+    run.log.write_text(content + "\n")
+
+    record = Record(run)
+
+    assert record.step == 0
+    assert record.steps is None
+    assert (record.final, record.metrics, record.health) == ({}, {}, [])
+    assert (record.data, record.classes, record.plugins) == ({}, [], [])
+    assert isinstance(record.last_entry, dict)
+    assert isinstance(record.status, str)
+
+
+def test_wrong_values_inside_a_result_are_left_out(run: RunDir) -> None:
+    wrong = {"final": [1], "metrics": {"frechet": 3}, "health": [1, {"event": "collapsed"}]}
+    (run.path / "result.json").write_text(json.dumps(wrong))
+
+    record = Record(run)
+
+    assert record.final == {}
+    assert record.metrics == {"frechet": {}}
+    assert record.health == [{"event": "collapsed"}]
