@@ -148,6 +148,8 @@ def build(
     parts = assemble(
         recipe, registry, root, machine, warn=reporter.warn, allow_fallback=allow_fallback
     )
+    for note in parts.data.notes:
+        reporter.note(f"data: {note}")
     if is_tried:
         try_out(parts, reporter)
     return parts

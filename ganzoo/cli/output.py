@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import json
 import os
@@ -25,6 +26,8 @@ PLAIN = {"×": "x", "·": "-", "…": "...", "–": "-", "→": "->", "±": "+-"
 """What stands for a character that the terminal's encoding does not have."""
 LONGEST = 40_000
 """Characters of one message at most."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a disk that has no room for a result."""
 UNLIMITED = 10_000
 """Width where there is no terminal: a pipe gets every line whole."""
 
@@ -56,7 +59,8 @@ def result(content: Any, *, steady: bool = False, whole: bool = False) -> None:
 
     Args:
         content: text or JSON.
-        steady: whether a closed stdout is nobody's business, as after hours of training.
+        steady: whether a closed stdout is nobody's business, as after hours of training; a full
+            disk under it is.
         whole: whether text is for a program, and its lines stay whole on a terminal, too.
     """
     if isinstance(content, str):
@@ -64,11 +68,12 @@ def result(content: Any, *, steady: bool = False, whole: bool = False) -> None:
         text = text if whole else fitted(text, sys.stdout)
     else:
         text = json.dumps(finite(content), indent=2, allow_nan=False)
-    if steady:
-        Steady(sys.stdout).write(text + "\n")
-        Steady(sys.stdout).flush()
-    else:
+    try:
         click.echo(text)
+    except (OSError, ValueError) as error:
+        if not steady or getattr(error, "errno", None) in FULL:
+            raise
+        hush(sys.stdout)
 
 
 def tell(text: str) -> None:
@@ -136,8 +141,13 @@ def console(stream: str, *, steady: bool = False) -> Console:
     """
     from rich.console import Console
 
+    class Inert(Console):
+        def on_broken_pipe(self) -> None:
+            """Let the error reach whoever ends the command; rich would leave with 1."""
+            raise
+
     file = getattr(sys, stream)
-    return Console(
+    return Inert(
         file=cast(IO[str], Steady(file)) if steady else file,
         width=None if file.isatty() else UNLIMITED,
         markup=False,

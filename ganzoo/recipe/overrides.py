@@ -13,13 +13,14 @@ from ganzoo.recipe.problems import OVERRIDE, Problem, RecipeError
 from ganzoo.recipe.toml import MAX_DEPTH, MAX_LINE, MAX_STRING, TOO_DEEP, depth, leaves, unfit
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+BEGINS_TOML = frozenset("[{\"'")
+"""What begins with these was meant as TOML, and is told where it is wrong."""
 
 
 def layer(overrides: Sequence[str]) -> Node:
     """Return all ``key=value`` as one tree, whatever their order; of two equal keys the later.
 
-    A value is TOML, or a single word, which stands for itself.
+    A value is TOML; text that is none stands for itself, unless it begins like TOML.
 
     Raises:
         RecipeError: for every one that cannot be read.
@@ -97,12 +98,14 @@ def _value(key: str, written: str) -> Any:
     try:
         value = tomllib.loads(f"value = {written}")["value"]
     except (ValueError, RecursionError):
-        if _WORD.fullmatch(written):
-            return written
-        raise GanzooError(
-            "the value is not TOML; write a number, true, false, a [list], a word, or other text "
-            f"in quotes: {key}='\"some text\"'"
-        ) from None
+        if written[0] in BEGINS_TOML:
+            raise GanzooError(
+                "the value is not TOML; write a number, true, false, a [list], or text, in quotes "
+                f"if it begins with a bracket or quote: {key}='\"some text\"'"
+            ) from None
+        if unfit(written):
+            raise GanzooError(unfit(written)) from None
+        return written
     if depth(value) > MAX_DEPTH:
         raise GanzooError(TOO_DEEP)
     for keys, leaf in leaves(value):

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Literal
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageMath, ImageOps, UnidentifiedImageError
 
 from ganzoo_datasets.archives import UnreadableError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 PIXELS = 50_000_000
-"""Pixels at most in one image."""
+"""Pixels at most in one image, unless more are asked for."""
+TWELVE_BITS = 4095
+"""The highest value of cameras and scanners that put 12 bits into 16."""
 BYTES = 256 << 20
 """Bytes at most in one encoded image."""
 ASPECT = 4
 """Longer side over shorter from which a crop is worth a note."""
 ORIENTATION = 0x0112
+COLOURED = frozenset({"RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
+"""Pillow's names for images that have colours; whether a palette has is not looked at."""
 BROKEN = (
     OSError,
     EOFError,
@@ -51,6 +55,8 @@ class Frame:
     crop: Literal["center", "none"]
     resample: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"]
     background: tuple[int, int, int]
+    most_pixels: int = field(default=PIXELS, repr=False)
+    """Changes no pixel of an image, and so nothing that is told apart by a frame."""
 
     @property
     def num_bytes(self) -> int:
@@ -69,7 +75,7 @@ def decode(data: bytes, frame: Frame) -> tuple[bytes, frozenset[str]]:
         UnreadableError: if it is not an image, is broken or too large.
     """
     try:
-        with _opened(data) as image:
+        with _opened(data, frame) as image:
             image.load()
             changes = _changes(image, data, frame)
             flat = _flat(ImageOps.exif_transpose(image), frame)
@@ -82,13 +88,16 @@ def decode(data: bytes, frame: Frame) -> tuple[bytes, frozenset[str]]:
 def check(data: bytes, frame: Frame) -> frozenset[str]:
     """Return the kinds of changes that ``decode`` will make, as far as the header tells.
 
-    What is after the header is decoded only where the end of the data is not in its place.
+    What is after the header is decoded only where the end of the data is not in its place, and of
+    images with 16 bits, which may be darker than they look.
 
     Raises:
         UnreadableError: if it is not an image, is broken or too large.
     """
     try:
-        with _opened(data) as image:
+        with _opened(data, frame) as image:
+            if _has_16_bits(image, data):
+                image.load()
             changes = _changes(image, data, frame)
             if not _is_whole(data, image.format):
                 image.load()
@@ -97,20 +106,23 @@ def check(data: bytes, frame: Frame) -> frozenset[str]:
     return changes
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, frame: Frame) -> Image.Image:
     if not data:
         raise UnreadableError("empty file")
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise UnreadableError(f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from error
-    if image.width * image.height > PIXELS:
-        raise UnreadableError(f"{image.width}×{image.height} is more than {PIXELS:,} pixels")
+    if image.width * image.height > frame.most_pixels:
+        raise UnreadableError(
+            f"{image.width}×{image.height} is more than {frame.most_pixels:,} pixels, which "
+            "dataset.max_pixels allows"
+        )
     return image
 
 
 def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
-    """Return what will be done to the image, from its header alone."""
+    """Return what will be done to the image; pixels are looked at only of those with 16 bits."""
     mode, width, height = image.mode, image.width, image.height
     # Of a PNG without EXIF data before its pixels, getexif() decodes all to look behind them.
     has_exif = image.format != "PNG" or "exif" in image.info
@@ -121,9 +133,12 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
         "animated, the first frame is taken": getattr(image, "is_animated", False),
         "turned upright as EXIF says": orientation in range(2, 9),
         "16-bit, divided by 257": mode.startswith("I"),
-        "16 bits a channel, the upper 8 are taken": image.format == "PNG"
-        and data[24] == 16
+        "16 bits a channel, the upper 8 are taken": _has_16_bits(image, data)
         and not mode.startswith("I"),
+        "16 bits of which 12 or fewer are used, nearly black; stretch them before": (
+            _has_16_bits(image, data) and _is_nearly_black(image)
+        ),
+        "colour, made grey": frame.channels == 1 and mode in COLOURED,
         "1-bit, made black and white": mode == "1",
         "CMYK, converted to RGB": mode == "CMYK",
         "palette, converted to RGB": mode in {"P", "PA"},
@@ -134,6 +149,20 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
         and max(width, height) > ASPECT * min(width, height),
     }
     return frozenset(change for change, is_made in applies.items() if is_made)
+
+
+def _has_16_bits(image: Image.Image, data: bytes) -> bool:
+    return image.mode.startswith("I") or (image.format == "PNG" and data[24:25] == b"\x10")
+
+
+def _is_nearly_black(image: Image.Image) -> bool:
+    """Tell whether nothing in a decoded image of 16 bits is brighter than 12 bits make it."""
+    extrema = image.getextrema()
+    each = extrema if isinstance(extrema[0], tuple) else (extrema,)
+    colours = each[:-1] if image.mode in {"LA", "RGBA"} else each
+    # Of several channels Pillow keeps the upper 8 bits.
+    most = TWELVE_BITS if image.mode.startswith("I") else TWELVE_BITS >> 8
+    return 0 < max(high for _, high in colours) <= most
 
 
 def _is_whole(data: bytes, format_: str | None) -> bool:
@@ -150,11 +179,23 @@ def _is_whole(data: bytes, format_: str | None) -> bool:
 def _flat(image: Image.Image, frame: Frame) -> Image.Image:
     """Return the image as L or RGB, opaque."""
     if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        clear = image.info.get("transparency")
+        return grey if clear is None else _on_background(image.convert("I"), grey, clear, frame)
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (*frame.background, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("L" if image.mode in {"1", "L"} else "RGB")
+
+
+def _on_background(raw: Image.Image, grey: Image.Image, clear: int, frame: Frame) -> Image.Image:
+    """Return ``grey`` on the background wherever ``raw`` has the one value that is transparent."""
+    opaque = ImageMath.lambda_eval(
+        lambda given: given["convert"]((given["raw"] != clear) * 255, "L"), raw=raw
+    )
+    ground = Image.new("RGB", grey.size, frame.background)
+    ground.paste(grey, mask=opaque)
+    return ground
 
 
 def _fitted(image: Image.Image, frame: Frame) -> Image.Image:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ganzoo.api import DataRoot, ImageData, Split
+from ganzoo.api import DataError, DataRoot, ImageData, Split
 from ganzoo_datasets.archives import open_store
 from ganzoo_datasets.image_dataset import PictureDataset
 
@@ -21,7 +23,7 @@ class Folder(PictureDataset):
     use: ClassVar[str] = "folder"
 
     path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    """Folder or .zip, from the data folder on; or from '/' on."""
+    """Folder or .zip: from the data folder on, else from the working folder, from '~' or '/'."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[N, C, H, W]`` bytes, or a source of images where they exceed 2 GiB.
@@ -29,4 +31,26 @@ class Folder(PictureDataset):
         Raises:
             DataError: if there are no images or some cannot be read.
         """
-        return self.collect(open_store(root.path / self.path), split, root.progress)
+        return self.collect(open_store(located(self.path, root.path)), split, root.progress)
+
+
+def located(written: str, data: Path) -> Path:
+    """Return the place that ``written`` means; what is in the data folder comes first.
+
+    Raises:
+        DataError: if a path that is not absolute leads nowhere; says where such paths start.
+    """
+    try:
+        path = Path(written).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"'{written}': {error}; write the path from '/' on") from error
+    if path.is_absolute():
+        return path
+    here = Path.cwd()
+    for start in (data, here):
+        if os.path.exists(start / path):  # unlike Path.exists, of names too long as well
+            return start / path
+    raise DataError(
+        f"'{written}' is neither in the data folder '{data}' nor in the working folder '{here}'; "
+        "name a folder of images or a .zip of them from either on, or from '~' or '/'"
+    )

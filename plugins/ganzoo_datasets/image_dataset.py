@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint
+from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint, printable
 from ganzoo_datasets.archives import Listing, Store
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 Byte = Annotated[int, Field(ge=0, le=255)]
+KINDS_SHOWN = 8
+"""Kinds of files that are no images, named in a note."""
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 Size = Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
 
 
@@ -31,6 +34,8 @@ class PictureDataset(DatasetSpec):
     """Red, green and blue behind transparent images."""
     on_bad: Literal["error", "skip"] = "error"
     """What to do when images cannot be read: stop before training, or leave them out."""
+    max_pixels: Annotated[int, Field(ge=1, le=178_000_000)] = 50_000_000
+    """Pixels at most in one image; one with more cannot be read."""
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of the images kept for testing, chosen by their names."""
 
@@ -45,7 +50,15 @@ class PictureDataset(DatasetSpec):
 
         height, width = self.size if isinstance(self.size, list) else (self.size, self.size)
         red, green, blue = self.background
-        frame = Frame(self.channels, height, width, self.crop, self.resample, (red, green, blue))
+        frame = Frame(
+            self.channels,
+            height,
+            width,
+            self.crop,
+            self.resample,
+            (red, green, blue),
+            self.max_pixels,
+        )
         listing = store.scan()
         if not listing.names:
             raise DataError(f"{self.use}: no images in '{store.path}' ({_counts(listing)})")
@@ -58,6 +71,8 @@ class PictureDataset(DatasetSpec):
             )
         loaded = load(store, names, frame, skip=self.on_bad == "skip", progress=progress)
         skipped = [f"passed by: {count} {kind}" for kind, count in listing.skipped.items()]
+        if listing.others:
+            skipped.insert(0, printable(f"left out, being no images we read: {_others(listing)}"))
         return ImageData(
             images=loaded.images,
             labels=loaded.labels(label_of),
@@ -95,7 +110,23 @@ def classify(names: list[str]) -> tuple[tuple[str, ...], dict[str, int] | None, 
 
 
 def _counts(listing: Listing) -> str:
+    skipped = [f"{count} {what}" for what, count in listing.skipped.items()]
+    counted = ", ".join(filter(None, [_most_others(listing), *skipped]))
+    return f"{counted or 'it is empty'}; {_reads(listing)}"
+
+
+def _others(listing: Listing) -> str:
+    return f"{_most_others(listing)}; {_reads(listing)}"
+
+
+def _most_others(listing: Listing) -> str:
+    """Return how many of each other kind of file there are, the most frequent first."""
     others = sorted(listing.others.items(), key=lambda item: (-item[1], item[0]))
-    found = [*others[:8], *listing.skipped.items()]
-    counted = ", ".join(f"{count} {what}" for what, count in found)
-    return f"{counted or 'it is empty'}; PNG, JPEG, WEBP, BMP and GIF are read"
+    rest = sum(count for _, count in others[KINDS_SHOWN:])
+    counted = [f"{count} {what}" for what, count in others[:KINDS_SHOWN]]
+    return ", ".join([*counted, f"{rest} others"] if rest else counted)
+
+
+def _reads(listing: Listing) -> str:
+    inner = "; archives inside are not opened" if listing.others.keys() & ARCHIVES else ""
+    return f"PNG, JPEG, WEBP, BMP and GIF are read{inner}"

@@ -169,12 +169,68 @@ def test_an_empty_folder_is_an_error_that_counts_what_is_there(
         SPEC.build(root)
 
 
-@pytest.mark.parametrize("path", ["nothing", "set/nothing", "a" * 300, "/dev/null", "pipe"])
+@pytest.mark.parametrize("path", ["/nothing", "/dev/null", "pipe"])
 def test_a_path_without_images_behind_it_is_named(root: DataRoot, path: str) -> None:
     os.mkfifo(root.path / "pipe")
 
     with pytest.raises(DataError, match=f"'{root.path / path}': .*; name a folder of images or a"):
         Folder(path=path, size=8).build(root)
+
+
+@pytest.mark.parametrize("path", ["nothing", "set/nothing", "a" * 300])
+def test_a_path_that_leads_nowhere_is_told_with_the_folders_it_may_start_from(
+    root: DataRoot, path: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+
+    with pytest.raises(DataError) as error:
+        Folder(path=path, size=8).build(root)
+
+    assert f"'{path}' is neither in the data folder '{root.path}'" in str(error.value)
+    assert f"nor in the working folder '{here}'" in str(error.value)
+
+
+def test_a_path_starts_at_the_data_folder_then_the_working_folder_or_at_home(
+    root: DataRoot, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    lay(folder, {"a.png": image(1)})
+    lay(here, {"set/a.png": image(2), "mine/a.png": image(3)})
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(here))
+
+    found = [Folder(path=path, size=8).build(root) for path in ("set", "mine", "~/mine", "./mine")]
+
+    assert [firsts(each.images) for each in found] == [[1], [3], [3], [3]]
+    assert found[1].source == str(here / "mine")
+
+
+def test_a_home_that_nobody_has_is_told(root: DataRoot) -> None:
+    with pytest.raises(DataError, match=r"'~nobody-at-all/x': .*write the path from '/' on"):
+        Folder(path="~nobody-at-all/x", size=8).build(root)
+
+
+@pytest.mark.parametrize("way", [lay, lambda folder, files: pack(folder / "all.zip", files)])
+def test_what_is_left_out_is_counted_in_a_note(root: DataRoot, folder: Path, way: Any) -> None:
+    others = {f"{at}.tif": b"" for at in range(3)} | {"x.avif": b"", "more.zip": b""}
+    way(folder, {"a.png": image(1), **others})
+    zips = [*folder.glob("all.zip")]
+
+    data = Folder(path=str(zips[0]) if zips else "set", size=8).build(root)
+
+    assert data.notes == (
+        "left out, being no images we read: 3 .tif, 1 .avif, 1 .zip; PNG, JPEG, WEBP, BMP and GIF "
+        "are read; archives inside are not opened",
+    )
+
+
+def test_of_many_kinds_that_are_left_out_the_rest_is_counted(root: DataRoot, folder: Path) -> None:
+    lay(folder, {"a.png": image(1), **{f"x.{at:02d}": b"" for at in range(11)}})
+
+    (note,) = SPEC.build(root).notes
+
+    assert "1 .07, 3 others; PNG" in note
 
 
 @pytest.mark.parametrize("path", ["", "a\0b", "a\nb", "\x1b[31m", "a" * 5000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_photographs_stand_upright(
     exif = Image.Exif()
     exif[0x0112] = orientation
 
-    pixels, changes = decode(encoded(image, exif=exif), frame(channels=1))
+    pixels, changes = decode(encoded(image.convert("L"), exif=exif), frame(channels=1))
 
     rows = [list(pixels[8 * at : 8 * at + 8]) for at in range(8)]
     assert rows[row_of_first][column_of_first] == 255
@@ -194,7 +195,10 @@ BMP = encoded(picture_of_noise(64, 64), "BMP")
         (b"hello", "not PNG, JPEG, WEBP, BMP or GIF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not PNG, JPEG, WEBP, BMP or GIF"),
         (encoded(plain(RED), "TIFF"), "not PNG, JPEG, WEBP, BMP or GIF"),
-        (encoded(Image.new("1", (10_000, 5_001))), "10000×5001 is more than 50,000,000 pixels"),
+        (
+            encoded(Image.new("1", (10_000, 5_001))),
+            "10000×5001 is more than 50,000,000 pixels, which dataset.max_pixels allows",
+        ),
         (PNG[: len(PNG) // 2], "truncated"),
         (JPEG[: len(JPEG) // 2], "truncated"),
         (BMP[: len(BMP) // 2], "truncated"),
@@ -252,3 +256,54 @@ def test_no_mutation_ends_in_another_kind_of_error() -> None:
 
     assert 500 < len(reasons) < 4000
     assert all(0 < len(reason) <= 100 for reason in reasons)
+
+
+NEARLY_BLACK = "16 bits of which 12 or fewer are used, nearly black; stretch them before"
+
+
+def sixteen_bits(top: int) -> Image.Image:
+    """Return an image of 16-bit grey from 1 to ``top``."""
+    values = [1 + (top - 1) * at // 63 for at in range(64)]
+    return Image.frombytes(
+        "I;16", (8, 8), b"".join(value.to_bytes(2, "little") for value in values)
+    )
+
+
+@pytest.mark.parametrize("see", [check, lambda *given: decode(*given)[1]], ids=["check", "decode"])
+@pytest.mark.parametrize(("top", "is_told"), [(4095, True), (4096, False), (65535, False)])
+def test_twelve_bits_in_sixteen_are_told(see: Any, top: int, is_told: bool) -> None:
+    changes = see(encoded(sixteen_bits(top)), frame())
+
+    assert (NEARLY_BLACK in changes) == is_told
+    assert "16-bit, divided by 257" in changes
+
+
+@pytest.mark.parametrize("see", [check, lambda *given: decode(*given)[1]], ids=["check", "decode"])
+def test_colours_that_become_grey_are_told(see: Any) -> None:
+    assert "colour, made grey" in see(encoded(plain(RED)), frame(channels=1))
+    assert "colour, made grey" not in see(encoded(plain(RED)), frame(channels=3))
+    assert "colour, made grey" not in see(encoded(plain(RED).convert("L")), frame(channels=1))
+
+
+def test_the_clear_value_of_sixteen_bit_grey_lies_on_the_background() -> None:
+    image = sixteen_bits(65535)
+    clear = image.getpixel((0, 0))
+
+    pixels, changes = decode(encoded(image, transparency=clear), frame())
+
+    planes = [pixels[at : at + 64] for at in (0, 64, 128)]
+    assert [plane[0] for plane in planes] == list(frame().background)
+    assert [plane[63] for plane in planes] == [255, 255, 255]
+    assert [plane[1] for plane in planes] == [round(image.getpixel((1, 0)) / 257)] * 3
+    assert f"with alpha, composited on {frame().background}" in changes
+
+
+@pytest.mark.parametrize("see", [check, decode], ids=["check", "decode"])
+def test_more_pixels_are_read_where_they_are_asked_for(see: Any) -> None:
+    large = encoded(Image.new("1", (10_000, 5_001)))
+
+    see(large, replace(frame(), most_pixels=50_010_000))
+
+    with pytest.raises(UnreadableError, match="more than 50,009,999 pixels"):
+        see(large, replace(frame(), most_pixels=50_009_999))
+    assert repr(replace(frame(), most_pixels=1)) == repr(frame())

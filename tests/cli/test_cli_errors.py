@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -245,3 +248,71 @@ def test_any_terminal_gets_plain_text(environment: dict[str, str]) -> None:
     assert "base_channels" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     assert "no recipe named 'nope'" in done.stderr
+
+
+COMMANDS = [
+    "-h",
+    "--version",
+    "run -h",
+    "list",
+    "list runs",
+    "list recipes --json",
+    "show adam",
+    "show dcgan_digits",
+    "show last",
+    "check dcgan_digits",
+    "schema",
+    "plugins",
+    "doctor",
+    "data path",
+    "data get digits",
+    "completion bash",
+    "sample last -n 1",
+    "measure last --set measure.network=random",
+    "report last",
+    "export last --to safetensors",
+    "run tiny.toml --device cpu",
+]
+
+
+ENDS = """
+import json, os, sys
+from ganzoo.cli.app import ganzoo
+
+def end(words, descriptor):
+    os.dup2(descriptor, 1)
+    sys.stdout = open(1, "w", closefd=False)
+    try:
+        ganzoo.main(words)
+    except SystemExit as stop:
+        return stop.code
+
+ends = {}
+for words in json.loads(sys.argv[1]):
+    reader, closed = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    ends[" ".join(words)] = [end(words, closed), end(words, full)]
+print(json.dumps(ends), file=open("ends.json", "w"))
+"""
+"""Calls each command with nobody who reads, then with a full disk; in one process, to be quick."""
+
+
+def test_no_command_takes_a_closed_pipe_or_a_full_disk_for_a_bug(call: Call, tiny: Path) -> None:
+    assert call("run", tiny, "--device", "cpu").exit_code == 0
+    words = json.dumps([each.split() for each in COMMANDS])
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS, words],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    ends = json.loads(Path("ends.json").read_text())
+    # A run's result is in its folder as well: nobody has to wait for its name.
+    wanted = {words: [0 if words.startswith("run tiny") else 141, 4] for words in COMMANDS}
+    assert ends == wanted, done.stderr
+    assert "this is a bug" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from calling import Call, parsed, shell, start
+from PIL import Image
 
 QUICK = ("--device", "cpu", "--threads", "1")
 
@@ -295,3 +296,23 @@ def wait_for_log(process: Any) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_what_is_done_to_the_images_is_told_before_the_first_step(
+    call: Call, tiny: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "my pictures"
+    mine.mkdir()
+    for number in range(9):
+        Image.new("RGB", (28, 28), (number, 0, 255)).save(mine / f"{number}.png")
+        (mine / f"{number}.tif").touch()
+    dataset = ("dataset.use=folder", f"dataset.path={mine}", "dataset.size=32")
+    grey = ("dataset.channels=1", "train.batch_size=4")
+    sets = [word for each in (*dataset, *grey) for word in ("--set", each)]
+
+    result = call("run", tiny, *QUICK, *sets)
+
+    assert result.exit_code == 0, result.output
+    told = result.stderr.partition("step 1/")[0]
+    assert "data: left out, being no images we read: 9 .tif; PNG, JPEG, WEBP" in told
+    assert "data: colour, made grey: 9 of 9 images, as '0.png'" in told
