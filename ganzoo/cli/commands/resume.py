@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from ganzoo.runs.folder import RunDir
     from ganzoo.training.parts import Assembly
 
-BUDGET = ("train.epochs", "train.steps")
-"""The only keys that may differ when a run goes on."""
-
 
 @click.command(
     cls=Command,
@@ -162,7 +159,7 @@ def recorded_plugins(run: RunDir) -> dict[tuple[str, str], tuple[str, str]]:
 def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
     """Raise GanzooError unless the two recipes differ in the length of the run alone."""
     from ganzoo.plugin.describe import written
-    from ganzoo.recipe.model import differences
+    from ganzoo.recipe.model import BUDGET, differences
 
     others = [each for each in differences(frozen, wanted) if each[0] not in BUDGET]
     if others:
