@@ -129,7 +129,7 @@ class RegularizerSpec(OwnerSpec):
     weight: MovingNonNegative = 1.0
     """Factor on the term."""
     every: PositiveInt = 1
-    """Apply at every k-th step only, with the term multiplied by k so that its pull stays."""
+    """Apply at every k-th update of its side (not step), times k, so that its pull stays."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
         """Return scalars, ``weight`` included, that the discriminator minimises as well."""
@@ -237,6 +237,8 @@ class ViewSpec(OwnerSpec):
 
     def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
         """Return what is seen of ``[N, C, H, W]``, differentiable: generators learn through it.
+
+        R1 and R2 differentiate through it twice.
 
         It is called for real images and fakes alike in both halves of every step. Random numbers
         come from torch's global generator on the images' device, which every step seeds anew.

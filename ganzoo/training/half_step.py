@@ -197,7 +197,16 @@ class HalfStep:
                 f"a term asks for the gradient at the {which} images without saying so; "
                 f"add '{which}_gradient' to its 'needs'"
             )
-        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        gradient = None
+        if logits.requires_grad:
+            (gradient,) = torch.autograd.grad(
+                logits.sum(), images, create_graph=True, allow_unused=True
+            )
+        if gradient is None:
+            raise GanzooError(
+                f"no gradient reaches the {which} images through the recipe's views, which are not "
+                "differentiable there, or through the discriminator; leave such a view out"
+            )
         return gradient
 
     def uniform(self, *shape: int) -> Tensor:

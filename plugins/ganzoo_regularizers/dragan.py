@@ -16,6 +16,7 @@ class Dragan(RegularizerSpec):
     Kodali et al. 2017, arXiv:1705.07215: λ E (‖∇D(x + δ)‖₂ - k)². The noise is that
     of the authors' code, not the paper's normal one: δ = ε · c · s · u with s the standard
     deviation of the batch, u uniform in [0, 1) for each pixel and one uniform ε for each image.
+    Under a view the neighbourhood is that of what the view shows, and so is the slope.
     """
 
     use: ClassVar[str] = "dragan"

@@ -15,8 +15,9 @@ class GradientPenalty(RegularizerSpec):
 
     Gulrajani et al. 2017, arXiv:1704.00028, equation 3: λ E (‖∇D(x̂)‖₂ - 1)², x̂ = εx + (1 - ε)G(z)
     with one ε, uniform in [0, 1), for each pair. The norm is over all channels and pixels of one
-    image. A critic whose score of one image depends on the others (batch norm) has no such norm;
-    the paper uses none.
+    image. Under a view the lines are between what it shows, and so is the slope: those are the two
+    distributions the critic tells apart. A critic whose score of one image depends on the others
+    (batch norm) has no such norm; the paper uses none.
     """
 
     use: ClassVar[str] = "gradient_penalty"

@@ -12,13 +12,17 @@ from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry
+from ganzoo.plugin.specs import RegularizerSpec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe import model as recipes
 from ganzoo.recipe.check import load as load_recipe
 from ganzoo.recipe.problems import RecipeError
 from ganzoo.training.feed import Batch
 from ganzoo.training.guards import players_of
-from ganzoo.training.half_step import Game, apply_views, half_step, seen_shape
+from ganzoo.training.half_step import Game, HalfStep, Player, apply_views, half_step, seen_shape
+from ganzoo_regularizers.dragan import Dragan
+from ganzoo_regularizers.gradient_penalty import GradientPenalty
+from ganzoo_regularizers.zero_centered import R1, R2
 from ganzoo_views import DiffAugment, Flip, Pack
 from ganzoo_views.augmentations import color, cutout, translation
 
@@ -137,6 +141,163 @@ def test_both_halves_of_a_step_show_terms_the_viewed_images_only(tmp_path: Path)
         assert ctx.real_labels is None
         assert ctx.real_logits.shape == (4,)
     assert seen_shape(recipe.view, ImageShape(1, 8, 8)) == ImageShape(2, 8, 8)
+
+
+class Curved(nn.Module):
+    """A critic whose slope depends on the image, for any number of channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(4)
+        self.w = nn.Parameter(torch.randn(channels, 8, 8, generator=generator).double())
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return torch.tanh((seen * self.w).sum((1, 2, 3)) / 8)
+
+
+def discriminator_half(
+    recipe: recipes.Recipe, critic: nn.Module, spec: RegularizerSpec, real: Tensor, fake: Tensor
+) -> HalfStep:
+    """Return a discriminator's half with one regularizer and the recipe's views."""
+    players = players_of(recipe, {})._replace(regularizers=[Player(spec)])
+    batch = Batch(real, torch.zeros(len(real)))
+    made = {"images": fake}
+    game = Game(recipe, nn.Identity(), critic)
+    return half_step(game, "discriminator", 0, batch, made, fake, players)
+
+
+def penalty_of(
+    recipe: recipes.Recipe, critic: nn.Module, spec: R1 | R2, count: int
+) -> tuple[Tensor, Tensor]:
+    """Return the penalty in a real half-step, and its gradient at the critic's weight."""
+    real, fake = images(count).double(), images(count).double().flip(0) / 2
+    torch.manual_seed(5)
+    ctx = discriminator_half(recipe, critic, spec, real, fake)
+    (value,) = spec.discriminator_terms(ctx).values()
+    (gradient,) = torch.autograd.grad(value, critic.w)  # type: ignore[arg-type]
+    return value.detach(), gradient
+
+
+VIEWS = {
+    "diffaugment": '[[view]]\nuse = "diffaugment"\n',
+    "flip": '[[view]]\nuse = "flip"\nimages = "all"\n',
+    "pack": '[[view]]\nuse = "diffaugment"\n[[view]]\nuse = "pack"\n',
+}
+
+
+@pytest.mark.parametrize("batching", ["separate", "joint"])
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("kind", [R1, R2])
+def test_r1_and_r2_are_taken_at_the_plain_images_through_the_view(
+    tmp_path: Path, kind: type[R1 | R2], view: str, batching: str
+) -> None:
+    recipe = read(tmp_path, SMALL + VIEWS[view])
+    step = recipe.step.model_copy(update={"batching": batching})
+    recipe = recipe.model_copy(update={"step": step})
+    is_packed, count = view == "pack", 7
+    critic = Curved(6 if is_packed else 3)
+
+    found, gradient = penalty_of(recipe, critic, kind(weight=3.0), count)
+
+    # The reference code: images ask for gradients, are augmented, scored, and differentiated.
+    real = images(count).double().requires_grad_()
+    fake = (images(count).double().flip(0) / 2).requires_grad_()
+    torch.manual_seed(5)
+    views = players_of(recipe, {}).views
+    seen = apply_views(views, real, "real"), apply_views(views, fake, "fake")
+    at, shown = (real, seen[0]) if kind is R1 else (fake, seen[1])
+    at = shown if is_packed else at  # a pack is judged as one thing
+    (slope,) = torch.autograd.grad(critic(shown).sum(), at, create_graph=True)
+    expected = 3 / 2 * slope.square().sum() / (3 if is_packed else count)
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=0)
+    (wanted,) = torch.autograd.grad(expected, critic.w)
+    torch.testing.assert_close(gradient, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_the_gradient_of_r1_through_a_view_is_what_finite_differences_say(tmp_path: Path) -> None:
+    recipe = read(tmp_path, SMALL + VIEWS["diffaugment"])
+    critic = Curved(3)
+    _, gradient = penalty_of(recipe, critic, R1(), 4)
+    direction = torch.randn(critic.w.shape, generator=torch.Generator().manual_seed(8)).double()
+
+    sides = []
+    for shift in (1e-5, -2e-5):
+        with torch.no_grad():
+            critic.w.add_(direction, alpha=shift)
+        sides.append(penalty_of(recipe, critic, R1(), 4)[0])
+
+    assert float((sides[0] - sides[1]) / 2e-5) == pytest.approx(
+        float((gradient * direction).sum()), rel=1e-6
+    )
+
+
+def test_r1_at_the_view_is_the_slope_at_what_is_shown(tmp_path: Path) -> None:
+    recipe = read(tmp_path, SMALL + VIEWS["diffaugment"])
+    critic = Curved(3)
+
+    at_view, _ = penalty_of(recipe, critic, R1(at="view"), 7)
+    at_images, _ = penalty_of(recipe, critic, R1(), 7)
+
+    torch.manual_seed(5)
+    shown = apply_views(players_of(recipe, {}).views, images(7).double(), "real").requires_grad_()
+    (slope,) = torch.autograd.grad(critic(shown).sum(), shown)
+    torch.testing.assert_close(at_view, 5 * slope.square().sum() / 7, rtol=1e-12, atol=0)
+    assert not torch.isclose(at_view, at_images, rtol=1e-2)
+
+
+def test_a_pack_alone_has_the_same_penalty_at_its_images_and_at_itself(tmp_path: Path) -> None:
+    recipe = read(tmp_path, SMALL + '[[view]]\nuse = "pack"\nsize = 3\n')
+    critic = Curved(9)
+
+    found = [penalty_of(recipe, critic, R1(at=at), 8)[0] for at in ("images", "view")]  # type: ignore[arg-type]
+
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=0)
+
+
+def test_without_a_view_r1_has_the_same_bits_at_images_and_at_the_view(tmp_path: Path) -> None:
+    recipe, critic = read(tmp_path, SMALL), Curved(3)
+
+    (one, first), (two, second) = (
+        penalty_of(recipe, critic, R1(at=at), 7)  # type: ignore[arg-type]
+        for at in ("images", "view")
+    )
+
+    assert torch.equal(one, two)
+    assert torch.equal(first, second)
+
+
+class Rounded(Flip):
+    """A view without a slope."""
+
+    def apply(self, images: Tensor, which: Any) -> Tensor:  # noqa: ARG002
+        return images.detach().round()
+
+
+def test_a_view_without_a_slope_is_told_with_the_remedy(tmp_path: Path) -> None:
+    recipe = read(tmp_path, SMALL).model_copy(update={"view": [Rounded()]})
+    critic = Curved(3)
+
+    with pytest.raises(GanzooError, match="views, which are not differentiable there"):
+        penalty_of(recipe, critic, R1(), 4)
+
+
+@pytest.mark.parametrize("spec", [GradientPenalty(), Dragan()])
+def test_the_other_penalties_look_at_and_between_what_the_view_shows(
+    tmp_path: Path, spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read(tmp_path, SMALL + '[[view]]\nuse = "flip"\nprobability = 1.0\n')
+    critic, real = Curved(3), images(4).double()
+    ctx = discriminator_half(recipe, critic, spec, real, real)
+    scored: list[Tensor] = []
+    plain = ctx.critic
+    monkeypatch.setattr(ctx, "uniform", lambda *shape: torch.zeros(shape).double())
+    monkeypatch.setattr(ctx, "critic", lambda *a: scored.append(a[0].detach()) or plain(*a))
+
+    spec.discriminator_terms(ctx)
+
+    # With draws of 0 WGAN-GP looks at the fakes, which are shown as they are, DRAGAN at the reals.
+    shown = real if isinstance(spec, GradientPenalty) else real.flip(3)
+    torch.testing.assert_close(scored[0], shown)
 
 
 def test_without_views_a_batch_is_shown_as_it_is(tmp_path: Path) -> None:
