@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo._version import __version__
 from ganzoo.cli.exit import ending
-from ganzoo.common.errors import suggest
+from ganzoo.common.errors import GanzooError, suggest
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from ganzoo.plugin.verbs import Verb
 
 VERBS = {
     "run": "run:run",
@@ -108,26 +114,68 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             if name.startswith("-"):
                 self.parse_args(ctx, args)
-            ctx.fail(f"no command {name!r}{suggest(name, self.list_commands(ctx))}")
+            ctx.fail(f"no command {name!r}{suggest(name, self.known(ctx))}")
         return super().resolve_command(ctx, args)
+
+    def known(self, ctx: click.Context) -> list[str]:
+        """Return every name that could have been meant."""
+        return self.list_commands(ctx)
 
 
 class Verbs(Group):
-    """The whole command line."""
+    """The whole command line: ganzoo's own verbs, and those of plugins below them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the verbs in the order they are needed."""
+        """Return ganzoo's own verbs in the order they are needed."""
         return list(VERBS)
+
+    def known(self, ctx: click.Context) -> list[str]:
+        """Return all verbs."""
+        return [*self.list_commands(ctx), *added()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the verb's module."""
         place = VERBS.get(ALIASES.get(cmd_name, cmd_name))
         if place is None:
-            return None
+            verb = added().get(cmd_name)
+            return None if verb is None else command_of(verb)
         module, _, name = place.partition(":")
         found = getattr(import_module(f"ganzoo.cli.commands.{module}"), name)
         assert isinstance(found, click.Command)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write ganzoo's own verbs, then those of each plugin, of which nothing is imported."""
+        super().format_commands(ctx, formatter)
+        for (plugin, origin), verbs in groupby(
+            added().values(), lambda verb: (verb.plugin, verb.origin)
+        ):
+            with formatter.section(f"Plugin {plugin} ({origin})"):
+                formatter.write_dl([(verb.name, verb.about) for verb in verbs])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete verbs of plugins as well, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        return super().shell_complete(ctx, incomplete) + [
+            CompletionItem(verb.name, help=verb.about)
+            for verb in added().values()
+            if verb.name.startswith(incomplete)
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the verb; what goes wrong in a plugin's is told as the plugin's."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, GanzooError, OSError):
+            raise
+        except (Exception, SystemExit) as error:
+            verb = added().get(ctx.invoked_subcommand or "")
+            if verb is None:
+                raise
+            if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+                raise click.exceptions.Exit(error.code or 0) from error
+            raise failure_of(verb, error) from error
 
     def main(
         self,
@@ -149,6 +197,40 @@ class Verbs(Group):
             return outcome if isinstance(outcome, int) else None
 
         sys.exit(ending(body, lambda: settings.debug))
+
+
+def added() -> Mapping[str, Verb]:
+    """Return the verbs of installed plugins, as their sources say; none of them is imported."""
+    from ganzoo.plugin.verbs import installed
+
+    return installed(os.environ.get("GANZOO_BLOCK", ""), tuple(sys.path))
+
+
+def command_of(verb: Verb) -> click.Command:
+    """Import a plugin's verb, and give it the options of all verbs."""
+    from ganzoo.cli import output as streams
+    from ganzoo.common.errors import PluginError
+    from ganzoo.plugin.isolation import stdout_on_stderr
+    from ganzoo.plugin.verbs import command, whose
+
+    with stdout_on_stderr():
+        found = command(verb, streams.warn)
+    if not isinstance(found, click.Command):
+        raise PluginError(f"{whose(verb)} is {found!r:.80}, which is no click command")
+    if not isinstance(found, Command | Group):
+        found.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        taken = {flag for option in found.params for flag in option.opts}
+        found.params += [each for each in shared_options() if taken.isdisjoint(each.opts)]
+    return found
+
+
+def failure_of(verb: Verb, error: BaseException) -> GanzooError:
+    """Return what to tell of a plugin's verb that failed."""
+    from ganzoo.common.errors import PluginError, say
+    from ganzoo.plugin.attempt import last_place
+    from ganzoo.plugin.verbs import whose
+
+    return PluginError(f"{whose(verb)} failed: {say(error)}{last_place(error)}; tell its author")
 
 
 def complete(verbs: click.Group, name: str) -> None:

@@ -66,3 +66,14 @@ def printable(text: str, limit: int = 500) -> str:
         or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
     )
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def say(error: BaseException) -> str:
+    """Return an error as one clean line: ``ModuleNotFoundError: No module named 'x'``."""
+    try:
+        text = " ".join(printable(str(error)).split())
+    except Exception:  # noqa: BLE001  a plugin's own exception class
+        text = "(its message cannot be read)"
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -13,7 +13,7 @@ import pluggy
 from pydantic import ValidationError
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
-from ganzoo.common.errors import PluginError, printable, suggest
+from ganzoo.common.errors import PluginError, printable, say, suggest
 from ganzoo.plugin import hooks
 from ganzoo.plugin.kinds import KINDS, Kind
 from ganzoo.plugin.limits import NAME, overlong, signals_noted
@@ -23,17 +23,6 @@ from ganzoo.plugin.table import Table
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _MARKER = pluggy.PluginManager("ganzoo")
-
-
-def say(error: BaseException) -> str:
-    """Return an error as one clean line: ``ModuleNotFoundError: No module named 'x'``."""
-    try:
-        text = " ".join(printable(str(error)).split())
-    except Exception:  # noqa: BLE001  a plugin's own exception class
-        text = "(its message cannot be read)"
-    if isinstance(error, PluginError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def check_hooks(plugin: object) -> None:

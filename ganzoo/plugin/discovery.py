@@ -9,20 +9,30 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
-from ganzoo.common.errors import PluginError, printable
-from ganzoo.plugin.contract import say
+from ganzoo.common.errors import PluginError, printable, say
 from ganzoo.plugin.limits import NAME, overlong
 
 OWN = "ganzoo-torch"
 """The distribution that ganzoo and its own plugins come in."""
 GROUP = "ganzoo"
 """The entry-point group that ganzoo's own plugins and everybody else's are found in."""
+
+
+class Named(Protocol):
+    """What has a name of its own and comes in a distribution."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def distribution(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,11 @@ class Candidate:
     def is_own(self) -> bool:
         """Whether it comes with ganzoo."""
         return canonical(self.distribution) == OWN
+
+    @property
+    def order(self) -> tuple[bool, str, str]:
+        """Its place among others: ganzoo's own come first, so that nobody can take their names."""
+        return not self.is_own, self.name, self.origin
 
     @property
     def key(self) -> str:
@@ -119,6 +134,18 @@ def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str
             given = {key: metadata[key] for key in ("Name", "Version") if key in metadata}
             found = {key: printable(text, len(text)) for key, text in given.items()}
     return found.get("Name") or "a nameless distribution", found.get("Version", "")[:NAME]
+
+
+def is_blocked(candidate: Candidate, names: Collection[str]) -> bool:
+    """Tell whether ``names``, '*' or names of plugins and distributions, leave a candidate out."""
+    if "*" in names and not candidate.is_own:
+        return True
+    return not names_of(candidate).isdisjoint(map(canonical, names))
+
+
+def names_of(plugin: Named) -> set[str]:
+    """Return the names by which a plugin can be asked for."""
+    return {canonical(name) for name in (plugin.name, plugin.distribution) if name}
 
 
 def canonical(name: str) -> str:

@@ -24,6 +24,11 @@ def ganzoo_trackers() -> list[str]:  # type: ignore[empty-body]
 
 
 @hookspec
+def ganzoo_commands() -> Mapping[str, tuple[str, str]]:  # type: ignore[empty-body]
+    """Add verbs to the command line: where the click command is, and a line on what it does."""
+
+
+@hookspec
 def ganzoo_run_started(run: RunInfo) -> None:
     """Follow a run: its first step, or its first one after a pause, is about to be made."""
 

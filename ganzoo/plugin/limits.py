@@ -20,6 +20,8 @@ SECONDS_VARIABLE = "GANZOO_PLUGIN_SECONDS"
 """Environment variable that sets another limit."""
 PATIENCE = 6.0
 """How many limits' time the machine may leave a plugin without a processor."""
+LATE = 0.25
+"""Seconds by which an alarm is late only where the process was stopped meanwhile."""
 NAME = 100
 """Characters of a name at most: of a plugin, a distribution, a component, a key, a score."""
 
@@ -78,7 +80,8 @@ class Clock:
         self._last = now
         self.computing += computing
         self.starving += starving
-        self.waiting += max(0.0, min(passed, due) - computing - starving)
+        if passed < due + LATE:
+            self.waiting += max(0.0, min(passed, due) - computing - starving)
 
     def _now(self) -> tuple[float, float, float]:
         return time.monotonic(), time.thread_time(), _delay()
@@ -111,17 +114,14 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         return
     is_over = False
     start, clock = time.monotonic(), Clock()
-    # No sooner than the limit can anything be over. Then again and again: a ring may fall into an
-    # import that must end, or into a bare `except`.
+    # Again and again: a ring may fall into an import that must end, or into a bare `except`, and
+    # one that is late tells of a stop.
     interval = min(1.0, seconds / 4)
-    due = seconds
 
     def ring(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal due
         if is_over:
             return
-        clock.ring(due)
-        due = interval
+        clock.ring(interval)
         if _is_being_imported():
             return
         # A thousandth less: the alarm's clock is not the thread's.
@@ -135,7 +135,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
             raise Starved
 
     handler = signal.signal(signal.SIGALRM, ring)
-    remaining, before = signal.setitimer(signal.ITIMER_REAL, seconds, interval)
+    remaining, before = signal.setitimer(signal.ITIMER_REAL, interval, interval)
     try:
         yield
     finally:

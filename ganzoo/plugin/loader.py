@@ -13,9 +13,9 @@ from types import ModuleType
 
 import pluggy
 
-from ganzoo.common.errors import MachineError, PluginError, printable
-from ganzoo.plugin import hooks
-from ganzoo.plugin.contract import check_hooks, say, supplied
+from ganzoo.common.errors import MachineError, PluginError, printable, say
+from ganzoo.plugin import hooks, verbs
+from ganzoo.plugin.contract import check_hooks, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
 from ganzoo.plugin.isolation import restore, snapshot
@@ -28,6 +28,7 @@ from ganzoo.plugin.limits import (
     time_limit,
 )
 from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.verbs import Verb
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Plugin:
         path: its file, or the folder of its package.
         sha256: of the file's bytes, or over all .py files of the package; empty where it has none.
         components: (kind, use) of everything it supplies.
+        verbs: what it adds to the command line.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Plugin:
     path: Path | None
     sha256: str
     components: tuple[tuple[str, str], ...]
+    verbs: tuple[Verb, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -165,6 +168,7 @@ class Loader:
         self.manager.register(plugin, candidate.key)
         specs = supplied(plugin, self.manager)
         self._refuse_taken_names(candidate, specs)
+        added = self._verbs(plugin, module, candidate)
         root = _root(module)
         return Plugin(
             name=candidate.name,
@@ -174,7 +178,26 @@ class Loader:
             path=root,
             sha256=sha256_of(root),
             components=tuple((spec.kind, spec.use) for spec in specs),
+            verbs=added,
         ), specs
+
+    def _verbs(self, plugin: object, module: ModuleType, candidate: Candidate) -> tuple[Verb, ...]:
+        given: dict[str, tuple[str, str]] = {}
+        for implementation in self.manager.hook.ganzoo_commands.get_hookimpls():
+            if implementation.plugin is plugin:
+                given = verbs.checked(implementation.function())
+                verbs.agree(given, verbs.readable(module.__name__))
+        for name in given:
+            for other in self.plugins:
+                if any(verb.name == name for verb in other.verbs):
+                    raise PluginError(
+                        f"verb {name!r} of {candidate.origin} is already added by "
+                        f"{other.origin} (plugin {other.name!r})"
+                    )
+        return tuple(
+            Verb(name, place, about, candidate.name, candidate.origin)
+            for name, (place, about) in given.items()
+        )
 
     def _refuse_taken_names(self, candidate: Candidate, specs: Iterable[type[Spec]]) -> None:
         taken = []

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pluggy
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.plugin.discovery import OWN, Broken, Candidate, canonical, installed
+from ganzoo.plugin.discovery import OWN, Broken, canonical, installed, is_blocked, names_of
 from ganzoo.plugin.isolation import stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS, kind_named
 from ganzoo.plugin.limits import seconds_allowed
@@ -43,13 +43,13 @@ def load(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
         PluginError: naming file, line and reason, if one of ``files`` cannot be loaded.
     """
     candidates, unreadable = installed()
-    candidates.sort(key=lambda each: (not each.is_own, each.name, each.origin))
+    candidates.sort(key=lambda each: each.order)
     names = {name.strip() for name in [*block, *os.environ.get(BLOCK_VARIABLE, "").split(",")]}
-    blocked = [candidate for candidate in candidates if _is_blocked(candidate, names)]
+    blocked = [candidate for candidate in candidates if is_blocked(candidate, names)]
     loader = Loader(seconds_allowed(), unreadable)
     if not any(candidate.is_own for candidate in candidates):
         loader.warnings.append(NOT_INSTALLED)
-    known = {name for candidate in candidates for name in _names(candidate)}
+    known = {name for candidate in candidates for name in names_of(candidate)}
     loader.warnings += [
         f"no plugin named {name!r} to block{suggest(name, known)}"
         for name in sorted(names - {"", "*"})
@@ -69,12 +69,6 @@ def load(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
         manager=loader.manager,
         components=MappingProxyType(loader.components),
     )
-
-
-def _is_blocked(candidate: Candidate, names: Collection[str]) -> bool:
-    if "*" in names and not candidate.is_own:
-        return True
-    return not _names(candidate).isdisjoint(map(canonical, names))
 
 
 @dataclass(frozen=True)
@@ -121,13 +115,13 @@ class Registry:
 
     def unmet(self, requires: Iterable[str]) -> tuple[str, ...]:
         """Say why each plugin or distribution in ``requires`` that is not loaded is not."""
-        there = {name for plugin in self.plugins for name in _names(plugin)}
+        there = {name for plugin in self.plugins for name in names_of(plugin)}
         missing = [name for name in dict.fromkeys(requires) if canonical(name) not in there]
         return tuple(f"needs plugin {name!r}, which {self._fate(name)}" for name in missing)
 
     def _fate(self, name: str) -> str:
         for broken in self.broken:
-            if canonical(name) in _names(broken):
+            if canonical(name) in names_of(broken):
                 return f"failed to load: {broken}"
         if canonical(name) in map(canonical, self.blocked):
             return "is blocked"
@@ -161,10 +155,6 @@ class Registry:
         return "; ".join(parts) + (
             f" (list them: ganzoo {'plugins' if self.broken or self.blocked else f'list {kind}'})"
         )
-
-
-def _names(plugin: Plugin | Broken | Candidate) -> set[str]:
-    return {canonical(name) for name in (plugin.name, plugin.distribution) if name}
 
 
 def _quoted(names: Iterable[str]) -> str:

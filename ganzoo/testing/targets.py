@@ -19,6 +19,7 @@ from ganzoo.plugin.specs import Spec
 from ganzoo.testing import specs as tables
 from ganzoo.testing.claims import named
 from ganzoo.testing.findings import Case, Note, Target
+from ganzoo.testing.verbs import of_verb
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -85,6 +86,7 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
 
     def version() -> Iterator[str]:
         modules = {spec.__module__.partition(".")[0] for spec in specs}
+        modules |= {verb.place.partition(":")[0].partition(".")[0] for verb in plugin.verbs}
         if modules and not any(hasattr(sys.modules.get(name), "GANZOO_API") for name in modules):
             yield Note(
                 f"GANZOO_API = {API_VERSION} in its module would let another ganzoo say clearly "
@@ -92,9 +94,11 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
             )
 
     who = f"plugin '{plugin.name}'"
+    of_verbs = [case for verb in plugin.verbs for case in of_verb(verb)]
     return [
         Case(who, "imports nothing heavy when it is loaded", lambda: list(light())),
         Case(who, "says which plugin API it was made for", lambda: list(version())),
+        *of_verbs,
     ]
 
 

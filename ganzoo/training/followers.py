@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.common.errors import GanzooError, PluginError, suggest
+from ganzoo.common.errors import GanzooError, PluginError, say, suggest
 from ganzoo.common.text import is_number
-from ganzoo.plugin.contract import say, trackers_of
+from ganzoo.plugin.contract import trackers_of
 from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import RunInfo

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from plugin_shelf import Shelf
 from small_recipe import small
 
+from ganzoo import testing
 from ganzoo.cli.app import ganzoo
 from ganzoo.plugin import registry
 
@@ -22,7 +24,7 @@ SOURCES = os.pathsep.join(str(package / "src") for package in PACKAGES)
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the three packages where installed ones are."""
+    """Put the packages where installed ones are."""
     shelf = Shelf(tmp_path / "site-packages")
     shelf.folder.mkdir()
     for package in PACKAGES:
@@ -36,9 +38,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     shelf.forget()
 
 
-def test_there_are_three() -> None:
+def test_there_is_one_for_each_shape() -> None:
     assert [package.name for package in PACKAGES] == [
         "ganzoo-example-dataset", "ganzoo-example-loss", "ganzoo-example-metric",
+        "ganzoo-example-verb",
     ]  # fmt: skip
 
 
@@ -56,7 +59,7 @@ def test_their_own_tests_pass() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_run_uses_all_three_at_once(tmp_path: Path) -> None:
+def test_a_run_uses_all_components_at_once_and_a_verb_draws_it(tmp_path: Path) -> None:
     found = registry.load()
     assert found.broken == ()
     recipe = tmp_path / "three.toml"
@@ -84,3 +87,16 @@ use = "edge_gap"
     assert end.value.code == 0
     [result] = (tmp_path / "runs").rglob("result.json")
     assert '"edge_gap"' in result.read_text()
+    drawn = CliRunner().invoke(ganzoo, ["sparks", str(result.parent)])
+    assert drawn.exit_code == 0, drawn.output
+    assert "discriminator/loss" in drawn.stdout
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_verb_is_listed_and_keeps_its_promises() -> None:
+    told = CliRunner().invoke(ganzoo, ["--help"]).stdout
+    rows = CliRunner().invoke(ganzoo, ["plugins", "--json"]).stdout
+
+    assert "Plugin example-verb (ganzoo-example-verb 0.1.0):\n  sparks  Draw the losses" in told
+    assert '"verb sparks"' in rows
+    testing.check("example-verb").raise_for_problems()

@@ -14,7 +14,6 @@ from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_opti
 from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import progress
 from ganzoo.common.text import number
-from ganzoo.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -44,6 +43,7 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     optimizers, metrics or views.
     """
     from ganzoo.common.errors import GanzooError, suggest
+    from ganzoo.plugin.kinds import KINDS
 
     choices = ["all", "recipes", "runs", *KINDS]
     others = {"recipe": "recipes", "run": "runs"} | {

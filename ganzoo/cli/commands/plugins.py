@@ -105,6 +105,7 @@ def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
             "supplies": [
                 *(f"{kind} {use}" for kind, use in plugin.components),
                 *(f"tracker {name}" for name in follow.get(plugin.name, ())),
+                *(f"verb {verb.name}" for verb in plugin.verbs),
             ],
         }
         for plugin in registry.plugins
