@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
@@ -198,7 +198,7 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
     unlabelled = next((spec.use for spec in used if not getattr(spec, "labelled", True)), None)
     packing = [
         spec.use
-        for _, spec in _components(KINDS["view"], tables, registry)
+        for _, spec, _ in _components(KINDS["view"], tables, registry)
         if not getattr(spec, "keeps_labels", True)
     ]
     if packing:
@@ -225,17 +225,29 @@ def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, 
 def _wanting_labels(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Kind, Keys]]:
     """Yield where a component is chosen that needs labels."""
     for kind in KINDS.values():
-        for keys, spec in _components(kind, tables, registry):
-            if getattr(spec, "uses_labels", False) or "labels" in getattr(spec, "needs", ()):
-                yield kind, (*keys, "use")
+        for keys, spec, table in _components(kind, tables, registry):
+            if _uses_labels(spec, table) or "labels" in getattr(spec, "needs", ()):
+                # A spec whose fields decide it has a field of that name.
+                yield kind, (*keys, "labels" if "labels" in table else "use")
+
+
+def _uses_labels(spec: type[Spec], table: Mapping[str, Any]) -> bool:
+    """Tell whether a network is called with labels, which may depend on the fields it is given."""
+    if not isinstance(getattr(spec, "uses_labels", False), property):
+        return bool(getattr(spec, "uses_labels", False))
+    fields = {name: value for name, value in table.items() if name != "use"}
+    try:
+        return bool(spec.model_validate(fields).uses_labels)  # type: ignore[attr-defined]
+    except ValidationError:
+        return False  # what is wrong with the table is told elsewhere
 
 
 def _components(
     kind: Kind, tables: dict[str, Any], registry: Registry
-) -> Iterator[tuple[Keys, type[Spec]]]:
-    """Yield the components of a kind that the tables choose, each after its table's keys."""
+) -> Iterator[tuple[Keys, type[Spec], Mapping[str, Any]]]:
+    """Yield the components of a kind that the tables choose, between their keys and their table."""
     specs = registry.specs(kind.name)
     for keys, table in kind.tables(tables):
         use = table.get("use")
         if isinstance(use, str) and use in specs:
-            yield keys, specs[use]
+            yield keys, specs[use], table

@@ -55,7 +55,9 @@ def operations(*calls: tuple[nn.Module, tuple[Tensor, ...]]) -> int | None:
     """
     networks = [network for network, _ in calls]
     layers = [part for each in networks for part in each.modules() if isinstance(part, COUNTED)]
-    known = {id(weight) for layer in layers for weight in layer.parameters()}
+    # A vector that is looked up for each image takes no operations worth counting.
+    looked_up = [part for each in networks for part in each.modules() if type(part) is nn.Embedding]
+    known = {id(weight) for layer in (*layers, *looked_up) for weight in layer.parameters()}
     every = [weight for network in networks for weight in network.parameters()]
     if any(weight.ndim > 1 and id(weight) not in known for weight in every):
         return None

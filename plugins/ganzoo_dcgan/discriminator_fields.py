@@ -7,13 +7,23 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ganzoo.api import DiscriminatorSpec, GanzooError, ImageShape
-from ganzoo_dcgan.fields import Factor, Initialiser, Kernel, Probability, Width
+from ganzoo_dcgan.fields import (
+    Factor,
+    Initialiser,
+    Kernel,
+    Probability,
+    Width,
+    refuse_unlabelled,
+)
 from ganzoo_dcgan.padding import Padding, convolution_padding, convolved_size
 
 
 class DcganDiscriminator(DiscriminatorSpec):
     """Convolutions that keep or halve a map's size, then a head that makes one number of it."""
 
+    labels: Literal["none", "maps", "projection"] = "none"
+    """How it is told which class an image is to be of: not at all; by a map of 0 or 1 for each \
+class beside the image; or by a learned vector of each class, times the last map's sums."""
     base_channels: Width = 64
     """Channels of the first feature map, the unit of 'widths'."""
     strides: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[2, 2])
@@ -57,7 +67,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     init_std: PositiveFloat = 0.02
     """Standard deviation of 'normal' first weights."""
     linear_init: Initialiser = "glorot"
-    """First weights of the linear head, named as in 'init'."""
+    """First weights of the linear head and of a projection, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
     """Standard deviation of the norm's first scales around 1."""
 
@@ -77,6 +87,15 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the network is called as ``discriminator(images, labels)``."""
+        return self.labels != "none"
+
+    def refuse_unlabelled(self, image: ImageShape) -> None:
+        """Raise GanzooError if classes are asked for and the images have none."""
+        refuse_unlabelled(self, self.labels, image)
 
     @property
     def channels(self) -> list[int]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganzoo.api import ImageShape
 from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.labels import OneHot, Projection
 from ganzoo_dcgan.layers import Convolution, Dropout
 from ganzoo_dcgan.normalisation import normalisation
 from ganzoo_dcgan.padding import Padding
@@ -32,17 +35,54 @@ class ConvolutionalDiscriminator(nn.Module):
         return logits.flatten()  # [N]
 
 
+class MapsDiscriminator(ConvolutionalDiscriminator):
+    """One that reads a map for each class beside the image: ones for its class, else zeros."""
+
+    def __init__(self, layers: nn.Module, head: nn.Module, classes: int) -> None:
+        super().__init__(layers, head)
+        self.one_hot = OneHot(classes)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
+        maps = self.one_hot(labels).to(images.dtype)[..., None, None]  # [N, K, 1, 1]
+        maps = maps.expand(-1, -1, *images.shape[2:])  # [N, K, H, W]
+        return super().forward(torch.cat([images, maps], 1))
+
+
+class ProjectionDiscriminator(ConvolutionalDiscriminator):
+    """One whose logit has a second part, which the class decides."""
+
+    def __init__(self, layers: nn.Module, head: nn.Module, projection: Projection) -> None:
+        super().__init__(layers, head)
+        self.projection = projection
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
+        features: Tensor = self.layers(images)  # [N, last width, about H / 2^halvings, W / same]
+        logits: Tensor = self.head(features).flatten() + self.projection(features, labels)
+        return logits
+
+
 def build_discriminator(
-    spec: DcganDiscriminator, image_channels: int, paddings: list[Padding], last: tuple[int, int]
+    spec: DcganDiscriminator, image: ImageShape, paddings: list[Padding], last: tuple[int, int]
 ) -> ConvolutionalDiscriminator:
     """Put a discriminator together whose last map is ``last``, and draw its first weights."""
     outputs = spec.channels
-    inputs = [image_channels, *outputs[:-1]]
+    classes = image.num_classes
+    beside = classes if spec.labels == "maps" else 0
+    inputs = [image.channels + beside, *outputs[:-1]]
     layers = [
         _layer(spec, *shape, is_first=number == 0)
         for number, shape in enumerate(zip(inputs, outputs, spec.strides, paddings, strict=True))
     ]
-    network = ConvolutionalDiscriminator(nn.Sequential(*layers), _head(spec, outputs[-1], last))
+    body, head = nn.Sequential(*layers), _head(spec, outputs[-1], last)
+    network: ConvolutionalDiscriminator
+    if spec.labels == "maps":
+        network = MapsDiscriminator(body, head, classes)
+    elif spec.labels == "projection":
+        network = ProjectionDiscriminator(body, head, Projection(outputs[-1], classes))
+    else:
+        network = ConvolutionalDiscriminator(body, head)
     initialise(
         network,
         convolution=spec.init,

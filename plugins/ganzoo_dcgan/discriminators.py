@@ -21,12 +21,13 @@ class Conv(DcganDiscriminator):
     use: ClassVar[str] = "conv"
 
     def build(self, image: ImageShape) -> nn.Module:
-        """Return a module from ``[N, C, H, W]`` to logits ``[N]``.
+        """Return a module from ``[N, C, H, W]``, and classes ``[N]``, to logits ``[N]``.
 
         Raises:
-            GanzooError: if the images are too small for so many convolutions.
+            GanzooError: if the images are too small for so many convolutions, or have no classes.
         """
+        self.refuse_unlabelled(image)
         paddings, last = self.paddings(image)
         from ganzoo_dcgan.discriminator_network import build_discriminator
 
-        return build_discriminator(self, image.channels, paddings, last)
+        return build_discriminator(self, image, paddings, last)

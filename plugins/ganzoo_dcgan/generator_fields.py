@@ -7,7 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ganzoo.api import GanzooError, GeneratorSpec, ImageShape
-from ganzoo_dcgan.fields import Factor, Initialiser, Kernel, Probability, Width
+from ganzoo_dcgan.fields import (
+    Factor,
+    Initialiser,
+    Kernel,
+    Probability,
+    Width,
+    refuse_unlabelled,
+)
 
 RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 """Lowest and highest value that an output can have; 'linear' has no bounds."""
@@ -16,6 +23,11 @@ RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 class DcganGenerator(GeneratorSpec):
     """A stem that makes a small map from the latent, then layers that keep or double its size."""
 
+    labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
+    """How it is told which class to make: not at all; by a learned vector after the latent; by \
+0 and 1 for each class after the latent; or by a scale and a shift of each class in batch norm."""
+    embedding_size: Width = 50
+    """Numbers of a class's learned vector with labels = 'embedding'."""
     base_channels: Width = 64
     """Channels of the last feature map, the unit of 'widths'."""
     scales: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[1, 2, 2])
@@ -87,7 +99,27 @@ PyTorch's own; biases start at 0 except with 'torch'."""
             )
         if self.gamma_std > 0 and not (self.norm == "batch" and self.norm_affine):
             problems.append("'gamma_std' needs norm = 'batch' with norm_affine = true")
+        if self.labels == "conditional_norm":
+            if not (self.norm == "batch" and self.norm_affine):
+                problems.append(
+                    "labels = 'conditional_norm' needs norm = 'batch' with norm_affine = true"
+                )
+            is_bare = self.stem == "constant" and len(self.scales) == 1
+            if is_bare and self.order == "convolution_norm":
+                problems.append(
+                    "labels = 'conditional_norm' needs a norm, and a constant stem with one layer "
+                    "has none; add a layer to 'scales' or take another stem"
+                )
         return problems
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the network is called as ``generator(latent, labels)``."""
+        return self.labels != "none"
+
+    def refuse_unlabelled(self, image: ImageShape) -> None:
+        """Raise GanzooError if classes are asked for and the images have none."""
+        refuse_unlabelled(self, self.labels, image)
 
     @property
     def channels(self) -> list[int]:

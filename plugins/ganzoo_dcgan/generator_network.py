@@ -6,9 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor, nn
 
+from ganzoo.api import ImageShape
 from ganzoo_dcgan.initialisers import initialise
+from ganzoo_dcgan.labels import Labelled, OneHot
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,
@@ -42,23 +45,59 @@ class ConvolutionalGenerator(nn.Module):
         return image
 
 
+class CodedGenerator(ConvolutionalGenerator):
+    """A generator whose latents are followed by a code of the class."""
+
+    def __init__(
+        self, code: nn.Module, stem: nn.Module, layers: nn.Module, output: nn.Module
+    ) -> None:
+        super().__init__(stem, layers, output)
+        self.code = code
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Make images ``[N, C, H, W]`` of classes ``[N]`` from latents ``[N, Z]``."""
+        code = self.code(labels).to(latent.dtype)  # [N, numbers of a code]
+        return super().forward(torch.cat([latent, code], 1))
+
+
+class ConditionalGenerator(ConvolutionalGenerator):
+    """A generator whose norms are told the class."""
+
+    stem: Labelled
+    layers: Labelled
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Make images ``[N, C, H, W]`` of classes ``[N]`` from latents ``[N, Z]``."""
+        features = self.layers(self.stem(latent, labels), labels)  # [N, C, H, W]
+        image: Tensor = self.output(features)
+        return image
+
+
 def build_generator(
     spec: DcganGenerator,
     latent_size: int,
-    image_channels: int,
+    image: ImageShape,
     start: tuple[int, int],
     enlarge: Enlarge,
 ) -> ConvolutionalGenerator:
     """Put a generator together whose first map has height and width ``start``; draw its weights."""
-    stem, stem_channels = build_stem(spec, latent_size, start)
+    classes = image.num_classes if spec.labels == "conditional_norm" else 0
+    code, code_size = _code(spec, image.num_classes)
+    stem, stem_channels = build_stem(spec, latent_size + code_size, start, classes)
     inputs = [stem_channels, *spec.channels[1:]]
-    outputs = [*spec.channels[1:], image_channels]
+    outputs = [*spec.channels[1:], image.channels]
     layers = [
-        _layer(spec, *shape, enlarge, is_last=number == len(inputs))
+        _layer(spec, *shape, enlarge, classes, is_last=number == len(inputs))
         for number, shape in enumerate(zip(inputs, outputs, spec.scales, strict=True), start=1)
     ]
     output = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}[spec.output]()
-    network = ConvolutionalGenerator(stem, nn.Sequential(*layers), output)
+    network: ConvolutionalGenerator
+    if classes:
+        network = ConditionalGenerator(stem, Labelled(*layers), output)
+    elif code is not None:
+        network = CodedGenerator(code, stem, nn.Sequential(*layers), output)
+    else:
+        network = ConvolutionalGenerator(stem, nn.Sequential(*layers), output)
     initialise(
         network,
         convolution=spec.init,
@@ -99,28 +138,45 @@ def upsampled_convolution(interpolation: Literal["nearest", "bilinear"]) -> Enla
     return enlarge
 
 
+def _code(spec: DcganGenerator, classes: int) -> tuple[nn.Module | None, int]:
+    """Return what makes a code of a class, and how many numbers it has."""
+    if spec.labels == "embedding":
+        return nn.Embedding(classes, spec.embedding_size), spec.embedding_size
+    if spec.labels == "one_hot":
+        return OneHot(classes), classes
+    return None, 0
+
+
 def _layer(
-    spec: DcganGenerator, inputs: int, outputs: int, scale: int, enlarge: Enlarge, *, is_last: bool
+    spec: DcganGenerator,
+    inputs: int,
+    outputs: int,
+    scale: int,
+    enlarge: Enlarge,
+    classes: int,
+    *,
+    is_last: bool,
 ) -> nn.Sequential:
     kernel = spec.kernel_size if scale == 2 else spec.same_kernel_size
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     if spec.order == "norm_convolution":
-        parts.update(_norm(spec, inputs))
+        parts.update(_norm(spec, inputs, classes))
     parts.update(enlarge(inputs, outputs, scale, kernel, spec.bias))  # [N, outputs, s·h, s·w]
     if not is_last:
         if spec.order == "convolution_norm":
-            parts.update(_norm(spec, outputs))
+            parts.update(_norm(spec, outputs, classes))
         parts["activation"] = activation_of(spec)
         if spec.dropout:
             parts["dropout"] = Dropout(spec.dropout)
-    return nn.Sequential(parts)
+    return Labelled(parts) if classes else nn.Sequential(parts)
 
 
-def _norm(spec: DcganGenerator, channels: int) -> dict[str, nn.Module]:
+def _norm(spec: DcganGenerator, channels: int, classes: int) -> dict[str, nn.Module]:
     return normalisation(
         spec.norm,
         channels,
         eps=spec.norm_eps,
         momentum=spec.norm_momentum,
         affine=spec.norm_affine,
+        classes=classes,
     )

@@ -28,15 +28,16 @@ class Transpose(DcganGenerator):
         return problems
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
-        """Return a module from ``[N, Z]`` to ``[N, C, H, W]``.
+        """Return a module from ``[N, Z]``, and classes ``[N]``, to ``[N, C, H, W]``.
 
         Raises:
-            GanzooError: if height or width cannot be reached by doubling.
+            GanzooError: if height or width cannot be reached by doubling, or classes are missing.
         """
+        self.refuse_unlabelled(image)
         start = self.start(image)
         from ganzoo_dcgan.generator_network import build_generator, transposed_convolution
 
-        return build_generator(self, latent_size, image.channels, start, transposed_convolution)
+        return build_generator(self, latent_size, image, start, transposed_convolution)
 
 
 class Upsample(DcganGenerator):
@@ -57,14 +58,15 @@ distill.pub/2016/deconv-checkerboard)."""
         return problems
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
-        """Return a module from ``[N, Z]`` to ``[N, C, H, W]``.
+        """Return a module from ``[N, Z]``, and classes ``[N]``, to ``[N, C, H, W]``.
 
         Raises:
-            GanzooError: if height or width cannot be reached by doubling.
+            GanzooError: if height or width cannot be reached by doubling, or classes are missing.
         """
+        self.refuse_unlabelled(image)
         start = self.start(image)
         from ganzoo_dcgan.generator_network import build_generator, upsampled_convolution
 
         return build_generator(
-            self, latent_size, image.channels, start, upsampled_convolution(self.interpolation)
+            self, latent_size, image, start, upsampled_convolution(self.interpolation)
         )

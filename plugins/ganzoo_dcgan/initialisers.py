@@ -7,6 +7,7 @@ import math
 from torch import nn
 
 from ganzoo_dcgan.fields import Initialiser
+from ganzoo_dcgan.labels import ConditionalNorm
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm)
 
@@ -36,8 +37,10 @@ def initialise(
             _draw(module, convolution, std)
         elif isinstance(module, nn.Linear):
             _draw(module, linear, std)
-        elif gamma_std and isinstance(module, NORMS):
+        elif gamma_std and isinstance(module, NORMS) and module.affine:
             nn.init.normal_(module.weight, 1.0, gamma_std)
+        elif gamma_std and isinstance(module, ConditionalNorm):
+            nn.init.normal_(module.scale.weight, 1.0, gamma_std)
 
 
 def _draw(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, how: Initialiser, std: float) -> None:

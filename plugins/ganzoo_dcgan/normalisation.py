@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import nn
 
+from ganzoo_dcgan.labels import ConditionalNorm
+
 
 def normalisation(
     name: Literal["none", "batch", "instance", "layer", "spectral"],
@@ -15,6 +17,7 @@ def normalisation(
     momentum: float,
     affine: bool,
     is_flat: bool = False,
+    classes: int = 0,
 ) -> dict[str, nn.Module]:
     """Return ``{"norm": layer}``, or nothing for 'none' and for 'spectral', which norms weights.
 
@@ -23,10 +26,14 @@ def normalisation(
         momentum: share of the newest batch in batch norm's running statistics.
         affine: whether a scale and a shift are learned.
         is_flat: whether it reads numbers ``[N, C]`` rather than maps ``[N, C, H, W]``.
+        classes: how many have a scale and a shift of their own in batch norm; 0 is one for all.
     """
     if name == "batch":
         # By keyword: handing a Keras momentum to the second position would set eps instead.
         kind = nn.BatchNorm1d if is_flat else nn.BatchNorm2d
+        if classes:
+            plain = kind(channels, eps=eps, momentum=momentum, affine=False)
+            return {"norm": ConditionalNorm(plain, classes)}
         return {"norm": kind(channels, eps=eps, momentum=momentum, affine=affine)}
     if name == "instance":
         return {"norm": nn.InstanceNorm2d(channels, eps=eps, affine=affine)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ganzoo_dcgan.labels import Labelled
 from ganzoo_dcgan.layers import Dropout, TransposedConvolution
 from ganzoo_dcgan.normalisation import normalisation
 
@@ -38,22 +39,26 @@ class ConstantStem(nn.Module):
 
 
 def build_stem(
-    spec: DcganGenerator, latent_size: int, start: tuple[int, int]
-) -> tuple[nn.Module, int]:
-    """Return the stem whose map has height and width ``start``, and the channels of that map."""
+    spec: DcganGenerator, latent_size: int, start: tuple[int, int], classes: int = 0
+) -> tuple[nn.Sequential, int]:
+    """Return the stem whose map has height and width ``start``, and the channels of that map.
+
+    Args:
+        classes: how many the norm tells apart; the stem is then ``Labelled``.
+    """
     channels = spec.channels[0]
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     if spec.stem == "linear":
         numbers = channels * start[0] * start[1]
         parts["linear"] = nn.Linear(latent_size, numbers, bias=spec.stem_bias)  # [N, C·H·W]
-        parts.update(_norm_and_activation(spec, numbers, is_flat=True))
+        parts.update(_norm_and_activation(spec, numbers, classes, is_flat=True))
         parts["reshape"] = nn.Unflatten(1, (channels, *start))  # [N, C, H, W]
     elif spec.stem == "convolution":
         parts["reshape"] = nn.Unflatten(1, (latent_size, 1, 1))  # [N, Z, 1, 1]
         parts["convolution"] = TransposedConvolution(
             latent_size, channels, start, bias=spec.stem_bias
         )  # [N, C, H, W]
-        parts.update(_norm_and_activation(spec, channels, is_flat=False))
+        parts.update(_norm_and_activation(spec, channels, classes, is_flat=False))
     else:
         parts["constant"] = ConstantStem(
             latent_size, channels, start, spec.stem_bias, spec.init_std
@@ -61,7 +66,7 @@ def build_stem(
         channels += latent_size
     if spec.stem_dropout:
         parts["dropout"] = Dropout(spec.stem_dropout)
-    return nn.Sequential(parts), channels
+    return Labelled(parts) if classes else nn.Sequential(parts), channels
 
 
 def activation_of(spec: DcganGenerator) -> nn.Module:
@@ -70,7 +75,7 @@ def activation_of(spec: DcganGenerator) -> nn.Module:
 
 
 def _norm_and_activation(
-    spec: DcganGenerator, channels: int, *, is_flat: bool
+    spec: DcganGenerator, channels: int, classes: int, *, is_flat: bool
 ) -> dict[str, nn.Module]:
     if spec.order == "norm_convolution":
         return {}  # the first layer begins with its own norm
@@ -81,5 +86,6 @@ def _norm_and_activation(
         momentum=spec.norm_momentum,
         affine=spec.norm_affine,
         is_flat=is_flat,
+        classes=classes,
     )
     return {**norm, "activation": activation_of(spec)}

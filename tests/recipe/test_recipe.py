@@ -6,14 +6,15 @@ import pickle
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import RECIPE, REGISTRY, Critic, Large, Small, written
+from toys import PLUGIN, RECIPE, REGISTRY, Critic, Large, Small, written
 
 from ganzoo.plugin.registry import Registry
+from ganzoo.plugin.specs import GeneratorSpec
 from ganzoo.recipe.check import check, load
 from ganzoo.recipe.layers import Origin, placed
 from ganzoo.recipe.model import Recipe, differences, digest, freeze
@@ -247,6 +248,34 @@ def test_a_component_that_needs_labels_is_refused_where_there_are_none(tmp_path:
         assert "loss.use: needs labels, and the data set 'blobs' has none" in text
         assert "generator.use: needs labels, and the data set 'blobs' has none" in text
         assert text.endswith("2 errors, nothing was started.")
+
+
+class Choosing(GeneratorSpec):
+    """A generator that is told the label if a field says so."""
+
+    use: ClassVar[str] = "choosing"
+    labels: Literal["none", "one_hot"] = "none"
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        return self.labels != "none"
+
+
+def test_labels_that_a_field_asks_for_are_refused_at_that_field(tmp_path: Path) -> None:
+    components = {**REGISTRY.components, ("generator", "choosing"): (Choosing, PLUGIN)}
+    registry = Registry(plugins=(PLUGIN,), components=components)
+    path = written(tmp_path, RECIPE)
+    chosen = ["generator.use=choosing", "dataset.use=blobs"]
+
+    with pytest.raises(RecipeError) as asked:
+        load(path, registry, [*chosen, "generator.labels=one_hot"])
+    with pytest.raises(RecipeError) as wrong:
+        load(path, registry, [*chosen, "generator.labels=some"])
+
+    assert load(path, registry, chosen)
+    assert load(path, registry, [*chosen, "generator.labels=none"])
+    assert "generator.labels: needs labels, and the data set 'blobs' has none" in str(asked.value)
+    assert "needs labels" not in str(wrong.value)
 
 
 def test_a_required_plugin_that_is_there_is_accepted(tmp_path: Path) -> None:

@@ -169,3 +169,11 @@ def test_a_notebook_gets_its_threads_back(tmp_path: Path) -> None:
         assert made.folder.read_json("environment.json")["threads"] == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_vectors_that_are_looked_up_cost_no_operations() -> None:
+    looked_up = nn.Embedding(10, 50)
+
+    assert operations((looked_up, (torch.zeros(TRIED, dtype=torch.int64),)), product(8)) == (
+        TRIED * 2 * 8**2
+    )
