@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo import session
 from ganzoo.common.errors import GanzooError
 from ganzoo.recipe.check import load
-from ganzoo.runs.folder import RunDir, checkpoints
+from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import OUT_OF_TIME, Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Silent
@@ -86,18 +86,15 @@ def _run(task: Task) -> Answer:
         registry = _registry(task.setup.plugins, task.setup.block)
         parts = _built(load(run.recipe, registry), task, registry)
     except Exception as error:
-        run.set_status("failed", before.step, f"not started: {error}")
+        with run.locked():  # or a cell that another driver trains would be called failed
+            run.set_status("failed", before.step, f"not started: {error}")
         raise
-
-    resume = bool(checkpoints(run.checkpoints))
-    if not resume:
-        _emptied(run)
     left = None
     if minutes is not None:
         left = max(minutes - _minutes_spent(run), 1e-3)
     begun = time.monotonic()
     try:
-        outcome = session.train(parts, run, registry, Silent(), resume=resume, minutes=left)
+        outcome = session.train(parts, run, registry, Silent(), resume=True, minutes=left)
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
@@ -151,13 +148,6 @@ def _registry(plugins: tuple[str, ...], block: tuple[str, ...]) -> Any:
     from ganzoo.plugin import registry
 
     return registry.load([Path(file) for file in plugins], block)
-
-
-def _emptied(run: RunDir) -> None:
-    """Take away what an attempt left that came to no checkpoint."""
-    run.cut_log(0)
-    for sheet in run.samples.glob("*.png"):
-        sheet.unlink()
 
 
 SPENT = "minutes.json"

@@ -29,6 +29,16 @@ class CheckpointError(GanzooError):
     """A checkpoint that is damaged, foreign or belongs to another recipe."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint whose content is not what was written: no use to anybody, unlike the others."""
+
+
+class LostError(CheckpointError):
+    """A run that made steps which nothing here can go on from; nothing of it was touched."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class TrainingError(GanzooError):
     """A run that failed after it had begun; its last good checkpoint is kept."""
 

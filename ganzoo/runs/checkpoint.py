@@ -22,7 +22,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzoo.common.errors import CheckpointError
+from ganzoo.common.errors import CheckpointError, DamagedError, LostError
 from ganzoo.common.files import publish
 from ganzoo.plugin.table import Table
 from ganzoo.runs.folder import checkpoints
@@ -84,11 +84,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], State]:
     """Read a checkpoint back.
 
     Raises:
-        CheckpointError: if the file is missing, damaged in any way, or of a newer format.
+        DamagedError: if its content is not what was written.
+        CheckpointError: if it cannot be read, or was written by another version.
     """
     content, header = verified(path)
     try:
         metadata = json.loads(header)["__metadata__"]
+        _refuse_newer(path, json.loads(metadata["state"]))
         state = State.model_validate_json(metadata["state"])
         tensors = parse_safetensors(content)
     except ValidationError as error:
@@ -97,26 +99,32 @@ def read(path: Path) -> tuple[dict[str, Tensor], State]:
             f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
             "go on with the version that wrote it, or train anew"
         ) from error
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
-    if state.format > FORMAT:
-        raise CheckpointError(
-            f"checkpoint '{path}' has format {state.format}; this ganzoo reads {FORMAT}: update it"
-        )
     return tensors, state
+
+
+def _refuse_newer(path: Path, state: object) -> None:
+    # Before the fields are looked at: a newer format may well have others.
+    found = state.get("format") if isinstance(state, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise CheckpointError(
+            f"checkpoint '{path}' has format {found}; this ganzoo reads {FORMAT}: update it"
+        )
 
 
 def verified(path: Path) -> tuple[bytes, bytes]:
     """Return a sealed file's bytes and its header, after the digest has been compared.
 
     Raises:
-        CheckpointError: if anything differs from what was written.
+        DamagedError: if anything differs from what was written.
+        LostError: if the system does not let it be read.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"checkpoint '{path}' cannot be read: {error.strerror}") from error
-    damaged = CheckpointError(
+        raise LostError(f"checkpoint '{path}' cannot be read: {error.strerror}") from error
+    damaged = DamagedError(
         f"checkpoint '{path}' is damaged: its content does not match its SHA-256; "
         "use an earlier one"
     )

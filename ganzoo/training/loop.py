@@ -257,9 +257,7 @@ def start(
     reporter = followed
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter, measured)
-        if resume:
-            saving.restore(training)
-        else:
+        if not (resume and saving.restore(training)):
             run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)

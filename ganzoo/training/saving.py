@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.common.errors import CheckpointError
+from ganzoo.common.errors import CheckpointError, DamagedError
 from ganzoo.recipe.model import digest
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.background import Tensors
+from ganzoo.training.lost import SET_ASIDE, begin_again, refuse_lost, refuse_unreadable
 from ganzoo.training.state import TrainingState
 
 
@@ -73,31 +74,36 @@ def path_of(training: TrainingState, step: int) -> Path:
     return training.run.checkpoints / f"step-{step:06d}.safetensors"
 
 
-def restore(training: TrainingState) -> None:
-    """Go back to the newest checkpoint that can be read; leave things as they are without one.
+def restore(training: TrainingState) -> bool:
+    """Go back to the newest checkpoint that is whole; return whether there was one.
+
+    Damaged ones are set aside. One that is whole and cannot be used is left alone, as are older
+    ones: another version, or another user, may well go on from it.
 
     Raises:
-        CheckpointError: if there are checkpoints and none can be read, or one does not fit.
+        LostError: if steps were saved and no checkpoint is left of them.
+        CheckpointError: if one cannot be read or does not fit.
     """
+    refuse_unreadable(training.run.checkpoints)
     found = checkpoints(training.run.checkpoints)
     reasons = []
     for path in found:
         try:
             tensors, state = checkpoint.read(path)
-        except CheckpointError as error:
+        except DamagedError as error:
             reasons.append(str(error))
             training.reporter.warn(f"{error}; it is set aside")
-            path.rename(path.with_name(path.name + ".corrupt"))
+            path.rename(path.with_name(path.name + SET_ASIDE))
             continue
         try:
             _adopt(training, tensors, state)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
             # The digest is no signature: a forged file may say anything.
             raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
-        return
-    if reasons:
-        raise CheckpointError("no checkpoint of the run can be read:\n" + "\n".join(reasons))
-    training.run.cut_log(0)
+        return True
+    refuse_lost(training, reasons)
+    begin_again(training)
+    return False
 
 
 def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) -> None:

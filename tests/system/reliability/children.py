@@ -110,7 +110,30 @@ def train(
         stop_at: step after which the process sends itself SIGTERM; 0 for never.
         lazy: read the images one at a time, through a loader.
     """
+    for name in ("samples", "checkpoints"):
+        (run / name).mkdir(exist_ok=True, parents=True)
+    again(recipe, run, overrides, stop_at, workers, lazy)
+
+
+def killed_after(recipe: Path, run: Path, overrides: tuple[str, ...], step: int) -> None:
+    """Train in the folder ``run`` as ``train`` does, and be killed after step number ``step``."""
     import signal
+
+    for name in ("samples", "checkpoints"):
+        (run / name).mkdir(exist_ok=True, parents=True)
+    again(recipe, run, overrides, step, signal_number=signal.SIGKILL)
+
+
+def again(
+    recipe: Path,
+    run: Path,
+    overrides: tuple[str, ...] = (),
+    stop_at: int = 0,
+    workers: int = 0,
+    lazy: bool = False,
+    signal_number: int = 15,
+) -> None:
+    """Do what ``train`` does in a folder that is there, whatever is in it."""
     import sys
 
     from ganzoo.common.errors import GanzooError
@@ -121,11 +144,9 @@ def train(
     class Stopper(Silent):
         def stepped(self, training: TrainingState) -> None:
             if training.step == stop_at:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal_number)
 
     parts, registry = assembled(recipe, overrides, workers, lazy)
-    for name in ("samples", "checkpoints"):
-        (run / name).mkdir(exist_ok=True, parents=True)
     try:
         outcome = start(parts, registry, RunDir(run), Stopper(), resume=True)
     except GanzooError as error:

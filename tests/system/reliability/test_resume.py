@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from children import differing, digest, run_child, train, write_recipe
+from children import again, differing, digest, killed_after, run_child, train, write_recipe
 
+from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.saving import seconds_so_far
 
@@ -114,13 +117,84 @@ def test_without_a_readable_checkpoint_the_run_is_refused_with_the_reasons(tmp_p
     for path in (tmp_path / "run" / "checkpoints").glob("*"):
         path.write_bytes(b"nothing")
 
-    assert run_child(train, recipe, tmp_path / "run") == 2
+    assert run_child(train, recipe, tmp_path / "run") == 4
     assert (tmp_path / "run" / "error.txt").read_text().count("is damaged") == 3
+    log = (tmp_path / "run" / "log.jsonl").read_bytes()
+    assert run_child(train, recipe, tmp_path / "run") == 4
+    assert "set aside as damaged" in (tmp_path / "run" / "error.txt").read_text()
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == log
+
+
+def forget_everything_but_the_log(run: Path) -> None:
+    (run / "status.json").unlink()
+    (run / "generator.safetensors").unlink()
+
+
+def be_a_file(run: Path) -> None:
+    (run / "checkpoints").write_text("")
+
+
+@pytest.mark.parametrize(
+    ("also", "told"),
+    [
+        (lambda run: None, "'status.json' says done, at step 12"),  # noqa: ARG005
+        (forget_everything_but_the_log, "'log.jsonl' goes to step 12; a checkpoint was due at 4"),
+        (be_a_file, "checkpoints' cannot be read: Not a directory"),
+    ],
+)
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(
+    tmp_path: Path, also: Callable[[Path], None], told: str
+) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    assert run_child(train, recipe, run) == 0
+    shutil.rmtree(run / "checkpoints")
+    also(run)
+    before = {path: path.read_bytes() for path in run.rglob("*.*") if path.name != ".lock"}
+
+    begin = run_child(again, recipe, run)
+
+    assert begin == 4
+    assert told in (run / "error.txt").read_text()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("hindrance", ["format", "permission"])
+def test_a_whole_checkpoint_that_cannot_be_used_is_named_and_left_alone(
+    tmp_path: Path, hindrance: str
+) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    assert run_child(train, recipe, run, (), 7) == 143
+    path = checkpoints(run / "checkpoints")[0]
+    if hindrance == "format":
+        tensors, state = checkpoint.read(path)
+        newer = json.loads(state.model_dump_json()) | {"format": 2, "colour": "red"}
+        path.write_bytes(checkpoint.seal(tensors, json.dumps(newer)))
+    else:
+        path.unlink()
+        path.mkdir()  # root may read every file
+    names = sorted(os.listdir(run / "checkpoints"))
+
+    code = run_child(train, recipe, run)
+
+    assert code == (2 if hindrance == "format" else 4)
+    assert str(path) in (run / "error.txt").read_text()
+    assert sorted(os.listdir(run / "checkpoints")) == names
+    assert len(RunDir(run).read_log()) == 1
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    late = ("checkpoint.every=8",)
+    assert run_child(train, recipe, tmp_path / "whole", late) == 0
+    assert run_child(killed_after, recipe, tmp_path / "killed", late, 7) == -9
+    assert len(RunDir(tmp_path / "killed").read_log()) == 1
+
+    assert run_child(train, recipe, tmp_path / "killed", late) == 0
+
+    assert differing(digest(tmp_path / "whole"), digest(tmp_path / "killed")) == set()
 
 
 def test_training_really_happens_between_two_checkpoints(tmp_path: Path) -> None:
-    from ganzoo.runs import checkpoint
-
     assert run_child(train, write_recipe(tmp_path), tmp_path / "run") == 0
     last, first = (
         checkpoint.read(path)[0] for path in checkpoints(tmp_path / "run/checkpoints")[::2]
