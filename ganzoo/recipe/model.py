@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
@@ -228,6 +228,10 @@ def digest(recipe: Recipe) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+BUDGET = ("train.epochs", "train.steps")
+"""The only keys that may differ when a run goes on."""
+
+
 def differences(a: Recipe, b: Recipe) -> list[tuple[str, object, object]]:
     """Return the keys in which two recipes differ, dotted, with both values; None for no value."""
     first, second = dict(_flat(_tables(a))), dict(_flat(_tables(b)))
@@ -235,6 +239,45 @@ def differences(a: Recipe, b: Recipe) -> list[tuple[str, object, object]]:
     return [
         (key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
     ]
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as JSON holds it, defaults included; see ``departures``."""
+    found: dict[str, Any] = json.loads(json.dumps(_tables(recipe), default=str))
+    return found
+
+
+def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, object]]:
+    """Return the dotted keys in which a recipe is not what ``plain`` once returned, both values.
+
+    A key that was not known then and has its default now makes no difference.
+    """
+    if isinstance(now, BaseModel) and isinstance(was, dict):
+        use = getattr(now, "use", None)
+        if use != was.get("use"):
+            return [(f"{key}.use", was.get("use"), use)]
+        fields = type(now).model_fields
+        found = [(_below(key, name), was[name], None) for name in was.keys() - {*fields, "use"}]
+        for name, field in fields.items():
+            value = getattr(now, name)
+            if name in was:
+                found += departures(was[name], value, _below(key, name))
+            elif value is not None and value != field.get_default(call_default_factory=True):
+                found.append((_below(key, name), None, _plain(value)))
+        return found
+    if isinstance(now, list) and isinstance(was, list) and len(now) == len(was):
+        pairs = enumerate(zip(was, now, strict=True))
+        return [each for n, pair in pairs for each in departures(*pair, _below(key, str(n)))]
+    return [] if _plain(now) == was else [(key, was, _plain(now))]
+
+
+def _below(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _plain(value: Any) -> Any:
+    content = value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+    return json.loads(json.dumps(content, default=str))
 
 
 def _tables(recipe: Recipe) -> dict[str, Any]:

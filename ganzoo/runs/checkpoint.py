@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import NonNegativeInt, ValidationError
+from pydantic import Field, NonNegativeInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
@@ -43,6 +43,8 @@ class State(Table):
     """Lines of the log at that step."""
     recipe: str
     """Digest of the recipe."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The recipe itself; empty in what earlier versions wrote."""
     optimizers: dict[str, dict[str, bool | int | float]]
     """Numbers of each optimizer: everything in its state that is no tensor."""
     health: dict[str, Any]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.common.errors import CheckpointError, DamagedError
-from ganzoo.recipe.model import digest
+from ganzoo.recipe.model import BUDGET, departures, digest, plain
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir, checkpoints
@@ -50,6 +50,7 @@ def save(training: TrainingState) -> None:
         step=training.step,
         log_lines=training.log_lines,
         recipe=digest(parts.recipe),
+        settings=plain(parts.recipe),
         optimizers=numbers,
         health=training.health.state(),
         measures=training.measures.state(),
@@ -97,6 +98,8 @@ def restore(training: TrainingState) -> bool:
             continue
         try:
             _adopt(training, tensors, state)
+        except CheckpointError as error:
+            raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
             # The digest is no signature: a forged file may say anything.
             raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
@@ -110,6 +113,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     parts = training.parts
     if state.step > parts.steps:
         raise CheckpointError(f"the checkpoint is of step {state.step}, the run has {parts.steps}")
+    refuse_another_recipe(training, state)
     for name, value in parts.machine.state().items():
         if state.machine.get(name) != value:
             training.reporter.warn(
@@ -137,6 +141,27 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     training.log_lines = state.log_lines
     training.run.cut_log(state.log_lines)
     training.seconds_before = seconds_so_far(training.run)
+
+
+def refuse_another_recipe(training: TrainingState, state: State) -> None:
+    """Raise CheckpointError where the recipe that made a checkpoint differs in more than length.
+
+    Checkpoints of earlier versions hold no more than a digest, which says of a run that was made
+    longer, or met new keys, only that something differs: that is told.
+    """
+    recipe = training.parts.recipe
+    if state.recipe == digest(recipe):
+        return
+    if not state.settings:
+        training.reporter.warn(
+            "the checkpoint is of an earlier ganzoo and its recipe not quite this run's: that is "
+            "as it should be if the run was made longer or ganzoo has new keys since, else stop it"
+        )
+        return
+    found = [each for each in departures(state.settings, recipe) if each[0] not in BUDGET]
+    if found:
+        listed = "; ".join(f"{key} was {was!r}, is {now!r}" for key, was, now in sorted(found)[:5])
+        raise CheckpointError(f"it was made by another recipe: {listed}")
 
 
 def seconds_so_far(run: RunDir) -> float:

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from ganzoo.recipe.model import Recipe
     from ganzoo.runs.folder import RunDir
 
-BUDGET = ("train.epochs", "train.steps")
-"""The only keys that may differ when a run goes on."""
-
 
 @click.command(
     cls=Command,
@@ -142,7 +139,7 @@ def recorded_plugins(run: RunDir) -> dict[tuple[str, str], tuple[str, str]]:
 def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
     """Raise GanzooError unless the two recipes differ in the length of the run alone."""
     from ganzoo.plugin.describe import written
-    from ganzoo.recipe.model import differences
+    from ganzoo.recipe.model import BUDGET, differences
 
     others = [each for each in differences(frozen, wanted) if each[0] not in BUDGET]
     if others:

@@ -203,3 +203,35 @@ def test_training_really_happens_between_two_checkpoints(tmp_path: Path) -> None
     moved = {name for name in last if not bool((last[name] == first[name]).all())}
     assert {"generator/stem.linear.weight", "average/stem.linear.weight"} <= moved
     assert "optimizer/discriminator/0/exp_avg" in moved
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_with_what_differs(tmp_path: Path) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    other = ("loss.use=hinge", "train.seed=3", "optimizer.generator.lr=0.01")
+    assert run_child(train, recipe, run, other, 7) == 143
+
+    assert run_child(train, recipe, run) == 2
+
+    told = (run / "error.txt").read_text()
+    assert "step-000007.safetensors' does not fit the run: it was made by another recipe" in told
+    for part in ("loss.use was 'hinge', is 'bce'", "train.seed was 3, is 0", "lr was 0.01"):
+        assert part in told
+
+
+@pytest.mark.parametrize("keeps_settings", [True, False])
+def test_a_run_may_be_longer_than_the_recipe_in_its_checkpoint(
+    tmp_path: Path, keeps_settings: bool
+) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "run"
+    assert run_child(train, recipe, run, ("train.steps=9",)) == 0
+    path = checkpoints(run / "checkpoints")[0]
+    tensors, state = checkpoint.read(path)
+    assert state.settings["train"]["steps"] == 9
+    if not keeps_settings:  # as earlier versions wrote it
+        content = json.loads(state.model_dump_json())
+        del content["settings"]
+        path.write_bytes(checkpoint.seal(tensors, json.dumps(content)))
+
+    assert run_child(train, recipe, run) == 0
+
+    assert json.loads((run / "result.json").read_text())["step"] == 12
