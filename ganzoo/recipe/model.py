@@ -257,7 +257,9 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
         if use != was.get("use"):
             return [(f"{key}.use", was.get("use"), use)]
         fields = type(now).model_fields
-        found = [(_below(key, name), was[name], None) for name in was.keys() - {*fields, "use"}]
+        found: list[tuple[str, object, object]] = [
+            (_below(key, name), was[name], None) for name in was.keys() - {*fields, "use"}
+        ]
         for name, field in fields.items():
             value = getattr(now, name)
             if name in was:
