@@ -13,7 +13,7 @@ from typing import Any
 from ganzoo.ablate.grid import Cell, Grid
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import cannot_write, publish
-from ganzoo.runs.folder import EXPERIMENT, RunDir
+from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir
 from ganzoo.runs.record import Record, State
 
 FORMAT = 1
@@ -50,16 +50,25 @@ class Experiment:
             if path.parent.name not in known
         )
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second driver out."""
-        with RunDir(self.path).locked():
-            yield
-
 
 def folder_of(cell: str) -> str:
     """Return the folder's name of the cell with this id."""
     return f"cell-{cell}"
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Hold the experiment's folder, new or not: a plan is written by who holds it alone.
+
+    Raises:
+        MachineError: if another driver holds it, or it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with RunDir(path).locked():
+        yield
 
 
 def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experiment:
@@ -73,7 +82,8 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    if not (path / EXPERIMENT).exists() and any(path.iterdir()):
+    others = (each.name for each in path.iterdir() if each.name != LOCK)
+    if not (path / EXPERIMENT).exists() and any(others):
         raise MachineError(
             f"'{path}' holds something else than an experiment; choose another folder with --out, "
             "or another name with --name"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ganzoo.common.errors import DataError, GanzooError
+from ganzoo.common.errors import CheckpointError, DataError, GanzooError
 from ganzoo.measure.classifier import NotPrepared
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
@@ -97,8 +97,26 @@ class Watch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Remember what ``state()`` returned."""
-        self.last = dict(state.get("last", {}))
-        self.best = dict(state.get("best", {}))
+        self.last = _entries(state.get("last", {}))
+        self.best = _entries(state.get("best", {}))
+
+
+def _entries(found: Any) -> dict[str, dict[str, float]]:
+    """Return scores as a checkpoint has them, where NaN is null.
+
+    Raises:
+        CheckpointError: if they are something else.
+    """
+    try:
+        return {
+            name: {
+                "value": math.nan if entry["value"] is None else float(entry["value"]),
+                "step": int(entry["step"]),
+            }
+            for name, entry in found.items()
+        }
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise CheckpointError("'measures' is not a value and a step for each score") from error
 
 
 def watch(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import struct
 from collections.abc import Mapping
@@ -192,6 +193,7 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
         for name in wanted.keys() & found.keys()
         if found[name].dtype != wanted[name].dtype
     ]
+    problems += [f"'{name}' is not finite" for name, value in found.items() if not _finite(value)]
     if problems:
         raise CheckpointError(
             f"{prefix} does not fit the checkpoint: {'; '.join(sorted(problems)[:5])}"
@@ -221,10 +223,20 @@ def unpack_optimizer(
     Raises:
         CheckpointError: if the state belongs to other parameters.
     """
+    kinds: dict[int, set[str]] = {}
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**select(prefix, tensors), **numbers}.items():
         number, _, key = name.partition("/")
+        if not _finite(value):
+            raise CheckpointError(f"{prefix} does not fit the checkpoint: '{name}' is not finite")
         state.setdefault(int(number), {})[key] = value
+        kinds.setdefault(int(number), set()).add(key)
+    known = set().union(*kinds.values())
+    for index, keys in kinds.items():
+        if missing := sorted(known - keys):
+            raise CheckpointError(
+                f"{prefix} does not fit the checkpoint: '{index}/{missing[0]}' is missing"
+            )
     parameters = [item for group in optimizer.param_groups for item in group["params"]]
     for index, values in state.items():
         if index >= len(parameters):
@@ -245,6 +257,12 @@ def unpack_optimizer(
                 values[key] = value.clone()
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    return math.isfinite(value)
 
 
 def select(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from ganzoo.common.files import append_line, cannot_write, now, publish, sweep, 
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LOCK_SECONDS = 5.0
+LOCK = ".lock"
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
 
@@ -120,7 +121,7 @@ class RunDir:
         Raises:
             MachineError: if another process holds it.
         """
-        path = self.path / ".lock"
+        path = self.path / LOCK
         # A killed run's children may hold the lock a moment longer.
         lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1, mode=0o666)
         try:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from ganzoo.common.errors import LostError
-from ganzoo.runs.record import Record, whole
+from ganzoo.runs.record import Record
 from ganzoo.training.state import TrainingState
 
 SET_ASIDE = ".corrupt"
@@ -60,14 +60,14 @@ def signs_of_saving(training: TrainingState) -> list[str]:
     """
     run = training.run
     status = run.read_json("status.json")
-    name, step = status.get("status"), (whole(status.get("step")) or 0)
+    name, step = status.get("status"), _step(status.get("step"))
     signs = []
     is_stopped = str(status.get("reason", "")).startswith("KeyboardInterrupt")
     was_saved = name in {"done", "running"} or (name == "interrupted" and not is_stopped)
     due = first_due(training)
     if step and (was_saved or step > due):
         signs.append(f"'status.json' says {name}, at step {step}")
-    if (logged := (whole(Record(run).last_entry.get("step")) or 0)) > due:
+    if (logged := _step(Record(run).last_entry.get("step"))) > due:
         signs.append(f"'{run.log.name}' goes to step {logged}; a checkpoint was due at {due}")
     if run.generator.exists():
         signs.append(f"there is '{run.generator.name}', which a finished run leaves")
@@ -89,7 +89,7 @@ def first_due(training: TrainingState) -> int:
 def begin_again(training: TrainingState) -> None:
     """Take away what an attempt left that came to no checkpoint, and say so."""
     run = training.run
-    if step := (whole(Record(run).last_entry.get("step")) or 0):
+    if step := _step(Record(run).last_entry.get("step")):
         training.reporter.warn(
             f"the run was stopped at step {step} or later, before its first checkpoint: it begins "
             "again at step 0"
@@ -97,3 +97,7 @@ def begin_again(training: TrainingState) -> None:
     run.cut_log(0)
     for sheet in run.sheets():
         sheet.unlink()
+
+
+def _step(found: object) -> int:
+    return found if isinstance(found, int) else 0

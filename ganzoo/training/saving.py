@@ -130,6 +130,10 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
         for name, values in checkpoint.select("window", tensors).items()
     }
     length = max((len(values) for values in window.values()), default=0)
+    if length > parts.recipe.train.log_every:
+        raise CheckpointError(f"'window' holds {length} steps, more than train.log_every")
+    if any(values.shape != (length,) or values.isinf().any() for values in window.values()):
+        raise CheckpointError("'window' is not one finite number for each step")
     training.window = [
         {name: values[i] for name, values in window.items() if not values[i].isnan()}
         for i in range(length)

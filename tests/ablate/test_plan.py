@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from toys import RECIPE, REGISTRY, written
 
+from ganzoo.ablate.experiment import claimed, create
 from ganzoo.ablate.grid import Grid, expand
 from ganzoo.ablate.plan import find_ablation, read_plan, shipped_ablations
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.recipe.check import load
 from ganzoo.recipe.problems import RecipeError
 
@@ -178,3 +179,18 @@ def test_a_shipped_ablation_checks_and_says_how_to_run_it_in_full(name: str) -> 
     header = path.read_text().split("\n\n")[0]
     assert "In full:" in header
     assert "minutes" in header
+
+
+def test_a_second_driver_leaves_the_plan_of_the_first_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.runs.folder.LOCK_SECONDS", 0.1)
+    found, path = grid(tmp_path, PLAN), tmp_path / "runs" / "plan"
+    with claimed(path):
+        create(tmp_path / "runs", found, ["first"], PLAN)
+        before = (path / "experiment.json").read_bytes()
+
+        with pytest.raises(MachineError, match="is in use by"), claimed(path):
+            create(tmp_path / "runs", found, ["second"], PLAN)
+
+    assert (path / "experiment.json").read_bytes() == before

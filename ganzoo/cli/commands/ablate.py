@@ -102,11 +102,12 @@ def ablate(
                 if stop.signal:
                     return stop.exit_code
                 board.estimated(estimate, engine.jobs)
-            made = experiment.create(out, grid, sys.argv, written.path.read_text())
-            for cell in experiment.missing(made):
-                keep_plugin_files(made.run(cell.id), registry)
-            with made.locked(), board.watching(made):
-                driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
+            with experiment.claimed(out / grid.name):
+                made = experiment.create(out, grid, sys.argv, written.path.read_text())
+                for cell in experiment.missing(made):
+                    keep_plugin_files(made.run(cell.id), registry)
+                with board.watching(made):
+                    driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
         finally:
             engine.close()
     return concluded(made, board, stop.exit_code, as_json=as_json)

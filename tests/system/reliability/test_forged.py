@@ -77,3 +77,35 @@ def test_forged_numbers_and_tensors_are_refused_or_harmless(stopped: Path) -> No
     path.write_bytes(checkpoint.seal(tensors, json.dumps(numbers)))
     restore(run)
     assert run.step == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("optimizer/generator/0/exp_avg", None, "'0/exp_avg' is missing"),
+        ("optimizer/generator/0/exp_avg_sq", float("inf"), "'0/exp_avg_sq' is not finite"),
+        ("generator/stem.linear.weight", float("nan"), "'stem.linear.weight' is not finite"),
+        ("window/d/real", torch.zeros(1_000_000), "'window' holds 1000000 steps"),
+        ("window/d/real", torch.full((2,), float("inf")), "'window' is not one finite number"),
+    ],
+)
+def test_a_forged_tensor_is_named_with_its_file(
+    stopped: Path, name: str, value: Any, told: str
+) -> None:
+    path = checkpoints(stopped / "run" / "checkpoints")[0]
+    whole = path.read_bytes()
+    tensors, state = checkpoint.read(path)
+    assert name in tensors or name.startswith("window/")
+    forged = {key: tensor for key, tensor in tensors.items() if key != name}
+    if isinstance(value, float):
+        forged[name] = torch.full_like(tensors[name], value)
+    elif value is not None:
+        forged[name] = value
+    path.write_bytes(checkpoint.seal(forged, state.model_dump_json()))
+
+    with pytest.raises(CheckpointError) as refused:
+        restore(training(stopped))
+
+    path.write_bytes(whole)
+    assert told in str(refused.value)
+    assert str(path) in str(refused.value)
