@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REDRAW_S = 1.0
 MOST_ROWS = 24
-MARKS = {"done": "✓", "failed": "✗", "running": "▸", "interrupted": "‖"}
+MARKS = {"done": "✓", "failed": "✗", "running": "▸", "interrupted": "‖", "killed": "‖"}
 
 
 class Board:
@@ -99,7 +99,7 @@ class Board:
             table.add_column(name, no_wrap=name != "last")
         states = [(cell, self._experiment.state(cell["id"])) for cell in self._experiment.cells]
         # Those in work first: with many cells the rest is only counted.
-        order = {"running": 0, "failed": 1, "interrupted": 2, "waiting": 3, "done": 4}
+        order = {"running": 0, "failed": 1, "killed": 2, "interrupted": 2, "waiting": 3, "done": 4}
         states.sort(key=lambda pair: order.get(pair[1].status, 9))
         for cell, state in states[:MOST_ROWS]:
             entry = Record(self._experiment.run(cell["id"])).last_entry

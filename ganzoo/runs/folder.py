@@ -79,7 +79,7 @@ class RunDir:
         """Read the file ``name``; an empty table where there is none or it is unreadable."""
         try:
             content = json.loads((self.path / name).read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -123,7 +123,7 @@ class RunDir:
         """
         path = self.path / LOCK
         # A killed run's children may hold the lock a moment longer.
-        lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1, mode=0o666)
+        lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1)
         try:
             lock.acquire()
         except Timeout:
@@ -151,9 +151,9 @@ def _holder(lock: Path) -> str:
 
 
 def step_of(path: Path) -> int:
-    """Return the number in a sheet's or checkpoint's name: 300 for 'step-000300.png'."""
-    found = "".join(letter for letter in path.stem if letter in "0123456789")
-    return int(found[-18:]) if found else 0
+    """Return the last number in a sheet's or checkpoint's name: 300 for 'mnist2_000300.png'."""
+    found = re.findall(r"[0-9]+", path.stem)
+    return int(found[-1][-18:]) if found else 0
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -52,7 +52,8 @@ def test_a_cell_that_used_up_its_minutes_is_done(run: RunDir) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "null", "3", '"x"', "{", '{"status": []}', '{"step": "many"}', ""]
+    "content",
+    ["[]", "null", "3", '"x"', "{", "[" * 200_000, '{"status": []}', '{"step": "many"}', ""],
 )
 def test_files_with_anything_in_them_are_read_as_far_as_they_make_sense(
     run: RunDir, content: str
