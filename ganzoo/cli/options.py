@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,8 +46,11 @@ class PluginFiles:
             warn(f"failed to load: {names}; see why with: ganzoo plugins")
         return found
 
-    def recipe_of(self, run: RunDir) -> Recipe:
+    def recipe_of(self, run: RunDir, overrides: Sequence[str] = ()) -> Recipe:
         """Return the recipe of a run whose model is used.
+
+        Args:
+            overrides: what is changed for the images alone, as under ``--set``.
 
         Raises:
             GanzooError: if it was made with plugin files that were not named; they are code, and
@@ -62,7 +65,28 @@ class PluginFiles:
                 f"run {short_name(run)} was made with plugin files, which are code and never "
                 f"loaded by themselves; if you trust them, add: {options}"
             )
-        return load(run.recipe, self.load(streams.warn))
+        registry = self.load(streams.warn)
+        recipe = load(run.recipe, registry)
+        return at_sampling(recipe, load(run.recipe, registry, overrides)) if overrides else recipe
+
+
+def at_sampling(trained: Recipe, wanted: Recipe) -> Recipe:
+    """Return ``wanted`` where it differs only in what the generator lets be changed afterwards.
+
+    Raises:
+        GanzooError: naming every other key.
+    """
+    from ganzoo.recipe.model import differences
+
+    free = {f"generator.{name}" for name in trained.generator.at_sampling}
+    fixed = [key for key, _, _ in differences(trained, wanted) if key not in free]
+    if fixed:
+        there = ", ".join(sorted(free)) or "none"
+        raise GanzooError(
+            f"{', '.join(fixed)}: was fixed by training; what generator "
+            f"'{trained.generator.use}' lets be changed when it is sampled: {there}"
+        )
+    return wanted
 
 
 def plugin_options(function: F) -> F:

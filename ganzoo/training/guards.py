@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +72,7 @@ def probe(
         if problems:
             return problems
         seen, wanted = seen_of(players, made["images"]), seen_shape(recipe.view, shape)
+        seen_of(players, batch.images, "real")
         if recipe.view and (problems := wrong_images(recipe.view[-1], seen, len(seen), wanted)):
             return problems
         labels = viewed_labels(recipe.view, batch.labels)
@@ -99,10 +102,11 @@ def players_of(recipe: Recipe, own: Mapping[str, nn.Module]) -> Players:
     )
 
 
-def seen_of(players: Players, images: Tensor) -> Tensor:
-    """Return what is seen of fakes; a view that fails is named."""
+def seen_of(players: Players, images: Tensor, which: Literal["real", "fake"] = "fake") -> Tensor:
+    """Return what is seen of images; a view that fails is named."""
     for view in players.views:
-        images = attempt(view.spec, "changing images", lambda: apply_views([view], images, "fake"))  # noqa: B023
+        apply = partial(apply_views, [view], images, which)
+        images = attempt(view.spec, f"changing {which} images", apply)
     return images
 
 
@@ -260,6 +264,12 @@ def try_out(parts: Assembly, reporter: Reporter) -> None:
         latent = attempt(
             parts.recipe.generator, "latents()", lambda: parts.recipe.generator.latents(drawn)
         )
+        if not isinstance(latent, Tensor) or len(latent) != len(drawn):
+            found = tuple(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
+            raise GanzooError(
+                f"generator {parts.recipe.generator.use!r}: latents() returned {found} for "
+                f"{tuple(drawn.shape)}; it returns one row for each latent"
+            )
         problems = guards.probe(
             parts.recipe,
             parts.generator.network,

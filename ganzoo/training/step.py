@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
+from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import Ramp, at_step, ramps_of, rate
 from ganzoo.plugin.specs import OptimizerSpec
 from ganzoo.plugin.types import Role
@@ -295,7 +297,7 @@ class AdversarialStep:
                 regularizer.spec.constrain(self.discriminator.network)
             for view in players.views:
                 context.own = view.own
-                view.spec.observe(context)
+                attempt(view.spec, "observe()", partial(view.spec.observe, context))
 
     def _watched(self, context: HalfStep) -> dict[str, Tensor]:
         if context.role == "discriminator":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,14 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.options import (
+    PluginFiles,
+    json_option,
+    out_option,
+    plugin_options,
+    run_names,
+    set_option,
+)
 from ganzoo.common.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ MADE = "made"
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@set_option
 @plugin_options
 @out_option
 @json_option
@@ -54,11 +63,15 @@ def sample(
     no_ema: bool,
     file: Path | None,
     device: str,
+    overrides: tuple[str, ...],
     plugin_files: PluginFiles,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Make images with RUN's generator; an exported folder will do."""
+    """Make images with RUN's generator; an exported folder will do.
+
+    --set changes what the generator lets be changed after training: truncation, a code.
+    """
     walk |= gif
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
@@ -71,10 +84,12 @@ def sample(
     from ganzoo.sampling.model import open_model
     from ganzoo.training.machine import choose_device
 
-    recipe = plugin_files.recipe_of(run)
+    recipe = plugin_files.recipe_of(run, overrides)
     model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
     many = count or (33 if walk and not gif else 64)
-    path = file or run.path / MADE / default_name(model, many, seed, label, walk, gif, single)
+    path = file or run.path / MADE / default_name(
+        model, many, seed, label, walk, gif, single, overrides
+    )
     if gif:
         save_walk_film(model, path, many, seed=seed, label=label)
     elif walk:
@@ -95,11 +110,19 @@ def sample(
 
 
 def default_name(
-    model: Model, count: int, seed: int, label: str | None, walk: bool, gif: bool, single: bool
+    model: Model,
+    count: int,
+    seed: int,
+    label: str | None,
+    walk: bool,
+    gif: bool,
+    single: bool,
+    overrides: Sequence[str] = (),
 ) -> str:
     """Return the name of a file that tells what is in it."""
     what = "walk" if walk else "samples"
-    of = "" if label is None else "-" + "".join(c if c.isalnum() else "_" for c in label)
+    asked = [*([] if label is None else [label]), *(each.rpartition(".")[2] for each in overrides)]
+    of = "".join("-" + "".join(c if c.isalnum() else "_" for c in each) for each in asked)
     ema = "" if model.is_average or model.recipe.ema is None else "-noema"
     stem = f"{what}-step{model.step:06d}-seed{seed}{of}{ema}"
     if single:
