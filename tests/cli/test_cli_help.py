@@ -129,3 +129,18 @@ def test_python_m_ganzoo_is_the_command() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, f"ganzoo {__version__}\n")
+
+
+def test_the_list_of_verbs_needs_neither_pydantic_nor_any_plugin() -> None:
+    program = (
+        "import sys\nfrom ganzoo.cli.app import ganzoo\n"
+        "try:\n    ganzoo.main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] in {'pydantic', "
+        "'torch', 'numpy'} or name.startswith('ganzoo_')))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"

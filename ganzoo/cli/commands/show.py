@@ -14,8 +14,6 @@ from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_opti
 from ganzoo.cli.output import paragraphs, show_table
 from ganzoo.cli.summaries import progress, resume_command
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.plugin.describe import documentation, fields, written
-from ganzoo.plugin.kinds import KINDS
 from ganzoo.runs.log import terms
 
 if TYPE_CHECKING:
@@ -64,6 +62,8 @@ def show(
 
 def components(name: str, registry: Registry) -> list[type[Spec]]:
     """Return the components of that name, of every kind or of the one before the slash."""
+    from ganzoo.plugin.kinds import KINDS
+
     kind, slash, use = name.rpartition("/")
     return [
         specs[use]
@@ -75,6 +75,7 @@ def components(name: str, registry: Registry) -> list[type[Spec]]:
 
 def unknown(name: str, registry: Registry) -> GanzooError:
     """Return the error for a name that means nothing."""
+    from ganzoo.plugin.kinds import KINDS
     from ganzoo.recipe.source import shipped
 
     known = {*shipped(), *(use for kind in KINDS for use in registry.specs(kind))}
@@ -86,6 +87,8 @@ def unknown(name: str, registry: Registry) -> GanzooError:
 
 def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) -> None:
     """Print fields, defaults, types and help."""
+    from ganzoo.plugin.describe import documentation, fields
+
     if as_json:
         streams.result([component_facts(spec, registry) for spec in found])
         return
@@ -105,6 +108,8 @@ def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) 
 
 def component_facts(spec: type[Spec], registry: Registry) -> dict[str, Any]:
     """Return what is known of a component."""
+    from ganzoo.plugin.describe import documentation, fields
+
     return {
         "kind": spec.kind,
         "use": spec.use,
@@ -118,6 +123,7 @@ def show_recipe(
     name: str, overrides: tuple[str, ...], plugin_files: PluginFiles, as_json: bool
 ) -> None:
     """Print every key of the finished recipe and where its value was written."""
+    from ganzoo.plugin.describe import written
     from ganzoo.recipe.check import check
     from ganzoo.recipe.source import find_recipe, read
 
