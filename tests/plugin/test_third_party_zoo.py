@@ -13,7 +13,7 @@ from ganzoo.plugin import registry
 from ganzoo.recipe.check import load as load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.runs import checkpoint
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.sampling.export import export
 from ganzoo.sampling.model import Model, open_model
 from ganzoo.session import build, train
@@ -178,7 +178,7 @@ def run_in(
 
 def end_of(run: RunDir) -> dict[str, Tensor]:
     """Return the tensors of the last checkpoint."""
-    tensors, state = checkpoint.read(checkpoint.newest(run.checkpoints)[0])
+    tensors, state = checkpoint.read(checkpoints(run.checkpoints)[0])
     assert state.step == STEPS
     return tensors
 
