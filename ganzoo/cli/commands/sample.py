@@ -30,7 +30,6 @@ MADE = "made"
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo sample last -n 64 --seed 1",
         "ganzoo sample k7qf --walk --gif",
         "ganzoo sample k7qf -n 10000 --single --file fakes",
     ],
@@ -68,10 +67,7 @@ def sample(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Make images with RUN's generator; an exported folder will do.
-
-    --set changes what the generator lets be changed after training: truncation, a code.
-    """
+    """Make images with RUN's generator; an exported folder will do."""
     walk |= gif
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
