@@ -18,7 +18,7 @@ import torch
 from benchmarks.contestants import ganzoo_loop, naive_loop
 from benchmarks.timing import interleaved
 from benchmarks.works import WORKS
-from ganzoo.training.machine import Machine, device_name, prepare
+from ganzoo.training.machine import Machine, device_name, set_up
 
 CONTESTANTS = ("naive", "ganzoo")
 OWN_ENVIRONMENT = {"naive": {}, "ganzoo": {"OMP_WAIT_POLICY": "PASSIVE"}}
@@ -80,7 +80,7 @@ def own_time(name: str, work: str, threads: int, seconds: float) -> float:
             torch.set_num_threads(threads)
         step = naive_loop(WORKS[work], Machine(torch.device("cpu")), workers=0)
     else:
-        step = ganzoo_loop(WORKS[work], prepare("cpu", threads=threads)[0])
+        step = ganzoo_loop(WORKS[work], set_up("cpu", threads=threads)[0])
     times = interleaved({name: step}, rounds=TURNS, seconds=seconds)[name]
     return times.cpu_s if threads == 1 else times.wall_s
 

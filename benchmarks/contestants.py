@@ -16,13 +16,13 @@ from benchmarks.works import Work
 from ganzoo.common.data_root import DataRoot
 from ganzoo.training import loop as train
 from ganzoo.training.machine import Machine
-from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.parts import Parts, assemble
 from ganzoo.training.state import Silent
 
 Step = Callable[[], object]
 
 
-def ganzoo_parts(work: Work, machine: Machine, *overrides: str) -> tuple[Assembly, Any]:
+def ganzoo_parts(work: Work, machine: Machine, *overrides: str) -> tuple[Parts, Any]:
     """Build what ``ganzoo run`` builds."""
     recipe, registry = work.load(*overrides)
     root = DataRoot(Path(), download=False)

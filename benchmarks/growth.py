@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from benchmarks.contestants import ganzoo_loop
 from benchmarks.timing import interleaved
 from benchmarks.works import WORKS
-from ganzoo.training.machine import prepare
+from ganzoo.training.machine import set_up
 
 COUNTS = (1_000, 10_000, 60_000)
 LENGTHS = (100, 1_000, 10_000)
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     asked = parser.parse_args(arguments)
-    machine, _ = prepare(asked.device, threads=asked.threads, precision="fp32")
+    machine, _ = set_up(asked.device, threads=asked.threads, precision="fp32")
     small, tiny = WORKS["small"], WORKS["tiny"]
 
     cuda = machine.device.type == "cuda"

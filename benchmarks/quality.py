@@ -21,10 +21,10 @@ from ganzoo.common.data_root import DataRoot, data_root
 from ganzoo.measure.watch import watch
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.log import MEASURES
 from ganzoo.training import loop as train
-from ganzoo.training.machine import Machine, prepare
+from ganzoo.training.machine import Machine, set_up
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
 
@@ -35,13 +35,13 @@ class Racer:
     def __init__(
         self, recipe: str, machine: Machine, seed: int, folder: Path, *, plainly: bool, every: int
     ) -> None:
-        found = registry.load([])
+        found = registry.load_plugins([])
         fixed = (
             'metric=[{use="frechet"}]', f"measure.every={every}", "samples.every=0",
             "checkpoint.every=0", f"train.seed={seed}", "train.steps=1000000",
         )  # fmt: skip
         parts = assemble(
-            load(source.find_recipe(recipe), found, fixed),
+            load_recipe(source.find_recipe(recipe), found, fixed),
             found,
             DataRoot(data_root()),
             machine,
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args(arguments)
-    machine, _ = prepare(asked.device, threads=asked.threads, precision="fp32")
+    machine, _ = set_up(asked.device, threads=asked.threads, precision="fp32")
     for seed in range(asked.seeds):
         with tempfile.TemporaryDirectory() as folder:
             racers = {

@@ -29,10 +29,10 @@ from benchmarks.works import Work
 from ganzoo.plugin import registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe import source
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.training.feed import Batch
-from ganzoo.training.machine import Machine, device_name, prepare
-from ganzoo.training.parts import Assembly
+from ganzoo.training.machine import Machine, device_name, set_up
+from ganzoo.training.parts import Parts
 from ganzoo.training.step import AdversarialStep
 from ganzoo_dcgan.layers import (
     Convolution,
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one turn")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)
-    machine, _ = prepare(asked.device, threads=asked.threads, precision="fp32")
+    machine, _ = set_up(asked.device, threads=asked.threads, precision="fp32")
     print(f"{device_name(machine.device)}, {machine.threads} thread(s), torch {torch.__version__}")
     is_cpu_time = machine.device.type == "cpu" and machine.threads == 1
     found = {}
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def work_of(name: str) -> Work:
     """Return a shipped recipe as a work: random pixels for images, points as they are."""
-    recipe = load(source.find_recipe(name), registry.load([]), ())
+    recipe = load_recipe(source.find_recipe(name), registry.load_plugins([]), ())
     channels, size = SHAPES.get(recipe.dataset.use, (0, 0))
     batch = min(recipe.train.batch_size, LARGEST_BATCH.get(size, recipe.train.batch_size))
     overrides = (f"train.batch_size={batch}",)
@@ -135,7 +135,7 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
     return turn
 
 
-def make_plain(parts: Assembly) -> None:
+def make_plain(parts: Parts) -> None:
     """Give both sides PyTorch's layers and optimizers, in place; the weights stay what they are."""
     for side in (parts.generator, parts.discriminator):
         _with_plain_layers(side.network)

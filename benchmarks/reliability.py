@@ -50,7 +50,7 @@ def safetensors_write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 CONTESTANTS: dict[str, tuple[Writer, Reader]] = {
-    "ganzoo": (ganzoo_write, checkpoint.read),
+    "ganzoo": (ganzoo_write, checkpoint.read_checkpoint),
     "torch.save to the path": (torch_write, torch_read),
     "safetensors save_file": (safetensors_write, load_file),
 }

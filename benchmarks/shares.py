@@ -21,9 +21,9 @@ from ganzoo.common.data_root import DataRoot, data_root
 from ganzoo.measure.watch import watch
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.training import loop as train
-from ganzoo.training.machine import prepare
+from ganzoo.training.machine import set_up
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
 
@@ -37,10 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="key=value over the recipe")
     asked = parser.parse_args(arguments)
-    machine, _ = prepare(asked.device, threads=asked.threads, precision="auto")
-    found = registry.load([])
+    machine, _ = set_up(asked.device, threads=asked.threads, precision="auto")
+    found = registry.load_plugins([])
     overrides = (f"train.steps={asked.steps}", *asked.set)
-    recipe = load(source.find_recipe(asked.recipe), found, overrides)
+    recipe = load_recipe(source.find_recipe(asked.recipe), found, overrides)
     parts = assemble(recipe, found, DataRoot(data_root()), machine, warn=print)
     spent: Counter[str] = Counter()
     times: Counter[str] = Counter()

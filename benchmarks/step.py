@@ -22,13 +22,13 @@ from benchmarks import layers
 from benchmarks.contestants import bare_loop, ganzoo_loop, ganzoo_parts, naive_loop
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import WORKS, Work
-from ganzoo.training.machine import Machine, device_name, peak_memory_mib, prepare
+from ganzoo.training.machine import Machine, device_name, peak_memory_mib, set_up
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure the works asked for, print tables and write JSON."""
     asked = parse(arguments)
-    machine, _ = prepare(asked.device, threads=asked.threads, precision=asked.precision)
+    machine, _ = set_up(asked.device, threads=asked.threads, precision=asked.precision)
     print(f"{device_name(machine.device)}, {machine.threads} thread(s), {machine.precision}, "
           f"torch {torch.__version__}")  # fmt: skip
     ceiling = layers.gemm_ceiling(machine.device)

@@ -11,7 +11,7 @@ from torch import nn
 
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 
 HERE = Path(__file__).parent
@@ -37,13 +37,13 @@ class Work:
 
     def load(self, *more: str) -> tuple[Recipe, registry.Registry]:
         """Return the recipe without sheets, checkpoints and measures, and its plugins."""
-        found = registry.load([HERE / "random_images.py"])
+        found = registry.load_plugins([HERE / "random_images.py"])
         own = HERE / f"{self.recipe}.toml"
         path = own if own.is_file() else source.find_recipe(self.recipe)
         images = f'dataset={{use="random_images",channels={self.channels},size={self.size}}}'
         fixed = ("train.steps=1000000", "samples.every=0", "checkpoint.every=0", "metric=[]")
         data = (images,) if self.channels else ()
-        return load(path, found, (*data, *fixed, *self.overrides, *more)), found
+        return load_recipe(path, found, (*data, *fixed, *self.overrides, *more)), found
 
 
 def flux(base: int, size: int = 28) -> tuple[nn.Module, nn.Module]:

@@ -65,9 +65,9 @@ def components() -> str:
     """Return every built-in component with its fields."""
     from ganzoo.plugin.describe import documentation, fields
     from ganzoo.plugin.kinds import KINDS
-    from ganzoo.plugin.registry import load
+    from ganzoo.plugin.registry import load_plugins
 
-    registry = load(block=["*"])
+    registry = load_plugins(block=["*"])
     captions = json.loads((DOCS / "images/components/captions.json").read_text())
     parts = []
     for kind in KINDS:

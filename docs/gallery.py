@@ -21,7 +21,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.common.errors import DataError
-from ganzoo.plugin.registry import load
+from ganzoo.plugin.registry import load_plugins
 from ganzoo.report.sheets import save_png
 
 PICTURES = Path(__file__).parent / "images" / "components"
@@ -120,7 +120,7 @@ def main() -> None:
 
 def shown() -> Iterator[str]:
     """Yield the components that a picture says something of."""
-    registry = load(block=["*"])
+    registry = load_plugins(block=["*"])
     for kind in KINDS:
         for use in registry.specs(kind):
             yield f"{kind}/{use}"

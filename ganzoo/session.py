@@ -17,7 +17,7 @@ from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
-from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
@@ -30,7 +30,7 @@ from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 if TYPE_CHECKING:
     from ganzoo.measure.afterwards import Measured
     from ganzoo.sampling.model import Images, Model
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 Files = Sequence[str | Path]
 RUNS = Path("runs")
@@ -53,7 +53,7 @@ def load(
     Raises:
         RecipeError: with every mistake in it.
     """
-    found = plugin_registry.load(_paths(plugins))
+    found = plugin_registry.load_plugins(_paths(plugins))
     return load_recipe(find_recipe(str(recipe)), found, _written(overrides))
 
 
@@ -93,7 +93,7 @@ def run(
         raise TypeError("overrides belong to load() where the recipe is loaded already")
     from ganzoo.training.loop import new_run
 
-    found = plugin_registry.load(_paths(plugins))
+    found = plugin_registry.load_plugins(_paths(plugins))
     if isinstance(recipe, Recipe):
         checked, called = recipe, "recipe"
     else:
@@ -119,7 +119,7 @@ def build(
     progress: Progress = no_progress,
     allow_fallback: bool = True,
     is_tried: bool = True,
-) -> Assembly:
+) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
     Args:
@@ -132,10 +132,10 @@ def build(
         GanzooError: if a part cannot be built or trains nothing.
     """
     from ganzoo.training.guards import try_out
-    from ganzoo.training.machine import prepare
+    from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
 
-    machine, warning = prepare(
+    machine, warning = set_up(
         place.device,
         threads=place.threads,
         workers=place.workers,
@@ -156,7 +156,7 @@ def build(
 
 
 def train(
-    parts: Assembly,
+    parts: Parts,
     run: RunDir,
     registry: Registry,
     reporter: Reporter,
@@ -283,7 +283,7 @@ class Run:
                 f"run '{self.path}' was made with plugin files, which are code and never loaded by "
                 f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"
             )
-        return load_recipe(self.folder.recipe, plugin_registry.load(self.plugins))
+        return load_recipe(self.folder.recipe, plugin_registry.load_plugins(self.plugins))
 
     @cached_property
     def generator(self) -> Model:

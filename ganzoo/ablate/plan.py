@@ -13,7 +13,7 @@ from ganzoo.plugin.table import Table
 from ganzoo.recipe.check import problems_of
 from ganzoo.recipe.model import Count
 from ganzoo.recipe.problems import RecipeError
-from ganzoo.recipe.source import Source, find_recipe, read
+from ganzoo.recipe.source import Source, find_recipe, read_source
 from ganzoo.recipe.toml import parse
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ def read_plan(name: str, registry: Registry) -> Written:
 def _base(source: Source, plan: Plan, path: Path) -> Source:
     for near in (path.parent / plan.base, path.parent / f"{plan.base}.toml"):
         if near.is_file() and not near.samefile(path):
-            return read(near)
+            return read_source(near)
     try:
-        return read(find_recipe(plan.base))
+        return read_source(find_recipe(plan.base))
     except RecipeError:
         raise
     except GanzooError as error:

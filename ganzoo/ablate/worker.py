@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
 from ganzoo.common.errors import GanzooError
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import OUT_OF_TIME, Record
 from ganzoo.training.place import Place
@@ -24,7 +24,7 @@ from ganzoo.training.state import Silent
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 PROBE_SECONDS = 2.0
 PROBE_STEPS = 20
@@ -84,7 +84,7 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry = _registry(task.setup.plugins, task.setup.block)
-        parts = _built(load(run.recipe, registry), task, registry)
+        parts = _built(load_recipe(run.recipe, registry), task, registry)
     except Exception as error:
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")
@@ -111,7 +111,7 @@ def _probe(task: Task) -> Answer:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
         path.write_text(task.frozen)
-        recipe = load(path, registry)
+        recipe = load_recipe(path, registry)
     begun = time.monotonic()
     parts = _built(recipe, task, registry, is_tried=True)
     _check_scores(parts, task, registry)
@@ -126,7 +126,7 @@ def _probe(task: Task) -> Answer:
     return Answer(seconds_per_step=seconds, seconds_to_build=built, steps=parts.steps)
 
 
-def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
+def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
     """Raise GanzooError where a score that will be compared cannot be taken."""
     from ganzoo.measure.watch import watch
 
@@ -137,7 +137,7 @@ def _check_scores(parts: Assembly, task: Task, registry: Registry) -> None:
         raise GanzooError("\n".join(lines))
 
 
-def _built(recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False) -> Assembly:
+def _built(recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False) -> Parts:
     """Build the parts. An ablation never trains on another data set than it names."""
     place = replace(task.setup.place, device=task.device or task.setup.place.device)
     return session.build(recipe, registry, place, Silent(), allow_fallback=False, is_tried=is_tried)
@@ -147,7 +147,7 @@ def _built(recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = F
 def _registry(plugins: tuple[str, ...], block: tuple[str, ...]) -> Any:
     from ganzoo.plugin import registry
 
-    return registry.load([Path(file) for file in plugins], block)
+    return registry.load_plugins([Path(file) for file in plugins], block)
 
 
 SPENT = "minutes.json"

@@ -50,7 +50,7 @@ def ending(body: Callable[[], int | None], is_debugging: Callable[[], bool]) -> 
     0 done; 1 a bug in ganzoo; 2 the user's input; 3 training failed; 4 the machine; 128 + n after
     signal n.
     """
-    streams.prepare()
+    streams.open_streams()
     code = _called(body, is_debugging)
     # Else Python tries again on the way out, fails again, and exits with 120.
     streams.Steady(sys.stdout).flush()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
     from ganzoo.runs.folder import RunDir
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Launch:
     track: tuple[str, ...] = ()
     """Trackers that were asked for."""
 
-    def build(self, recipe: Recipe) -> Assembly:
+    def build(self, recipe: Recipe) -> Parts:
         """Build all parts on the device and try one step of each on copies.
 
         Raises:
@@ -50,7 +50,7 @@ class Launch:
             progress=display.transfers,
         )
 
-    def train(self, parts: Assembly, run: RunDir, *, resume: bool) -> int:
+    def train(self, parts: Parts, run: RunDir, *, resume: bool) -> int:
         """Train in the folder ``run``, print the result and return the exit code."""
         from ganzoo import session
 
@@ -96,7 +96,7 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
     return launch.train(built, run, resume=True)
 
 
-def refuse_other_data(run: RunDir, parts: Assembly) -> None:
+def refuse_other_data(run: RunDir, parts: Parts) -> None:
     """Raise GanzooError where the data is not that which the run began with."""
     was = Record(run).data
     if not was or was.get("fingerprint") == parts.data.fingerprint:
@@ -109,7 +109,7 @@ def refuse_other_data(run: RunDir, parts: Assembly) -> None:
     )
 
 
-def extend(run: RunDir, parts: Assembly, made: int, display: Display) -> None:
+def extend(run: RunDir, parts: Parts, made: int, display: Display) -> None:
     """Make the run longer: its frozen recipe becomes the new one.
 
     Raises:

@@ -16,13 +16,13 @@ from ganzoo.training.half_step import apply_views
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 COUNT = 16
 """Images that are sent through; batch norm and packs want more than one."""
 
 
-def show_networks(parts: Assembly, *, as_json: bool) -> None:
+def show_networks(parts: Parts, *, as_json: bool) -> None:
     """Print both networks with output shapes and parameters."""
     tables = layers_of(parts)
     facts = parts.facts()
@@ -47,7 +47,7 @@ def show_networks(parts: Assembly, *, as_json: bool) -> None:
     )
 
 
-def layers_of(parts: Assembly) -> dict[str, list[dict[str, Any]]]:
+def layers_of(parts: Parts) -> dict[str, list[dict[str, Any]]]:
     """Return the layers of both networks in the order in which they are called."""
     recipe = parts.recipe
     batch = parts.feed(0)

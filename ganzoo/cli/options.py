@@ -36,7 +36,7 @@ class PluginFiles:
         """Load them; what is wrong with one that nobody named is told to ``warn``."""
         from ganzoo.plugin import registry
 
-        found = registry.load(self.plugin, self.block)
+        found = registry.load_plugins(self.plugin, self.block)
         if warn is None:
             return found
         for text in found.warnings:
@@ -56,7 +56,7 @@ class PluginFiles:
             GanzooError: if it was made with plugin files that were not named; they are code, and
                 nothing in a run folder is executed by itself.
         """
-        from ganzoo.recipe.check import load
+        from ganzoo.recipe.check import load_recipe
         from ganzoo.runs.plugin_files import missing_plugin_files
 
         if missing := missing_plugin_files(run, self.plugin):
@@ -66,8 +66,12 @@ class PluginFiles:
                 f"loaded by themselves; if you trust them, add: {options}"
             )
         registry = self.load(streams.warn)
-        recipe = load(run.recipe, registry)
-        return at_sampling(recipe, load(run.recipe, registry, overrides)) if overrides else recipe
+        recipe = load_recipe(run.recipe, registry)
+        return (
+            at_sampling(recipe, load_recipe(run.recipe, registry, overrides))
+            if overrides
+            else recipe
+        )
 
 
 def at_sampling(trained: Recipe, wanted: Recipe) -> Recipe:

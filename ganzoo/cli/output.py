@@ -32,7 +32,7 @@ UNLIMITED = 10_000
 """Width where there is no terminal: a pipe gets every line whole."""
 
 
-def prepare() -> None:
+def open_streams() -> None:
     """Make the standard streams usable: open, and able to write any character."""
     for number in (0, 1, 2):
         try:

@@ -14,7 +14,7 @@ from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.reference import Bench
-from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
+from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for
 from ganzoo.measure.watch import watch
 from ganzoo.plugin.registry import Registry
@@ -25,7 +25,7 @@ from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.feed import pick, shape_of
 from ganzoo.training.labels import first_labels
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 from ganzoo.training.randomness import observing
 
 USUAL = ("frechet", "kernel", "neighbourhoods", "class_histogram")
@@ -57,7 +57,7 @@ def usual(registry: Registry) -> list[MetricSpec]:
 
 
 def measure_run(
-    run: RunDir, parts: Assembly, registry: Registry, warn: Callable[[str], None]
+    run: RunDir, parts: Parts, registry: Registry, warn: Callable[[str], None]
 ) -> Measured:
     """Measure a run at its newest checkpoint.
 
@@ -119,7 +119,7 @@ def measure_images(
     with observing():
         network = network_for(measure, dataset, train, image, registry, root)
         bench = Bench(measure, image, train, _test(dataset, root), network)
-        usable, reasons = able(metrics, bench)
+        usable, reasons = measurable(metrics, bench)
         scorer = Scorer(bench, usable, ema=False)
         numbers = torch.arange(len(images))
         scores = scorer.score((pick(images, part), None) for part in torch.split(numbers, BATCH))
@@ -143,7 +143,7 @@ def write_result(run: RunDir, measured: Measured) -> bool:
     return True
 
 
-def _first(parts: Assembly) -> Tensor:
+def _first(parts: Parts) -> Tensor:
     recipe = parts.recipe
     with observing(parts.best_generator):
         made = fakes(

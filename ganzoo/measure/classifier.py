@@ -73,14 +73,14 @@ def classifier(spec: DatasetSpec, train: ImageData, root: DataRoot) -> FeatureNe
         raise AssertionError("stacked images are read by their judge's classifier; see stacked()")
     path = path_of(root.path, spec.use, train.fingerprint)
     if path.is_file():
-        return read(path)
+        return read_classifier(path)
     if len(train) > QUICK:
         raise NotPrepared(
             f"measures need the classifier of data set {spec.use!r}, which is not in "
             f"'{path.parent}'; train it once, a few minutes on a CPU: "
             f"ganzoo measure prepare {spec.use}"
         )
-    return prepare(spec, root)
+    return train_classifier(spec, root)
 
 
 def stacked(single: FeatureNetwork, channels: int) -> FeatureNetwork:
@@ -94,7 +94,7 @@ def stacked(single: FeatureNetwork, channels: int) -> FeatureNetwork:
     )
 
 
-def prepare(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
+def train_classifier(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
     """Train the classifier of a data set and write it, with its accuracy, into the data folder.
 
     Always on the CPU with one thread, whatever the machine has: the same weights every time.
@@ -131,10 +131,10 @@ def prepare(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
     )
     path = path_of(root.path, spec.use, train.fingerprint)
     write_weights(path, network, {"ganzoo": "feature network", "card": card.model_dump_json()})
-    return read(path)
+    return read_classifier(path)
 
 
-def read(path: Path) -> FeatureNetwork:
+def read_classifier(path: Path) -> FeatureNetwork:
     """Read a classifier; its weights must be the ones its card names.
 
     Raises:

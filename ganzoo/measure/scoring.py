@@ -120,7 +120,9 @@ def check_names(metrics: Sequence[MetricSpec]) -> None:
             owner[full] = spec
 
 
-def able(metrics: Sequence[MetricSpec], bench: Bench) -> tuple[list[MetricSpec], dict[str, str]]:
+def measurable(
+    metrics: Sequence[MetricSpec], bench: Bench
+) -> tuple[list[MetricSpec], dict[str, str]]:
     """Return the metrics that can be taken on this bench, and why the others cannot, by score."""
     if min(bench.n_real, bench.n_fake) < 2:
         few = (

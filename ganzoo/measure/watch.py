@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo.common.errors import CheckpointError, DataError, GanzooError
 from ganzoo.measure.classifier import NotPrepared
 from ganzoo.measure.reference import Bench
-from ganzoo.measure.scoring import Scorer, able, check_names, fakes, named
+from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec
@@ -24,7 +24,7 @@ from ganzoo.training.precision import named as named_outputs
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Watch:
         best: the best value and its step, by score; kept apart from the last everywhere.
     """
 
-    parts: Assembly
+    parts: Parts
     scorer: Scorer | None
     unmeasured: dict[str, str]
     last: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -120,7 +120,7 @@ def _entries(found: Any) -> dict[str, dict[str, float]]:
 
 
 def watch(
-    parts: Assembly, registry: Registry, warn: Callable[[str], None], *, postpone: bool = True
+    parts: Parts, registry: Registry, warn: Callable[[str], None], *, postpone: bool = True
 ) -> Watch:
     """Prepare the measures of a run before its first step.
 
@@ -145,7 +145,7 @@ def watch(
             raise
         warn(f"not measured: {error}\nthen measure this run afterwards: ganzoo measure last")
         return Watch(parts, None, dict.fromkeys(everything, str(error)))
-    usable, reasons = able(recipe.metric, bench)
+    usable, reasons = measurable(recipe.metric, bench)
     for name, reason in reasons.items():
         warn(f"not measured: '{name}': {reason}")
     if not postpone and not usable:
@@ -154,7 +154,7 @@ def watch(
     return Watch(parts, scorer, reasons)
 
 
-def bench_of(parts: Assembly, registry: Registry) -> Bench:
+def bench_of(parts: Parts, registry: Registry) -> Bench:
     """Return what the run's fakes are held against."""
     recipe, device = parts.recipe, parts.machine.device
     network = network_for(
@@ -179,7 +179,7 @@ def bench_of(parts: Assembly, registry: Registry) -> Bench:
     )
 
 
-def test_images(dataset: DatasetSpec, parts: Assembly) -> ImageData | None:
+def test_images(dataset: DatasetSpec, parts: Parts) -> ImageData | None:
     """Return the data set's test images, or None where it has none.
 
     Raises:

@@ -18,7 +18,7 @@ from ganzoo.plugin.limits import seconds_allowed
 from ganzoo.plugin.loader import Loader, Plugin, new_manager
 from ganzoo.plugin.specs import Spec
 
-__all__ = ["Broken", "Plugin", "Registry", "load"]
+__all__ = ["Broken", "Plugin", "Registry", "load_plugins"]
 
 BLOCK_VARIABLE = "GANZOO_BLOCK"
 """Environment variable with names to block, separated by commas."""
@@ -28,7 +28,7 @@ NOT_INSTALLED = (
 )
 
 
-def load(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
+def load_plugins(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
     """Load every installed plugin that is not blocked, then the user's files.
 
     ganzoo's own plugins come first, so that nobody can take their names; then the other entry

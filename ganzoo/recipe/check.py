@@ -20,7 +20,7 @@ from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
 from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
-from ganzoo.recipe.source import Source, read
+from ganzoo.recipe.source import Source, read_source
 from ganzoo.recipe.toml import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ Found = tuple[Keys, ErrorDetails | str]
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-def load(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
-    return check(read(path, overrides), registry)
+    return check(read_source(path, overrides), registry)
 
 
 def check(source: Source, registry: Registry) -> Recipe:

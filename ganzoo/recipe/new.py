@@ -9,7 +9,7 @@ from pathlib import Path
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.plugin.registry import Registry
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.source import find_recipe, shipped
 
 BASE = "dcgan_mnist"
@@ -43,7 +43,7 @@ def write(name: str, below: str, chosen: Mapping[str, str], out: Path, registry:
     text = composed(source, chosen) if chosen else copied(source)
     publish(path, text)
     try:
-        load(path, registry)
+        load_recipe(path, registry)
     except GanzooError:
         path.unlink()
         raise

@@ -14,7 +14,7 @@ from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import Problem, RecipeError
 from ganzoo.recipe.toml import parse
 
-__all__ = ["Keys", "Origin", "Source", "find_recipe", "read", "shipped"]
+__all__ = ["Keys", "Origin", "Source", "find_recipe", "read_source", "shipped"]
 
 MAX_EXTENDS = 8
 
@@ -48,7 +48,7 @@ class Source:
         return Problem(at.file, at.line, ".".join(map(str, keys)), message, at.text)
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Source:
+def read_source(path: Path, overrides: Sequence[str] = ()) -> Source:
     """Read a recipe with all it extends, and lay ``key=value`` overrides over it.
 
     A table that names another ``use`` than the one below it replaces it whole, and so does every

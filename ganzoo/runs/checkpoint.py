@@ -83,7 +83,7 @@ def canonical(content: bytes) -> bytes:
     return struct.pack("<Q", len(header)) + header + content[8 + length :]
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], State]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """Read a checkpoint back.
 
     Raises:
@@ -162,7 +162,7 @@ def newest_readable(folder: Path, why_not: str) -> tuple[dict[str, Tensor], Stat
     reasons = []
     for path in checkpoints(folder):
         try:
-            return read(path)
+            return read_checkpoint(path)
         except CheckpointError as error:
             reasons.append(str(error))
     raise CheckpointError("\n".join([why_not, *reasons]))

@@ -34,7 +34,7 @@ def cases(target: Target, options: Mapping[str, Any]) -> list[Case]:
     if isinstance(target, Spec | type):
         return _of_component(target, options)
     is_file = isinstance(target, Path) or target.endswith(".py")
-    found = registries.load([Path(target)] if is_file else [])
+    found = registries.load_plugins([Path(target)] if is_file else [])
     return of_names(found, target, options)
 
 

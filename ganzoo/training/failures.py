@@ -10,7 +10,7 @@ import torch
 
 from ganzoo.common.errors import GanzooError, TrainingError
 from ganzoo.runs.folder import checkpoints
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 from ganzoo.training.state import TrainingState
 
 
@@ -56,7 +56,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return "can't allocate memory" in str(error) or "DefaultCPUAllocator" in str(error)
 
 
-def out_of_memory(parts: Assembly) -> str:
+def out_of_memory(parts: Parts) -> str:
     """Return the one line for a run that does not fit."""
     size = parts.recipe.train.batch_size
     return (

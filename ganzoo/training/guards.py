@@ -31,7 +31,7 @@ from ganzoo.training.half_step import (
     terms_of,
     viewed_labels,
 )
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 from ganzoo.training.state import Reporter
@@ -246,7 +246,7 @@ PROBE_STEPS = 1000
 """Length of the run that a trial pretends to be in."""
 
 
-def try_out(parts: Assembly, reporter: Reporter) -> None:
+def try_out(parts: Parts, reporter: Reporter) -> None:
     """Run the first-step guards.
 
     Raises:

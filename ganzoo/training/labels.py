@@ -12,10 +12,10 @@ from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin.types import ImageData
 
 if TYPE_CHECKING:
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 
-def sheet_labels(parts: Assembly) -> Tensor | None:
+def sheet_labels(parts: Parts) -> Tensor | None:
     """Return the labels of a sheet, ``[rows · columns]`` on the device; None where none are taken.
 
     Raises:

@@ -32,7 +32,7 @@ from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
 from ganzoo.training.labels import sheet_labels
 from ganzoo.training.machine import environment
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import observing
 from ganzoo.training.signals import Stop, stopping
@@ -101,7 +101,7 @@ class Training(TrainingState):
         self.reporter.stepped(self)
 
     def _log(self, scores: dict[str, float]) -> None:
-        window = read(self.window)
+        window = read_terms(self.window)
         for offset, numbers in enumerate(window, self.step - len(window) + 1):
             self.health.watch_terms(offset, numbers)
         self.last = means(window)
@@ -197,21 +197,21 @@ class Training(TrainingState):
         }
 
 
-def places(parts: Assembly) -> int:
+def sheet_size(parts: Parts) -> int:
     """Return how many images a sheet shows."""
     return parts.recipe.samples.rows * parts.recipe.samples.columns
 
 
-def picture(parts: Assembly, images: Tensor | None) -> Image:
+def picture(parts: Parts, images: Tensor | None) -> Image:
     """Return a sheet of fakes, or of real images without any; points are drawn in their plane."""
     if is_points(parts.shape):
         return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
     if images is None:
-        images = real_images(parts.data, parts.shape, places(parts))
+        images = real_images(parts.data, parts.shape, sheet_size(parts))
     return sheet(images, parts.shape, parts.recipe.samples.columns)
 
 
-def read(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+def read_terms(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
     """Return the terms of some steps as numbers; the device is waited for once."""
     found = [value for terms in window for value in terms.values()]
     numbers = iter(torch.stack([value.double() for value in found]).tolist() if found else [])
@@ -232,7 +232,7 @@ def means(window: list[dict[str, float]]) -> dict[str, float]:
 
 
 def start(
-    parts: Assembly,
+    parts: Parts,
     registry: Registry,
     run: RunDir,
     reporter: Reporter,
@@ -271,7 +271,7 @@ def start(
 
 
 def at_the_start(
-    parts: Assembly,
+    parts: Parts,
     registry: Registry,
     run: RunDir,
     reporter: Reporter,
@@ -286,13 +286,13 @@ def at_the_start(
         run,
         reporter,
         Health(diversity(real), reporter.warn, contrast(real)),
-        parts.noise.fixed_latents(parts.recipe.latent, places(parts)),
+        parts.noise.fixed_latents(parts.recipe.latent, sheet_size(parts)),
         measured(),
         Aside(CudaCopier(device) if device.type == "cuda" else None),
     )
 
 
-def new_run(parts: Assembly, out: Path, name: str) -> RunDir:
+def new_run(parts: Parts, out: Path, name: str) -> RunDir:
     """Make the run's folder and put the frozen recipe into it."""
     run = rundir.create(out, name)
     publish(run.recipe, freeze(parts.recipe))

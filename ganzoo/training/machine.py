@@ -76,7 +76,7 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
     return device, ""
 
 
-def prepare(
+def set_up(
     wanted: str = "auto",
     *,
     threads: int = 0,

@@ -28,7 +28,7 @@ from ganzoo.training.machine import Machine
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
 from ganzoo.training.step import AdversarialStep, Ramps, Side
-from ganzoo.training.threads import TRIED, suited
+from ganzoo.training.threads import TRIED, with_suited_threads
 
 
 class TrainingStep(Protocol):
@@ -42,7 +42,7 @@ class TrainingStep(Protocol):
 
 
 @dataclass
-class Assembly:
+class Parts:
     """All parts of a run, built and on the device."""
 
     recipe: Recipe
@@ -131,7 +131,7 @@ def assemble(
     *,
     warn: Callable[[str], None],
     allow_fallback: bool = True,
-) -> Assembly:
+) -> Parts:
     """Build everything that ``recipe`` names.
 
     Raises:
@@ -153,7 +153,7 @@ def assemble(
     discriminator = _network(
         seed, "discriminator", lambda: recipe.discriminator.build(seen), recipe, device
     )
-    machine = suited(
+    machine = with_suited_threads(
         machine,
         recipe.train.batch_size,
         (generator, _example(recipe.generator, torch.zeros(TRIED, recipe.latent.size))),
@@ -198,7 +198,7 @@ def assemble(
         own=own,
         steps=steps,
     )
-    return Assembly(
+    return Parts(
         recipe,
         machine,
         data,

@@ -90,7 +90,7 @@ def restore(training: TrainingState) -> bool:
     reasons = []
     for path in found:
         try:
-            tensors, state = checkpoint.read(path)
+            tensors, state = checkpoint.read_checkpoint(path)
         except DamagedError as error:
             reasons.append(str(error))
             training.reporter.warn(f"{error}; it is set aside")

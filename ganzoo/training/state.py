@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ganzoo.runs.folder import RunDir
     from ganzoo.training.background import Aside
     from ganzoo.training.health import Health
-    from ganzoo.training.parts import Assembly
+    from ganzoo.training.parts import Parts
 
 
 @dataclass
 class TrainingState:
     """What a run consists of, and how far it has come."""
 
-    parts: Assembly
+    parts: Parts
     registry: Registry
     run: RunDir
     reporter: Reporter

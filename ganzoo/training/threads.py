@@ -23,7 +23,7 @@ TRIED = 2
 COUNTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def suited(
+def with_suited_threads(
     machine: Machine, batch_size: int, *calls: tuple[nn.Module, tuple[Tensor, ...]]
 ) -> Machine:
     """Return the machine with as many threads as the networks are worth, and set torch to them.

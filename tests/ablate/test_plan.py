@@ -11,7 +11,7 @@ from ganzoo.ablate.experiment import claimed, create
 from ganzoo.ablate.grid import Grid, expand
 from ganzoo.ablate.plan import find_ablation, read_plan, shipped_ablations
 from ganzoo.common.errors import GanzooError, MachineError
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.problems import RecipeError
 
 PLAN = """\
@@ -57,7 +57,7 @@ def test_a_cells_recipe_is_the_base_with_changes_budget_and_seed(tmp_path: Path)
     found = grid(tmp_path, PLAN)
 
     frozen = written(tmp_path, found.cells[3].frozen, "cell.toml")
-    recipe = load(frozen, REGISTRY)
+    recipe = load_recipe(frozen, REGISTRY)
 
     assert (recipe.train.steps, recipe.train.epochs, recipe.train.seed) == (5, None, 1)
     assert recipe.generator.width == 16  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def test_a_shipped_ablation_checks_and_says_how_to_run_it_in_full(name: str) -> 
     from ganzoo.plugin import registry
 
     path = shipped_ablations()[name]
-    loaded = registry.load()
+    loaded = registry.load_plugins()
     found = expand(read_plan(name, loaded), loaded)
 
     assert len(found.plan.seeds) >= 5

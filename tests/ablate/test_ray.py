@@ -61,7 +61,7 @@ def conducted(folder: Path, file: Path, cluster: Any, told: Told, stop: Stop) ->
     """Run an experiment on the cluster; return its folder, tables written."""
     from ganzoo.ablate.on_ray import OnRay
 
-    loaded = registry.load()
+    loaded = registry.load_plugins()
     grid = expand(read_plan(str(file), loaded), loaded)
     made = experiment.create(folder, grid, ["ganzoo", "ablate", str(file)], "")
     engine = OnRay(cluster.address, None)

@@ -10,8 +10,8 @@ from ganzoo.api import DataRoot, GanzooError, ImageShape
 from ganzoo.measure.features import points
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer
-from ganzoo.plugin.registry import load as load_registry
-from ganzoo.recipe.check import load
+from ganzoo.plugin.registry import load_plugins as load_registry
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Measure
 from ganzoo.report.points import SIDE, scatter
 from ganzoo.session import train
@@ -119,7 +119,7 @@ def by_hand(steps: int, rate: float, gamma: float) -> list[float]:
 def test_the_dirac_gan_goes_home_only_with_a_gradient_penalty(tmp_path: Path, gamma: float) -> None:
     regularizer = f'[{{use="r1", weight={gamma}}}]' if gamma else "[]"
     overrides = [f"regularizer={regularizer}", "train.steps=200", "samples.every=0"]
-    recipe = load(RECIPES / "toy_dirac.toml", REGISTRY, overrides)
+    recipe = load_recipe(RECIPES / "toy_dirac.toml", REGISTRY, overrides)
     parts = assemble(recipe, REGISTRY, NOWHERE, Machine(torch.device("cpu")), warn=print)
     run = new_run(parts, tmp_path, "dirac")
 

@@ -15,7 +15,7 @@ from ganzoo.plugin import registry
 from ganzoo.plugin.specs import RegularizerSpec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe import model as recipes
-from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.problems import RecipeError
 from ganzoo.training.feed import Batch
 from ganzoo.training.guards import players_of
@@ -26,7 +26,7 @@ from ganzoo_regularizers.zero_centered import R1, R2
 from ganzoo_views import DiffAugment, Flip, Pack
 from ganzoo_views.augmentations import color, cutout, translation
 
-REGISTRY = registry.load(block={"*"})
+REGISTRY = registry.load_plugins(block={"*"})
 SMALL = small(loss="wasserstein")
 
 
@@ -342,11 +342,11 @@ def test_a_run_with_a_view_trains_and_is_resumed_bit_for_bit(tmp_path: Path, vie
 def built(recipe: recipes.Recipe) -> Any:
     from ganzoo.common.data_root import DataRoot
     from ganzoo.training.guards import try_out
-    from ganzoo.training.machine import prepare
+    from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
     from ganzoo.training.state import Silent
 
-    machine, _ = prepare("cpu")
+    machine, _ = set_up("cpu")
     root = DataRoot(Path("/nonexistent"), download=False)
     parts = assemble(recipe, REGISTRY, root, machine, warn=print)
     try_out(parts, Silent())

@@ -19,7 +19,7 @@ import pytest
 from ganzoo.cli import output as streams
 from ganzoo.cli import summaries as screens
 from ganzoo.cli import summaries as wording
-from ganzoo.cli.output import Steady, prepare
+from ganzoo.cli.output import Steady, open_streams
 from ganzoo.cli.progress import REDRAW_S, Display
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import terms
@@ -315,7 +315,7 @@ def test_a_stream_whose_reader_left_swallows_the_rest() -> None:
 def test_characters_that_the_encoding_lacks_become_plain_ones(tmp_path: Path) -> None:
     path = tmp_path / "ascii"
 
-    prepare()
+    open_streams()
     path.write_text("1×28×28 … α", encoding="ascii", errors="ganzoo")
 
     assert path.read_text() == "1x28x28 ... ?"

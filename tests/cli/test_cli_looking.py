@@ -79,10 +79,10 @@ def test_a_broken_plugin_is_named_with_its_reason(
 
     from ganzoo.plugin import registry
 
-    real = registry.load
+    real = registry.load_plugins
     broken = registry.Broken("hinge2", "ganzoo-hinge 0.2", "ImportError: no\x1b[2J module", "x")
     monkeypatch.setattr(
-        registry, "load", lambda files, block: replace(real(files, block), broken=(broken,))
+        registry, "load_plugins", lambda files, block: replace(real(files, block), broken=(broken,))
     )
 
     text = call("plugins").stdout

@@ -13,7 +13,7 @@ from plugin_shelf import Shelf
 
 from ganzoo import testing
 from ganzoo.cli.app import ALIASES, VERBS, ganzoo
-from ganzoo.plugin.registry import load
+from ganzoo.plugin.registry import load_plugins
 from ganzoo.plugin.verbs import BUILT_IN, written
 
 HOOK = """
@@ -178,7 +178,7 @@ def test_a_broken_plugin_with_verbs_never_breaks_help(
     assert told.exit_code == 0
     assert "Plugin" not in told.stdout
     assert "Train RECIPE" in told.stdout
-    assert [broken.name for broken in load().broken] == ["lost", "wrecked"]
+    assert [broken.name for broken in load_plugins().broken] == ["lost", "wrecked"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_hook_that_gives_no_verbs_sets_its_plugin_aside(
     shelf.put("odd.py", hook(verbs))
     shelf.register("ganzoo-odd", [("odd", "odd")])
 
-    (broken,) = load(block={"ganzoo-torch"}).broken
+    (broken,) = load_plugins(block={"ganzoo-torch"}).broken
 
     assert said in broken.error
 
@@ -213,7 +213,7 @@ def test_verbs_that_cannot_be_read_are_refused_on_loading(shelf: Shelf) -> None:
     shelf.put("computed.py", HOOK.format(above=f"VERBS = {WAVE!r}", body="return VERBS"))
     shelf.register("ganzoo-computed", [("computed", "computed")])
 
-    (broken,) = load(block={"ganzoo-torch"}).broken
+    (broken,) = load_plugins(block={"ganzoo-torch"}).broken
 
     assert "return a dict that is written out" in broken.error
 
@@ -225,7 +225,7 @@ def test_of_two_plugins_with_a_verb_help_and_registry_take_the_same(
         shelf.put(f"{name}.py", hook({"wave": ("waving_command:wave", f"Of {name}.")}))
         shelf.register(f"ganzoo-{name}", [(name, name)])
 
-    found = load(block={"ganzoo-torch"})
+    found = load_plugins(block={"ganzoo-torch"})
 
     assert [plugin.name for plugin in found.plugins] == ["alpha"]
     assert "verb 'wave' of ganzoo-beta 0.3 is already added by ganzoo-alpha" in str(found.broken[0])

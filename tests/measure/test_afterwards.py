@@ -15,7 +15,7 @@ from ganzoo.cli.app import ganzoo as command
 from ganzoo.common.data_root import DataRoot
 from ganzoo.measure import classifier as prepare
 from ganzoo.measure.reference import Bench
-from ganzoo.measure.scoring import able
+from ganzoo.measure.scoring import measurable
 from ganzoo.recipe.model import Measure
 from ganzoo_datasets import Digits
 from ganzoo_metrics.frechet import Frechet
@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LEAST_SEEN", 1280)
         patch.setattr(prepare, "PASSES", 0)
-        prepare.prepare(Digits(), root)
+        prepare.train_classifier(Digits(), root)
     return root.path
 
 
@@ -120,7 +120,7 @@ def test_a_data_set_too_small_for_two_and_two_leaves_every_metric_out(
     network: Any = SimpleNamespace(num_classes=0, name="none")
     bench = Bench(Measure(), ImageShape(1, 8, 8), data, None, network)
 
-    usable, reasons = able([Frechet(), Kernel(), Neighbourhoods()], bench)
+    usable, reasons = measurable([Frechet(), Kernel(), Neighbourhoods()], bench)
 
     assert len(usable) == (3 if can else 0)
     if not can:

@@ -11,7 +11,7 @@ from ganzoo.measure import classifier as prepare
 from ganzoo.measure.features import points, random_network
 from ganzoo.measure.networks import Classifier, Stacked
 from ganzoo.measure.select import network_for
-from ganzoo.plugin.registry import load
+from ganzoo.plugin.registry import load_plugins
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo_datasets import Digits, Mnist
@@ -93,10 +93,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_classifier_comes_out_twice_and_leaves_no_trace(tmp_path: Path) -> None:
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     roots = [DataRoot(tmp_path / name, download=False) for name in ("a", "b")]
-    first = prepare.prepare(Digits(), roots[0])
+    first = prepare.train_classifier(Digits(), roots[0])
     torch.rand(3)
     torch.set_rng_state(before)
-    second = prepare.prepare(Digits(), roots[1])
+    second = prepare.train_classifier(Digits(), roots[1])
 
     assert first.sha256 == second.sha256
     files = [next((root.path / "measure").iterdir()) for root in roots]
@@ -109,10 +109,10 @@ def test_the_same_classifier_comes_out_twice_and_leaves_no_trace(tmp_path: Path)
 def test_digits_are_ready_unasked_and_kept(root: DataRoot) -> None:
     data = Digits().build(root)
 
-    first = network_for(Measure(), Digits(), data, GREY, load(), root)
+    first = network_for(Measure(), Digits(), data, GREY, load_plugins(), root)
     (path,) = (root.path / "measure").iterdir()
     written = path.stat().st_mtime_ns
-    second = network_for(Measure(), Digits(), data, GREY, load(), root)
+    second = network_for(Measure(), Digits(), data, GREY, load_plugins(), root)
 
     assert first.name == "digits-classifier"
     assert first.accuracy is not None
@@ -125,17 +125,17 @@ def test_digits_are_ready_unasked_and_kept(root: DataRoot) -> None:
 @pytest.mark.usefixtures("short")
 def test_a_file_with_one_changed_bit_is_refused(tmp_path: Path) -> None:
     root = DataRoot(tmp_path, download=False)
-    prepare.prepare(Digits(), root)
+    prepare.train_classifier(Digits(), root)
     (path,) = (tmp_path / "measure").iterdir()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
     with pytest.raises(GanzooError, match="damaged: SHA-256"):
-        prepare.read(path)
+        prepare.read_classifier(path)
     path.write_bytes(b"rubbish")
     with pytest.raises(GanzooError, match="no feature network"):
-        prepare.read(path)
+        prepare.read_classifier(path)
 
 
 def many(labels: torch.Tensor | None, classes: tuple[str, ...] = ()) -> ImageData:
@@ -146,22 +146,29 @@ def test_a_large_data_set_is_never_prepared_unasked(tmp_path: Path) -> None:
     data = many(torch.zeros(6000, dtype=torch.int64), tuple("0123456789"))
 
     with pytest.raises(prepare.NotPrepared, match="ganzoo measure prepare mnist"):
-        network_for(Measure(), Mnist(), data, GREY, load(), DataRoot(tmp_path, download=False))
+        network_for(
+            Measure(), Mnist(), data, GREY, load_plugins(), DataRoot(tmp_path, download=False)
+        )
 
 
 def test_data_without_labels_is_seen_by_the_random_network(tmp_path: Path) -> None:
     root = DataRoot(tmp_path, download=False)
 
-    assert network_for(Measure(), Mnist(), many(None), GREY, load(), root).name == "random-conv"
+    assert (
+        network_for(Measure(), Mnist(), many(None), GREY, load_plugins(), root).name
+        == "random-conv"
+    )
     with pytest.raises(GanzooError, match="has no labels"):
-        network_for(Measure(network="classifier"), Mnist(), many(None), GREY, load(), root)
+        network_for(Measure(network="classifier"), Mnist(), many(None), GREY, load_plugins(), root)
 
 
 def test_the_recipe_may_ask_for_the_random_network(tmp_path: Path) -> None:
     data = many(torch.zeros(6000, dtype=torch.int64), tuple("0123456789"))
     measure = Measure(network="random")
 
-    found = network_for(measure, Mnist(), data, GREY, load(), DataRoot(tmp_path, download=False))
+    found = network_for(
+        measure, Mnist(), data, GREY, load_plugins(), DataRoot(tmp_path, download=False)
+    )
 
     assert found.name == "random-conv"
 
@@ -173,7 +180,7 @@ def test_the_classifier_of_mnist_is_right_about_99_3_percent(
     (tmp_path / "MNIST").symlink_to(real_data / "MNIST")
     root = DataRoot(tmp_path, download=False)
 
-    network = prepare.prepare(Mnist(), root)
+    network = prepare.train_classifier(Mnist(), root)
 
     assert network.accuracy is not None
     assert network.accuracy >= 0.993

@@ -9,7 +9,7 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import random_network
 from ganzoo.measure.provenance import comparable, provenance
 from ganzoo.measure.reference import Bench, nearest
-from ganzoo.measure.scoring import able, check_names
+from ganzoo.measure.scoring import check_names, measurable
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo_metrics import ClassHistogram, DiscriminatorGap, Frechet, Memorisation, Neighbourhoods
@@ -114,7 +114,7 @@ def test_the_reference_is_the_same_every_time() -> None:
 def test_what_cannot_be_measured_is_said_and_left_out() -> None:
     metrics = [Frechet(), ClassHistogram(), DiscriminatorGap(), Memorisation()]
 
-    usable, reasons = able(metrics, bench(test=None))
+    usable, reasons = measurable(metrics, bench(test=None))
 
     assert [spec.use for spec in usable] == ["frechet"]
     assert reasons["class_kl"] == "the feature network 'random-conv' tells no classes apart"

@@ -166,7 +166,7 @@ def stacked(real_data: Path) -> Scorer:
     path = prepare.path_of(real_data, "mnist", Mnist().build(root).fingerprint)
     if not path.is_file():
         pytest.skip("needs the classifier of MNIST: ganzoo measure prepare mnist")
-    network: FeatureNetwork = prepare.stacked(prepare.read(path), 3)
+    network: FeatureNetwork = prepare.stacked(prepare.read_classifier(path), 3)
     data = StackedMnist(count=2000).build(root)
     measure = Measure(samples=26_000, reference=200)
     test = StackedMnist(count=26_000).build(root, "test")

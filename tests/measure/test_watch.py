@@ -9,8 +9,8 @@ import torch
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.measure import classifier as prepare
-from ganzoo.plugin.registry import load as load_registry
-from ganzoo.recipe.check import load
+from ganzoo.plugin.registry import load_plugins as load_registry
+from ganzoo.recipe.check import load_recipe
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
 from ganzoo.session import train
@@ -42,7 +42,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LEAST_SEEN", 1280)
         patch.setattr(prepare, "PASSES", 0)
-        prepare.prepare(Digits(), root)
+        prepare.train_classifier(Digits(), root)
     return root
 
 
@@ -57,7 +57,7 @@ class Told(Silent):
 def run(
     out: Path, root: DataRoot, *overrides: str, into: RunDir | None = None, told: Told | None = None
 ) -> RunDir:
-    recipe = load(RECIPE, REGISTRY, [*SMALL, *overrides])
+    recipe = load_recipe(RECIPE, REGISTRY, [*SMALL, *overrides])
     reporter = told or Told()
     parts = assemble(recipe, REGISTRY, root, CPU, warn=reporter.warn)
     folder = into or new_run(parts, out, "test")
@@ -84,8 +84,8 @@ def test_measuring_does_not_change_a_run_by_a_bit(tmp_path: Path, root: DataRoot
 
     for step in (3, 6):
         name = f"step-{step:06d}.safetensors"
-        first, _ = checkpoint.read(often.checkpoints / name)
-        second, _ = checkpoint.read(never.checkpoints / name)
+        first, _ = checkpoint.read_checkpoint(often.checkpoints / name)
+        second, _ = checkpoint.read_checkpoint(never.checkpoints / name)
         trained = [key for key in first if not key.startswith("window/")]
         assert trained
         assert all(torch.equal(first[key], second[key]) for key in trained)
@@ -184,6 +184,6 @@ def test_a_missing_classifier_is_told_before_the_run_which_goes_on(
 
 def test_checkpoints_remember_what_was_measured(tmp_path: Path, root: DataRoot) -> None:
     folder = run(tmp_path, root, "measure.every=3")
-    _, state = checkpoint.read(folder.checkpoints / "step-000003.safetensors")
+    _, state = checkpoint.read_checkpoint(folder.checkpoints / "step-000003.safetensors")
 
     assert state.measures["last"]["frechet"]["step"] == 3

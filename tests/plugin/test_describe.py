@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from ganzoo.plugin.describe import documentation, fields, summary, written
 from ganzoo.plugin.kinds import KINDS
-from ganzoo.plugin.registry import load
+from ganzoo.plugin.registry import load_plugins
 from ganzoo.plugin.specs import OptimizerSpec, Pair
 from ganzoo.plugin.table import Table
 from ganzoo.recipe.model import Train
@@ -137,7 +137,7 @@ def test_a_written_value_reads_back_equal_as_toml(value: Any) -> None:
 
 
 def test_every_key_of_every_built_in_component_is_described() -> None:
-    registry = load(block={"*"})
+    registry = load_plugins(block={"*"})
     tables = [Train, *(spec for kind in KINDS for spec in registry.specs(kind).values())]
 
     described = [field for table in tables for field in fields(table)]

@@ -129,7 +129,7 @@ def call(*words: str) -> str:
 
 @pytest.mark.usefixtures("shelf")
 def test_a_new_kind_is_loaded_and_looked_up() -> None:
-    found = registry.load()
+    found = registry.load_plugins()
 
     assert found.broken == ()
     assert list(found.specs("prior")) == ["sphere"]
@@ -145,7 +145,7 @@ def test_the_contract_of_a_new_kind_is_checked(shelf: Shelf) -> None:
     )
     shelf.register("ganzoo-lazy", [("lazy", "lazy")], "0.1")
 
-    (broken,) = registry.load().broken
+    (broken,) = registry.load_plugins().broken
 
     assert "Lazy: it does not define draw()" in str(broken)
 
@@ -160,7 +160,7 @@ def test_a_new_kind_is_listed_and_shown() -> None:
 
 @pytest.mark.usefixtures("shelf")
 def test_a_new_kind_is_checked_by_its_own_module() -> None:
-    found = registry.load()
+    found = registry.load_plugins()
 
     report = testing.Report.of(of_names(found, NAME, {"sure": True, "root": None}))
 
@@ -178,12 +178,12 @@ def test_a_new_kind_is_begun_with_a_line_that_tries_it(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("model", "shelf")
 def test_a_new_kind_is_chosen_and_checked_in_recipes() -> None:
-    found = registry.load()
+    found = registry.load_plugins()
     path = find_recipe("dcgan_digits")
 
-    recipe = check.load(path, found, ["prior=[{use='sphere', radius=2.0}]"])
+    recipe = check.load_recipe(path, found, ["prior=[{use='sphere', radius=2.0}]"])
     with pytest.raises(RecipeError) as caught:
-        check.load(path, found, ["prior=[{use='sphere', radios=2.0}, {use='cube'}]"])
+        check.load_recipe(path, found, ["prior=[{use='sphere', radios=2.0}, {use='cube'}]"])
 
     assert recipe.model_dump()["prior"] == [{"use": "sphere", "radius": 2.0}]
     assert "did you mean 'radius'" in str(caught.value)
@@ -192,20 +192,20 @@ def test_a_new_kind_is_chosen_and_checked_in_recipes() -> None:
 
 @pytest.mark.usefixtures("model", "shelf")
 def test_labels_and_views_are_asked_after_for_a_new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, prior = registry.load(), "prior=[{use='sphere'}]"
+    found, prior = registry.load_plugins(), "prior=[{use='sphere'}]"
     path = find_recipe("dcgan_digits")
-    check.load(path, found, [prior])
+    check.load_recipe(path, found, [prior])
 
     with pytest.raises(RecipeError, match=r"prior(\.0)?\.use: needs a label for each image"):
-        check.load(path, found, [prior, "view=[{use='pack'}]"])
+        check.load_recipe(path, found, [prior, "view=[{use='pack'}]"])
     monkeypatch.setattr(found.find("dataset", "digits"), "labelled", False)
     with pytest.raises(RecipeError, match=r"prior(\.0)?\.use: needs labels, and the data set"):
-        check.load(path, found, [prior])
+        check.load_recipe(path, found, [prior])
 
 
 @pytest.mark.usefixtures("model", "shelf")
 def test_the_schema_has_a_new_kind() -> None:
-    whole = schema.schema(registry.load())
+    whole = schema.schema(registry.load_plugins())
 
     assert whole["properties"]["prior"]["items"] == {"$ref": "#/$defs/prior"}
     assert whole["$defs"]["prior.sphere"]["properties"]["radius"]["type"] == "number"

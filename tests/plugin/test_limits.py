@@ -19,7 +19,7 @@ from ganzoo.plugin import limits
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.contract import trackers_of
 from ganzoo.plugin.limits import Clock, Starved, TooSlow, signals_noted, time_limit
-from ganzoo.plugin.registry import Registry, load
+from ganzoo.plugin.registry import Registry, load_plugins
 from ganzoo.plugin.scaffold import write
 from ganzoo.plugin.specs import LossSpec
 
@@ -79,7 +79,7 @@ def test_a_machine_without_a_processor_to_spare_is_not_the_plugins_fault(
     monkeypatch.setattr(limits, "_delay", lambda: time.monotonic() - start)
 
     with pytest.raises(MachineError, match=r"machine is overloaded: .* plugin 'starved'") as told:
-        load(block=OWN)
+        load_plugins(block=OWN)
 
     assert told.value.exit_code == 4
 
@@ -108,8 +108,8 @@ def test_a_stop_of_the_whole_process_is_no_waiting() -> None:
 def test_a_command_that_was_stopped_goes_on_with_all_its_plugins(shelf: Shelf) -> None:
     shelf.install("slow", good("slow", "import time\nprint('in', flush=True)\ntime.sleep(0.6)\n"))
     program = (
-        "from ganzoo.plugin.registry import load\n"
-        "print([broken.error for broken in load(block={'ganzoo-torch'}).broken])\n"
+        "from ganzoo.plugin.registry import load_plugins\n"
+        "print([broken.error for broken in load_plugins(block={'ganzoo-torch'}).broken])\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -131,7 +131,7 @@ def test_a_command_that_was_stopped_goes_on_with_all_its_plugins(shelf: Shelf) -
 def test_ganzoos_own_plugins_have_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", "1e-6")
 
-    assert load(block={"*"}).broken == ()
+    assert load_plugins(block={"*"}).broken == ()
 
 
 # Signals
@@ -188,7 +188,7 @@ def test_names_of_any_kind_have_a_length(shelf: Shelf, tmp_path: Path) -> None:
     shelf.install("component", good(long))
     shelf.install("key", good("key").replace("    use:", f"    {long}: int = 1\n    use:"))
 
-    found = errors(load(block=OWN))
+    found = errors(load_plugins(block=OWN))
 
     assert len(found) == 3
     assert all("5,000 characters; 100 are allowed" in error for error in found.values())
@@ -203,7 +203,7 @@ def test_a_distribution_with_an_endless_name_is_set_aside(shelf: Shelf) -> None:
     metadata = (info / "METADATA").read_text().replace("Name: ganzoo-fine", f"Name: {'n' * 5000}")
     (info / "METADATA").write_text(metadata)
 
-    (error,) = errors(load(block=OWN)).values()
+    (error,) = errors(load_plugins(block=OWN)).values()
 
     assert "5,000 characters" in error
 
@@ -217,7 +217,7 @@ def test_a_thread_that_a_plugin_starts_on_loading_is_told(shelf: Shelf) -> None:
     )
 
     try:
-        warnings = load(block=OWN).warnings
+        warnings = load_plugins(block=OWN).warnings
     finally:
         go_on.set()
         del threading.go_on  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from plugin_shelf import Shelf, good
 
 from ganzoo.common.errors import GanzooError, PluginError
 from ganzoo.plugin.kinds import KINDS
-from ganzoo.plugin.registry import NOT_INSTALLED, Registry, load
+from ganzoo.plugin.registry import NOT_INSTALLED, Registry, load_plugins
 
 OWN = {"ganzoo-torch"}
 
@@ -54,7 +54,7 @@ def error_of(registry: Registry) -> str:
 def test_an_installed_plugin_is_found_with_all_that_a_run_records_of_it(shelf: Shelf) -> None:
     file = shelf.install("hinge", good("hinge2"))
 
-    [plugin] = load(block=OWN).plugins
+    [plugin] = load_plugins(block=OWN).plugins
 
     assert (plugin.name, plugin.distribution, plugin.version) == ("hinge", "ganzoo-hinge", "0.3")
     assert (plugin.source, plugin.origin, plugin.path) == ("entry point", "ganzoo-hinge 0.3", file)
@@ -73,7 +73,7 @@ def test_the_hash_of_a_package_changes_with_the_content_and_name_of_every_python
     hashes = []
 
     def note() -> None:
-        [plugin] = load(block=OWN).plugins
+        [plugin] = load_plugins(block=OWN).plugins
         assert plugin.path == shelf.folder / "ganzoo_test_pack"
         hashes.append(plugin.sha256)
 
@@ -94,7 +94,7 @@ def test_ganzoos_own_plugins_come_first_and_the_others_by_name(shelf: Shelf) -> 
     shelf.register("ganzoo-torch", [("own", "ganzoo_test_own")])
     shelf.put("ganzoo_test_own.py", good("own"))
 
-    names = [plugin.name for plugin in load().plugins]
+    names = [plugin.name for plugin in load_plugins().plugins]
 
     assert names == ["own", "ape", "zebra"]
 
@@ -103,7 +103,7 @@ def test_ganzoos_own_plugins_are_found_through_their_entry_points() -> None:
     with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
         entry_points = tomllib.load(file)["project"]["entry-points"]["ganzoo"]
 
-    registry = load(block={"*"})
+    registry = load_plugins(block={"*"})
 
     assert [plugin.name for plugin in registry.plugins] == sorted(entry_points)
     assert registry.broken == ()
@@ -116,7 +116,7 @@ def test_two_distributions_with_the_same_entry_point_name_both_load(shelf: Shelf
         shelf.register(f"ganzoo-{letter}", [("hinge", f"ganzoo_test_{letter}")])
         shelf.put(f"ganzoo_test_{letter}.py", good(f"hinge_{letter}"))
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert list(registry.specs("loss")) == ["hinge_a", "hinge_b"]
     assert registry.owner("loss", "hinge_b").distribution == "ganzoo-b"
@@ -130,7 +130,7 @@ def test_a_distribution_that_is_on_the_path_twice_loads_once(
     again.install("hinge", good("hinge2"), version="0.2")
     monkeypatch.syspath_prepend(str(again.folder))
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert [plugin.version for plugin in registry.plugins] == ["0.2"]
     assert registry.broken == ()
@@ -140,7 +140,7 @@ def test_a_second_entry_point_to_the_same_module_is_set_aside(shelf: Shelf) -> N
     shelf.install("hinge", good("hinge2"))
     shelf.register("ganzoo-copy", [("copy", "ganzoo_test_hinge")])
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert [plugin.name for plugin in registry.plugins] == ["copy"]
     assert (
@@ -153,7 +153,7 @@ def test_a_distribution_that_lists_a_name_twice_supplies_both(shelf: Shelf) -> N
     shelf.put("ganzoo_test_a.py", good("a"))
     shelf.put("ganzoo_test_b.py", good("b"))
 
-    assert list(load(block=OWN).specs("loss")) == ["a", "b"]
+    assert list(load_plugins(block=OWN).specs("loss")) == ["a", "b"]
 
 
 def test_an_entry_point_may_name_an_object_with_hooks_as_methods(shelf: Shelf) -> None:
@@ -165,7 +165,7 @@ def test_an_entry_point_may_name_an_object_with_hooks_as_methods(shelf: Shelf) -
         + "plugin = Plugin()\n",
     )
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert registry.broken == ()
     assert registry.owner("loss", "of_object").path == shelf.folder / "ganzoo_test_object.py"
@@ -178,7 +178,7 @@ def test_damaged_metadata_of_any_distribution_is_reported_and_harms_no_other(
     damaged = shelf.register("ganzoo-damaged", [("damaged", "nothing")])
     (damaged / "entry_points.txt").write_bytes(b"[ganzoo]\n\xff\xfe = \x00\n")
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert list(registry.specs("loss")) == ["hinge2"]
     [broken] = registry.broken
@@ -190,7 +190,7 @@ def test_a_plugin_without_metadata_about_its_distribution_still_loads(shelf: She
     shelf.install("hinge", good("hinge2"))
     (shelf.folder / "ganzoo_hinge-0.3.dist-info" / "METADATA").unlink()
 
-    [plugin] = load(block=OWN).plugins
+    [plugin] = load_plugins(block=OWN).plugins
 
     assert plugin.distribution == "a nameless distribution"
 
@@ -200,7 +200,7 @@ def test_without_ganzoos_own_plugins_every_message_says_how_to_install_them(
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(shelf.folder)])
 
-    registry = load()
+    registry = load_plugins()
 
     assert registry.warnings == (NOT_INSTALLED,)
     with pytest.raises(GanzooError, match=r"no loss named 'bce'; .*pip install -e \."):
@@ -215,7 +215,7 @@ def test_a_blocked_plugin_is_not_even_imported(
     shelf.install("c", good("hinge_c"))
     monkeypatch.setenv("GANZOO_BLOCK", " a, Ganzoo_C ")
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert [plugin.name for plugin in registry.plugins] == ["b"]
     assert {"a", "c"} < set(registry.blocked)
@@ -227,7 +227,7 @@ def test_a_blocked_plugin_is_not_even_imported(
 def test_a_star_blocks_all_but_ganzoos_own(shelf: Shelf) -> None:
     shelf.install("a", good("hinge_a"))
 
-    registry = load(block={"*"})
+    registry = load_plugins(block={"*"})
 
     assert registry.blocked == ("a",)
     assert {plugin.distribution for plugin in registry.plugins} == OWN
@@ -236,7 +236,7 @@ def test_a_star_blocks_all_but_ganzoos_own(shelf: Shelf) -> None:
 def test_blocking_what_is_not_there_is_a_warning_with_the_nearest_name(shelf: Shelf) -> None:
     shelf.install("hinge", good("hinge2"))
 
-    registry = load(block={*OWN, "hinges"})
+    registry = load_plugins(block={*OWN, "hinges"})
 
     assert registry.warnings == ("no plugin named 'hinges' to block; did you mean 'hinge'?",)
 
@@ -245,8 +245,9 @@ def test_twenty_plugins_load_in_less_than_a_second_and_without_torch(shelf: Shel
     for number in range(20):
         shelf.install(f"p{number}", good(f"loss_{number}"))
     script = (
-        "import sys, time; from ganzoo.plugin.registry import load; t = time.process_time(); "
-        "r = load(block={'ganzoo-torch'}); "
+        "import sys, time; from ganzoo.plugin.registry import load_plugins\n"
+        "t = time.process_time(); "
+        "r = load_plugins(block={'ganzoo-torch'}); "
         "print(time.process_time() - t, len(r.plugins), 'torch' in sys.modules)"
     )
 
@@ -267,7 +268,7 @@ def test_twenty_plugins_load_in_less_than_a_second_and_without_torch(shelf: Shel
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
-    registry = load(block={"*"})
+    registry = load_plugins(block={"*"})
 
     with pytest.raises(GanzooError, match=r"no loss named 'hingee'; did you mean 'hinge'\?"):
         registry.find("loss", "hingee")
@@ -284,7 +285,7 @@ def test_plugins_that_a_recipe_requires_are_missed_with_the_reason(shelf: Shelf)
     shelf.install("bad", "raise ValueError('no')\n")
     shelf.install("off", good("off"))
 
-    registry = load(block={*OWN, "off"})
+    registry = load_plugins(block={*OWN, "off"})
 
     assert registry.unmet(["Ganzoo_Hinge", "hinge"]) == ()
     assert registry.unmet(["ganzoo-bad", "off", "lsgan"]) == (
@@ -311,7 +312,7 @@ def test_what_plugins_print_never_reaches_stdout(
     )
 
     print("before")
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
     print("after")
 
     assert list(registry.specs("loss")) == ["loud"]
@@ -340,7 +341,7 @@ def test_changes_to_the_process_are_put_back_and_named(
     )
     shelf.install("breaker", "import os\nos.chdir('/')\n1 / 0\n")
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert Path.cwd() == tmp_path
     assert signal.getsignal(signal.SIGTERM) == handler
@@ -369,7 +370,7 @@ def test_changes_to_torch_are_put_back_and_named(shelf: Shelf) -> None:
         ),
     )
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_default_dtype() == torch.float32
@@ -399,7 +400,8 @@ def test_a_plugin_that_imports_torch_is_named_and_its_changes_are_undone(shelf: 
     meddle = "torch.set_default_dtype(torch.float64); torch.use_deterministic_algorithms(True)"
     shelf.install("heavy", good("heavy", f"import torch; {meddle}\n"))
     script = (
-        "from ganzoo.plugin.registry import load; r = load(block={'ganzoo-torch'}); "
+        "from ganzoo.plugin.registry import load_plugins\n"
+        "r = load_plugins(block={'ganzoo-torch'})\n"
         "import torch; print(torch.values, *r.warnings, sep='\\n')"
     )
 
@@ -431,7 +433,7 @@ def test_an_alarm_that_was_set_before_goes_on_after_a_plugin_that_hangs(
 
     try:
         start = time.monotonic()
-        registry = load(block=OWN)
+        registry = load_plugins(block=OWN)
         took = time.monotonic() - start
         while not rung and time.monotonic() - start < 10:
             time.sleep(0.02)
@@ -454,7 +456,7 @@ def test_the_import_of_a_library_that_ganzoo_needs_is_never_cut_short(
     shelf.install("slow", good("slow", "import scipy.slow\nassert scipy.slow.IS_WHOLE\n"))
     monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", "0.2")
 
-    registry = load(block=OWN)
+    registry = load_plugins(block=OWN)
 
     assert list(registry.specs("loss")) == ["slow"]
 
@@ -462,7 +464,7 @@ def test_the_import_of_a_library_that_ganzoo_needs_is_never_cut_short(
 def test_plugins_load_in_a_thread_too(shelf: Shelf) -> None:
     shelf.install("hinge", good("hinge2"))
     found: list[Registry] = []
-    thread = threading.Thread(target=lambda: found.append(load(block=OWN)))
+    thread = threading.Thread(target=lambda: found.append(load_plugins(block=OWN)))
 
     thread.start()
     thread.join()
@@ -474,13 +476,13 @@ def test_ctrl_c_while_plugins_load_stops_ganzoo(shelf: Shelf) -> None:
     shelf.install("interrupted", "import signal\nsignal.raise_signal(signal.SIGINT)\n")
 
     with pytest.raises(KeyboardInterrupt):
-        load(block=OWN)
+        load_plugins(block=OWN)
 
 
 def test_a_keyboard_interrupt_that_nobody_pressed_sets_the_plugin_aside(shelf: Shelf) -> None:
     shelf.install("rude", "raise KeyboardInterrupt('mine')\n")
 
-    assert error_of(load(block=OWN)) == "KeyboardInterrupt: mine"
+    assert error_of(load_plugins(block=OWN)) == "KeyboardInterrupt: mine"
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
@@ -488,7 +490,7 @@ def test_a_time_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", text)
 
     with pytest.raises(GanzooError, match=f"GANZOO_PLUGIN_SECONDS is '{text}'"):
-        load(block=OWN)
+        load_plugins(block=OWN)
 
 
 # Files of the user's
@@ -497,7 +499,7 @@ def test_a_time_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, t
 def test_a_file_is_loaded_by_its_stem_and_recorded_with_its_hash(desk: Shelf) -> None:
     file = desk.put("my_hinge.py", good("my_hinge"))
 
-    [plugin] = load([file], block=OWN).plugins
+    [plugin] = load_plugins([file], block=OWN).plugins
 
     assert (plugin.name, plugin.source, plugin.path) == ("my_hinge", "file", file)
     assert (plugin.distribution, plugin.version) == ("", "")
@@ -510,7 +512,7 @@ def test_a_file_may_import_its_neighbours_and_may_be_named_twice(desk: Shelf) ->
     desk.put("my_neighbour.py", "TARGET = 1.0\n")
     file = desk.put("my_hinge.py", good("my_hinge", "from my_neighbour import TARGET\n"))
 
-    registry = load([file, file.parent / "." / file.name], block=OWN)
+    registry = load_plugins([file, file.parent / "." / file.name], block=OWN)
 
     assert [plugin.name for plugin in registry.plugins] == ["my_hinge"]
     assert sys.path.count(str(desk.folder)) == 1
@@ -518,11 +520,11 @@ def test_a_file_may_import_its_neighbours_and_may_be_named_twice(desk: Shelf) ->
 
 def test_a_file_that_was_edited_is_loaded_anew_and_an_unchanged_one_is_not(desk: Shelf) -> None:
     file = desk.put("my_hinge.py", good("first"))
-    first = load([file], block=OWN).find("loss", "first")
+    first = load_plugins([file], block=OWN).find("loss", "first")
 
-    assert load([file], block=OWN).find("loss", "first") is first
+    assert load_plugins([file], block=OWN).find("loss", "first") is first
     desk.put("my_hinge.py", good("second_one"))
-    assert list(load([file], block=OWN).specs("loss")) == ["second_one"]
+    assert list(load_plugins([file], block=OWN).specs("loss")) == ["second_one"]
 
 
 @pytest.mark.parametrize("stem", ["random", "sys", "click", "ganzoo_losses"])
@@ -532,7 +534,7 @@ def test_a_file_named_like_another_module_is_refused(desk: Shelf, stem: str) -> 
     file.write_text(good("mine"))
 
     with pytest.raises(PluginError, match=f"'{stem}' is the name of another module"):
-        load([file], block=OWN)
+        load_plugins([file], block=OWN)
 
 
 def test_two_files_of_the_same_name_are_refused(desk: Shelf) -> None:
@@ -540,7 +542,7 @@ def test_two_files_of_the_same_name_are_refused(desk: Shelf) -> None:
     desk.modules.add("my_hinge")
 
     with pytest.raises(PluginError, match="'my_hinge' is the name of another module"):
-        load([one, two], block=OWN)
+        load_plugins([one, two], block=OWN)
 
 
 @pytest.mark.parametrize(
@@ -560,7 +562,7 @@ def test_what_is_no_importable_file_is_refused(desk: Shelf, name: str, reason: s
     (desk.folder / "folder.py").mkdir()
 
     with pytest.raises(PluginError) as caught:
-        load([desk.folder / name], block=OWN)
+        load_plugins([desk.folder / name], block=OWN)
 
     assert str(caught.value).startswith(str(desk.folder / name))
     assert reason in str(caught.value)
@@ -584,7 +586,7 @@ def test_a_file_that_fails_is_an_error_with_file_line_and_reason(
     monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", "0.3" if "sleep" in source else "30")
 
     with pytest.raises(PluginError, match=f"^{file}.*{reason}") as caught:
-        load([file], block={"*"})
+        load_plugins([file], block={"*"})
 
     assert caught.value.exit_code == 2
 
@@ -594,10 +596,10 @@ def test_a_file_is_found_by_worker_processes_that_start_afresh(desk: Shelf) -> N
     desk.put(
         "main_script.py",
         "from multiprocessing import get_context\nfrom pathlib import Path\n"
-        "from ganzoo.plugin.registry import load\n\n"
+        "from ganzoo.plugin.registry import load_plugins\n\n"
         "def use(spec):\n    return type(spec).__module__ + ' ' + spec.use\n\n"
         "if __name__ == '__main__':\n"
-        "    spec = load([Path('elsewhere/my_hinge.py')]).find('loss', 'my_hinge')()\n"
+        "    spec = load_plugins([Path('elsewhere/my_hinge.py')]).find('loss', 'my_hinge')()\n"
         "    with get_context('spawn').Pool(1) as pool:\n"
         "        print(pool.apply(use, (spec,)))\n",
     )
@@ -623,7 +625,7 @@ def test_nothing_is_imported_from_the_working_directory_by_itself(
         (tmp_path / name).write_text("raise SystemExit('imported')\n")
     monkeypatch.chdir(tmp_path)
 
-    registry = load(block={"*"})
+    registry = load_plugins(block={"*"})
 
     assert registry.broken == ()
     assert {plugin.distribution for plugin in registry.plugins} == OWN

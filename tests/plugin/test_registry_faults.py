@@ -10,7 +10,7 @@ import pytest
 from plugin_shelf import Shelf, good
 
 from ganzoo.plugin.kinds import KINDS
-from ganzoo.plugin.registry import Broken, Registry, load
+from ganzoo.plugin.registry import Broken, Registry, load_plugins
 
 FOLDER = Path(__file__).parent / "bad_plugins"
 EXPECTED = {
@@ -69,7 +69,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(shelf.folder))
         patch.setenv("GANZOO_PLUGIN_SECONDS", "0.3")
-        yield load(block={"ganzoo-torch"})
+        yield load_plugins(block={"ganzoo-torch"})
     shelf.forget()
 
 

@@ -16,8 +16,8 @@ import pytest
 PACKAGE = Path(__file__).parent / "third_party" / "ganzoo-lsgan-example"
 SCRIPT = """
 import json, sys
-from ganzoo.plugin.registry import load
-registry = load()
+from ganzoo.plugin.registry import load_plugins
+registry = load_plugins()
 plugin = registry.owner("loss", "lsgan_example")
 spec = registry.find("loss", "lsgan_example")
 print(json.dumps({

@@ -39,7 +39,7 @@ def test_a_new_package_is_found_and_passes_at_once(kind: str, tmp_path: Path, sh
             shelf.put(f"{module}/{path.name}", text)
     project = tomllib.loads((tmp_path / name / "pyproject.toml").read_text())["project"]
     shelf.register(name, project["entry-points"]["ganzoo"].items(), "0.1.0")
-    found = registry.load()
+    found = registry.load_plugins()
     assert found.broken == ()
     assert not [text for text in found.warnings if name in text]
     report = testing.Report.of(of_names(found, name, {}))

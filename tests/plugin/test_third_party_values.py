@@ -21,7 +21,7 @@ IMAGE = ImageShape(1, 2, 2, num_classes=3)
 
 def spec(file: str, kind: str, use: str, **fields: Any) -> Any:
     """Return a component of a file."""
-    return registry.load([HERE / f"{file}.py"]).find(kind, use).model_validate(fields)
+    return registry.load_plugins([HERE / f"{file}.py"]).find(kind, use).model_validate(fields)
 
 
 @pytest.fixture(autouse=True)

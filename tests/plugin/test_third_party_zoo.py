@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.plugin import registry
-from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints
@@ -159,7 +159,7 @@ def recipe_of(entry: Entry, folder: Path) -> Recipe:
     text = "".join(f"[{name}]\n{content}\n" for name, content in tables.items())
     file = folder / f"{entry.file}.toml"
     file.write_text(f'{text}{entry.more}[[metric]]\nuse = "frechet"\n')
-    return load_recipe(file, registry.load(FILES))
+    return load_recipe(file, registry.load_plugins(FILES))
 
 
 def run_in(
@@ -167,18 +167,18 @@ def run_in(
 ) -> tuple[RunDir, dict[str, Tensor]]:
     """Train in a folder, new or not; return it with every network as it was before."""
     told = reporter or Silent()
-    parts = build(recipe, registry.load(FILES), PLACE, told)
+    parts = build(recipe, registry.load_plugins(FILES), PLACE, told)
     before: dict[str, Tensor] = {}
     for name, module in parts.networks.items():
         before |= {key: each.clone() for key, each in checkpoint.pack_module(name, module).items()}
     folder = new_run(parts, run, "zoo") if isinstance(run, Path) else run
-    train(parts, folder, registry.load(FILES), told, resume=resume)
+    train(parts, folder, registry.load_plugins(FILES), told, resume=resume)
     return folder, before
 
 
 def end_of(run: RunDir) -> dict[str, Tensor]:
     """Return the tensors of the last checkpoint."""
-    tensors, state = checkpoint.read(checkpoints(run.checkpoints)[0])
+    tensors, state = checkpoint.read_checkpoint(checkpoints(run.checkpoints)[0])
     assert state.step == STEPS
     return tensors
 
@@ -214,10 +214,10 @@ def test_what_it_remembers_is_in_its_checkpoint(trained: Trained) -> None:
 def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(
     trained: Trained, tmp_path: Path
 ) -> None:
-    parts = build(trained.recipe, registry.load(FILES), PLACE, Silent())
+    parts = build(trained.recipe, registry.load_plugins(FILES), PLACE, Silent())
     run = new_run(parts, tmp_path, "killed")
     with pytest.raises(ZeroDivisionError):
-        train(parts, run, registry.load(FILES), Dies())
+        train(parts, run, registry.load_plugins(FILES), Dies())
 
     run_in(trained.recipe, run, resume=True)
 

@@ -15,15 +15,15 @@ from toys import PLUGIN, RECIPE, REGISTRY, Critic, Large, Small, written
 
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import GeneratorSpec
-from ganzoo.recipe.check import check, load
+from ganzoo.recipe.check import check, load_recipe
 from ganzoo.recipe.layers import Origin, placed
 from ganzoo.recipe.model import Recipe, differences, digest, freeze
 from ganzoo.recipe.problems import RecipeError
-from ganzoo.recipe.source import Source, read
+from ganzoo.recipe.source import Source, read_source
 
 
 def recipe(folder: Path, text: str = RECIPE, *overrides: str) -> Recipe:
-    return load(written(folder, text), REGISTRY, overrides)
+    return load_recipe(written(folder, text), REGISTRY, overrides)
 
 
 def refusal(folder: Path, text: str = RECIPE, *overrides: str) -> RecipeError:
@@ -268,12 +268,12 @@ def test_labels_that_a_field_asks_for_are_refused_at_that_field(tmp_path: Path) 
     chosen = ["generator.use=choosing", "dataset.use=blobs"]
 
     with pytest.raises(RecipeError) as asked:
-        load(path, registry, [*chosen, "generator.labels=one_hot"])
+        load_recipe(path, registry, [*chosen, "generator.labels=one_hot"])
     with pytest.raises(RecipeError) as wrong:
-        load(path, registry, [*chosen, "generator.labels=some"])
+        load_recipe(path, registry, [*chosen, "generator.labels=some"])
 
-    assert load(path, registry, chosen)
-    assert load(path, registry, [*chosen, "generator.labels=none"])
+    assert load_recipe(path, registry, chosen)
+    assert load_recipe(path, registry, [*chosen, "generator.labels=none"])
     assert "generator.labels: needs labels, and the data set 'blobs' has none" in str(asked.value)
     assert "needs labels" not in str(wrong.value)
 
@@ -284,7 +284,7 @@ def test_a_required_plugin_that_is_there_is_accepted(tmp_path: Path) -> None:
 
 def test_without_any_plugin_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no loss named 'plain'"):
-        load(written(tmp_path, RECIPE), Registry())
+        load_recipe(written(tmp_path, RECIPE), Registry())
 
 
 def test_a_recipe_that_is_too_large_once_defaults_are_filled_in_is_refused(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_frozen_recipe_reads_back_equal(
 
     path.write_text(freeze(whole), encoding="utf-8")
 
-    again = load(path, REGISTRY)
+    again = load_recipe(path, REGISTRY)
     assert again == whole
     assert digest(again) == digest(whole)
     assert freeze(again) == freeze(whole)
@@ -426,7 +426,7 @@ def test_the_place_of_an_inherited_mistake_is_the_file_it_is_in(tmp_path: Path) 
     path = written(tmp_path, 'extends = "base.toml"\n[train]\nseed = -1\n')
 
     with pytest.raises(RecipeError) as caught:
-        check(read(path), REGISTRY)
+        check(read_source(path), REGISTRY)
 
     assert [(Path(one.file).name, one.line) for one in caught.value.problems] == [
         ("r.toml", 3),

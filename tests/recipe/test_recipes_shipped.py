@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.plugin import registry
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe, digest, freeze
 from ganzoo.recipe.source import find_recipe, shipped
 
@@ -18,11 +18,11 @@ NAMES = sorted(shipped())
 
 @pytest.fixture(scope="module")
 def own() -> registry.Registry:
-    return registry.load(block={"*"})
+    return registry.load_plugins(block={"*"})
 
 
 def of(name: str, own: registry.Registry) -> Recipe:
-    return load(find_recipe(name), own)
+    return load_recipe(find_recipe(name), own)
 
 
 def test_the_classic_games_are_there() -> None:
@@ -46,7 +46,7 @@ def test_it_checks_and_its_frozen_form_reads_back_equal(
     frozen = tmp_path / "recipe.toml"
     frozen.write_text(freeze(recipe), encoding="utf-8")
 
-    assert load(frozen, own) == recipe
+    assert load_recipe(frozen, own) == recipe
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,10 +102,10 @@ def test_recipes_are_checked_without_torch() -> None:
     program = (
         "import sys\n"
         "from ganzoo.plugin import registry\n"
-        "from ganzoo.recipe.check import load\n"
+        "from ganzoo.recipe.check import load_recipe\n"
         "from ganzoo.recipe.source import shipped\n"
-        "own = registry.load(block={'*'})\n"
-        "for path in shipped().values(): load(path, own)\n"
+        "own = registry.load_plugins(block={'*'})\n"
+        "for path in shipped().values(): load_recipe(path, own)\n"
         "sys.exit('torch' in sys.modules)\n"
     )
 

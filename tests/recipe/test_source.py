@@ -17,7 +17,7 @@ from toys import written
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.recipe.problems import RecipeError
-from ganzoo.recipe.source import Origin, find_recipe, read, shipped
+from ganzoo.recipe.source import Origin, find_recipe, read_source, shipped
 from ganzoo.recipe.toml import lines_of_keys
 
 SCALARS = [
@@ -179,7 +179,7 @@ def test_a_key_is_placed_with_its_written_line_and_an_unwritten_one_with_the_tab
 ) -> None:
     path = written(tmp_path, '# head\n[train]\nepochs = 3\n\n[[regularizer]]\nuse = "r1" # why\n')
 
-    source = read(path)
+    source = read_source(path)
 
     file = str(path)
     assert source.tables == {"train": {"epochs": 3}, "regularizer": [{"use": "r1"}]}
@@ -194,7 +194,7 @@ def test_a_byte_order_mark_and_dos_line_ends_are_accepted(tmp_path: Path) -> Non
     path = tmp_path / "r.toml"
     path.write_bytes(b"\xef\xbb\xbf[train]\r\nepochs = 3\r\n")
 
-    source = read(path)
+    source = read_source(path)
 
     assert source.tables == {"train": {"epochs": 3}}
     assert source.place(("train", "epochs")) == Origin(str(path), 2, "epochs = 3")
@@ -206,7 +206,7 @@ def test_a_byte_order_mark_and_dos_line_ends_are_accepted(tmp_path: Path) -> Non
 def _refusal(path: Path, *overrides: str) -> str:
     began = time.process_time()
     with pytest.raises(RecipeError) as caught:
-        read(path, overrides)
+        read_source(path, overrides)
     assert time.process_time() - began < 1
     return str(caught.value)
 
@@ -301,7 +301,7 @@ def test_a_child_changes_single_keys_and_replaces_lists(tmp_path: Path) -> None:
         'extends = "base.toml"\n[train]\nepochs = 3\n[[r]]\nuse = "c"\n[o.g]\nl = 2\n',
     )
 
-    source = read(path)
+    source = read_source(path)
 
     assert source.tables == {
         "train": {"epochs": 3, "seed": 2},
@@ -319,14 +319,14 @@ def test_a_child_that_names_another_component_replaces_its_table_whole(tmp_path:
     written(tmp_path, '[g]\nuse = "x"\nwidth = 3\n[h]\nuse = "x"\nwidth = 3\n', "base.toml")
     path = written(tmp_path, 'extends = "base"\n[g]\nuse = "y"\n[h]\nuse = "x"\n')
 
-    assert read(path).tables == {"g": {"use": "y"}, "h": {"use": "x", "width": 3}}
+    assert read_source(path).tables == {"g": {"use": "y"}, "h": {"use": "x", "width": 3}}
 
 
 def test_a_recipe_may_extend_one_that_extends_a_shipped_one(tmp_path: Path) -> None:
     written(tmp_path, 'extends = "dcgan_mnist"\n[train]\nseed = 5\n', "middle.toml")
     path = written(tmp_path, 'extends = "middle.toml"\n[train]\nepochs = 1\n')
 
-    tables = read(path).tables
+    tables = read_source(path).tables
 
     assert "extends" not in tables
     assert (tables["train"]["epochs"], tables["train"]["seed"]) == (1, 5)
@@ -428,7 +428,7 @@ betas = [0.5, 0.9]
 def test_an_override_is_toml_or_a_word(
     tmp_path: Path, override: str, keys: tuple[str | int, ...], expected: object
 ) -> None:
-    source = read(written(tmp_path, BASE), [override])
+    source = read_source(written(tmp_path, BASE), [override])
 
     value: Any = source.tables
     for key in keys:
@@ -448,27 +448,29 @@ def test_the_order_of_overrides_makes_no_difference(tmp_path: Path) -> None:
         "train.epochs=4",
         "train.seed=1",
     ]
-    expected = read(path, overrides).tables
+    expected = read_source(path, overrides).tables
     dice = random.Random(0)
 
     assert expected["loss"] == {"use": "wasserstein", "clip": 0.1, "other": 1}
     assert expected["regularizer"] == [{"use": "r2", "weight": 5}]
     for _ in range(50):
         dice.shuffle(overrides)
-        assert read(path, overrides).tables == expected
+        assert read_source(path, overrides).tables == expected
 
 
 def test_of_two_values_for_one_key_the_later_counts(tmp_path: Path) -> None:
     path = written(tmp_path, BASE)
 
-    tables = read(path, ["train.epochs=5", "loss.use=a", "train.epochs=6", "loss.use=b"]).tables
+    tables = read_source(
+        path, ["train.epochs=5", "loss.use=a", "train.epochs=6", "loss.use=b"]
+    ).tables
 
     assert tables["train"]["epochs"] == 6
     assert tables["loss"] == {"use": "b"}
 
 
 def test_an_overridden_key_is_placed_on_the_command_line(tmp_path: Path) -> None:
-    source = read(written(tmp_path, BASE), ["regularizer.1.weight=2"])
+    source = read_source(written(tmp_path, BASE), ["regularizer.1.weight=2"])
 
     assert source.place(("regularizer", 1, "weight")) == Origin(
         "--set", 0, "regularizer.1.weight=2"
@@ -483,7 +485,7 @@ def test_an_overridden_key_is_placed_on_the_command_line(tmp_path: Path) -> None
     ["/tmp/x", "~/my pictures", "../x", "C:\\images", "a=b", "1=2", "0x", "−1", "a,b", "x.y"],
 )
 def test_text_that_is_no_toml_stands_for_itself(tmp_path: Path, text: str) -> None:
-    tables = read(written(tmp_path, BASE), [f"dataset.path={text}"]).tables
+    tables = read_source(written(tmp_path, BASE), [f"dataset.path={text}"]).tables
 
     assert tables["dataset"]["path"] == text
 
@@ -568,6 +570,6 @@ def test_an_unknown_recipe_is_named_with_the_shipped_ones(name: str) -> None:
         find_recipe(name)
 
     message = str(caught.value)
-    assert "there are dcgan_digits, dcgan_mnist," in message
+    assert "there are cdcgan_digits, dcgan_digits," in message
     assert ("did you mean 'dcgan_mnist'?" in message) == (name == "dcgan_mnits")
     assert message.isprintable()

@@ -33,7 +33,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "step-000007.safetensors"
     tensors = write(path)
 
-    found, found_state = checkpoint.read(path)
+    found, found_state = checkpoint.read_checkpoint(path)
 
     assert found_state == state()
     assert found.keys() == tensors.keys()
@@ -63,13 +63,13 @@ def test_no_flipped_bit_and_no_truncation_is_accepted(tmp_path: Path) -> None:
             damaged[position] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError) as caught:
-            checkpoint.read(path)
+            checkpoint.read_checkpoint(path)
         assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
-        checkpoint.read(tmp_path / "nothing.safetensors")
+        checkpoint.read_checkpoint(tmp_path / "nothing.safetensors")
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     checkpoint.write(path, {"a": torch.zeros(1)}, state().model_copy(update={"format": 2}))
 
     with pytest.raises(CheckpointError, match="format 2"):
-        checkpoint.read(path)
+        checkpoint.read_checkpoint(path)
 
 
 def test_a_write_goes_through_a_synced_temporary_file(
@@ -154,4 +154,4 @@ def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> No
     path.write_bytes(checkpoint.seal({"a": torch.zeros(1)}, '{"step": -1, "colour": "red"}'))
 
     with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
-        checkpoint.read(path)
+        checkpoint.read_checkpoint(path)

@@ -60,7 +60,7 @@ def test_their_own_tests_pass() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_a_run_uses_all_components_at_once_and_a_verb_draws_it(tmp_path: Path) -> None:
-    found = registry.load()
+    found = registry.load_plugins()
     assert found.broken == ()
     recipe = tmp_path / "three.toml"
     recipe.write_text(

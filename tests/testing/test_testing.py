@@ -27,7 +27,7 @@ from ganzoo.plugin.types import Context, ImageData, ImageShape, Scale, Seen
 from ganzoo.testing.specs import heavy_imports
 from ganzoo.testing.targets import of_names
 
-REGISTRY = registry.load(block={"*"})
+REGISTRY = registry.load_plugins(block={"*"})
 NOWHERE = DataRoot(Path("/nonexistent"), download=False)
 
 

@@ -175,7 +175,7 @@ def test_a_run_that_fails_keeps_the_checkpoint_that_was_under_way(tmp_path: Path
 
     run = RunDir(tmp_path / "run")
     (kept,) = checkpoints(run.checkpoints)
-    assert checkpoint.read(kept)[1].step == 4
+    assert checkpoint.read_checkpoint(kept)[1].step == 4
     assert run.read_json("status.json")["status"] == "failed"
 
 
@@ -184,7 +184,7 @@ def test_a_run_that_is_stopped_has_its_checkpoint(tmp_path: Path) -> None:
     run = run_in(tmp_path / "run", minutes=0)
 
     (kept,) = checkpoints(run.checkpoints)
-    assert checkpoint.read(kept)[1].step == 1
+    assert checkpoint.read_checkpoint(kept)[1].step == 1
     assert run.read_json("status.json")["status"] == "interrupted"
 
 

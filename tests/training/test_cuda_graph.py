@@ -15,11 +15,11 @@ from ganzoo.common.data_root import DataRoot
 from ganzoo.plugin import registry
 from ganzoo.plugin.specs import LossSpec
 from ganzoo.plugin.types import Context
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.training.cuda_graph import WARM_UP, CudaRecorder, GraphStep
-from ganzoo.training.machine import prepare
-from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.machine import set_up
+from ganzoo.training.parts import Parts, assemble
 from ganzoo.training.step import AdversarialStep
 
 SMALL = (
@@ -54,28 +54,28 @@ class Replayer:
         return replay
 
 
-def parts_of(*overrides: str, recipe: str = "dcgan_mnist", device: str = "cpu") -> Assembly:
-    plugins = registry.load()
-    checked = load(find_recipe(recipe), plugins, (*SMALL, *overrides))
-    machine, _ = prepare(device)
+def parts_of(*overrides: str, recipe: str = "dcgan_mnist", device: str = "cpu") -> Parts:
+    plugins = registry.load_plugins()
+    checked = load_recipe(find_recipe(recipe), plugins, (*SMALL, *overrides))
+    machine, _ = set_up(device)
     return assemble(checked, plugins, DataRoot(Path(), download=False), machine, warn=print)
 
 
-def with_loss(parts: Assembly, loss: LossSpec) -> AdversarialStep:
+def with_loss(parts: Parts, loss: LossSpec) -> AdversarialStep:
     step = parts.step
     assert isinstance(step, AdversarialStep)
     step.recipe = parts.recipe.model_copy(update={"loss": loss})
     return step
 
 
-def train(parts: Assembly, step: Any, count: int) -> list[dict[str, float]]:
+def train(parts: Parts, step: Any, count: int) -> list[dict[str, float]]:
     return [
         {name: float(value) for name, value in terms.items()}
         for terms in [step(number, parts.feed, observe=number % 2 == 0) for number in range(count)]
     ]
 
 
-def state(parts: Assembly) -> dict[str, Tensor]:
+def state(parts: Parts) -> dict[str, Tensor]:
     sides = {"g": parts.generator, "d": parts.discriminator}
     return {
         f"{role}/{name}": value.clone()

@@ -20,14 +20,14 @@ from ganzoo.plugin.hooks import hookimpl
 from ganzoo.plugin.loader import new_manager
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import RunInfo
-from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
 from ganzoo.training.loop import new_run, start
-from ganzoo.training.machine import prepare
+from ganzoo.training.machine import set_up
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Outcome, Silent
 
-INSTALLED = registry.load(block={"*"})
+INSTALLED = registry.load_plugins(block={"*"})
 RECIPE = (
     small(above="metric = []", steps=4, log_every=2)
     + """\
@@ -103,7 +103,7 @@ def trained(
     path = folder / "tiny.toml"
     path.write_text(text)
     recipe = load_recipe(path, INSTALLED)
-    machine, _ = prepare("cpu")
+    machine, _ = set_up("cpu")
     root = DataRoot(folder, download=False)
     parts = assemble(recipe, INSTALLED, root, machine, warn=print)
     run = new_run(parts, folder / "runs", "tiny")

@@ -16,10 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import ganzoo
 from ganzoo.common.data_root import DataRoot
 from ganzoo.plugin import registry
-from ganzoo.recipe.check import load as load_recipe
-from ganzoo.training.machine import Machine, prepare
+from ganzoo.recipe.check import load_recipe
+from ganzoo.training.machine import Machine, set_up
 from ganzoo.training.parts import assemble
-from ganzoo.training.threads import PER_THREAD, TRIED, operations, suited
+from ganzoo.training.threads import PER_THREAD, TRIED, operations, with_suited_threads
 
 CPU = torch.device("cpu")
 FOUR = Machine(CPU, threads=4, chooses_threads=True)
@@ -65,7 +65,7 @@ def test_operations_of_convolutions_are_those_that_torch_counts() -> None:
 
 
 def test_a_network_of_which_nothing_is_known_keeps_the_threads(number: list[int]) -> None:
-    found = suited(FOUR, 1, product(8), (Bare(), (torch.zeros(TRIED, 8),)))
+    found = with_suited_threads(FOUR, 1, product(8), (Bare(), (torch.zeros(TRIED, 8),)))
 
     assert (found.threads, number) == (4, [])
 
@@ -76,23 +76,23 @@ def test_threads_grow_with_the_operations_of_a_pass_up_to_those_there_are(
 ) -> None:
     assert PER_THREAD == 250e6
 
-    found = suited(FOUR, batch, product(1000))  # two million operations a row
+    found = with_suited_threads(FOUR, batch, product(1000))  # two million operations a row
 
     assert found.threads == threads
     assert number == [threads]
 
 
 def test_threads_that_were_asked_for_stay(number: list[int]) -> None:
-    asked, _ = prepare("cpu", threads=3)
+    asked, _ = set_up("cpu", threads=3)
     number.clear()
 
     assert not asked.chooses_threads
-    assert suited(Machine(CPU, threads=3), 1, product(8)).threads == 3
+    assert with_suited_threads(Machine(CPU, threads=3), 1, product(8)).threads == 3
     assert number == []
 
 
 def test_a_network_that_cannot_be_called_keeps_the_threads(number: list[int]) -> None:
-    found = suited(FOUR, 1, (nn.Linear(8, 8), (torch.zeros(TRIED, 9),)))
+    found = with_suited_threads(FOUR, 1, (nn.Linear(8, 8), (torch.zeros(TRIED, 9),)))
 
     assert (found.threads, number) == (4, [])
 
@@ -102,7 +102,7 @@ def test_a_small_recipe_is_trained_on_one_thread_and_its_record_says_so(
 ) -> None:
     path = tmp_path / "small.toml"
     path.write_text(small())
-    plugins = registry.load(block={"*"})
+    plugins = registry.load_plugins(block={"*"})
     checked = load_recipe(path, plugins)
     root = DataRoot(tmp_path, download=False)
 
@@ -115,7 +115,7 @@ def test_a_small_recipe_is_trained_on_one_thread_and_its_record_says_so(
 def test_counting_leaves_the_first_weights_as_they_are(tmp_path: Path, number: list[int]) -> None:
     path = tmp_path / "small.toml"
     path.write_text(small())
-    plugins = registry.load(block={"*"})
+    plugins = registry.load_plugins(block={"*"})
     checked = load_recipe(path, plugins)
     root = DataRoot(tmp_path, download=False)
 

@@ -62,7 +62,7 @@ def bench(
     """Measure how quickly RECIPE trains here; nothing is kept."""
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.source import find_recipe
     from ganzoo.training.loop import at_the_start, new_run
     from ganzoo.training.state import Silent
@@ -71,7 +71,7 @@ def bench(
     rare = ("samples.every=0", "checkpoint.every=0", "metric=[]", "train.steps=100000000")
     with Display(settings.verbosity) as display, tempfile.TemporaryDirectory() as folder:
         registry = plugin_files.load(display.warn)
-        checked = load(find_recipe(recipe), registry, (*overrides, *rare))
+        checked = load_recipe(find_recipe(recipe), registry, (*overrides, *rare))
         built = Launch(registry, place, display, None, as_json).build(checked)
         run = new_run(built, Path(folder), "bench")
         found = measured(at_the_start(built, registry, run, Silent()), seconds)

@@ -50,7 +50,7 @@ def check(
 
 def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[str, Any]:
     """Return what there is to say of one recipe."""
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.problems import RecipeError
     from ganzoo.recipe.source import find_recipe
 
@@ -58,7 +58,7 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
     try:
         path = find_recipe(name)
         recipe = str(path)
-        load(path, registry, overrides)
+        load_recipe(path, registry, overrides)
     except RecipeError as error:
         text = str(error)
         problems = [vars(problem) for problem in error.problems]

@@ -131,8 +131,7 @@ def prepare(
     a few minutes for MNIST. It is kept in the data folder with its accuracy and its SHA-256.
     """
     from ganzoo.cli.progress import Display
-    from ganzoo.measure.classifier import path_of
-    from ganzoo.measure.classifier import prepare as train
+    from ganzoo.measure.classifier import path_of, train_classifier
     from ganzoo.recipe.check import dataset_named
 
     with Display(settings.verbosity) as display:
@@ -142,7 +141,7 @@ def prepare(
         if spec.judge is not None:
             display.warn(f"{spec.use} is read digit by digit: preparing {spec.judge}")
             spec = dataset_named(spec.judge, (), registry)
-        network = train(spec, root)
+        network = train_classifier(spec, root)
         path = path_of(root.path, spec.use, spec.build(root).fingerprint)
     facts = {
         "network": network.name,
@@ -206,7 +205,7 @@ def _run(
 ) -> tuple[Measured, Path]:
     from ganzoo import session
     from ganzoo.measure.afterwards import write_result
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.runs.folder import find
 
     if Path(target).is_dir() and not (Path(target) / "recipe.toml").is_file():
@@ -221,7 +220,7 @@ def _run(
                 "can be set here"
             )
     run = find(target, out)
-    recipe = load(run.recipe, registry, overrides)
+    recipe = load_recipe(run.recipe, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     if not overrides and not write_result(run, found):
         display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")

@@ -42,11 +42,11 @@ def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
 
     KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric or view.
     """
-    from ganzoo.plugin.registry import load
+    from ganzoo.plugin.registry import load_plugins
     from ganzoo.plugin.scaffold import write
 
     use = name.replace("-", "_").removeprefix("ganzoo_")
-    taken = load().components.get((kind, use))
+    taken = load_plugins().components.get((kind, use))
     if taken is not None:
         raise click.UsageError(f"there is a {kind} named {use!r} already, of {taken[1].origin}")
     files = write(name, kind, out)
@@ -112,11 +112,11 @@ def recipe(
 def asked(registry: Registry) -> dict[str, str]:
     """Ask for each part; what the base has is proposed."""
     from ganzoo.plugin.describe import summary
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.new import BASE, PARTS
     from ganzoo.recipe.source import find_recipe
 
-    base = load(find_recipe(BASE), registry)
+    base = load_recipe(find_recipe(BASE), registry)
     chosen = {}
     for kind in PARTS:
         specs = registry.specs(kind)

@@ -70,7 +70,7 @@ def resume(
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.runs.folder import find
 
     run = find(name, out)
@@ -78,8 +78,8 @@ def resume(
         check_plugin_files(run, plugin_files.plugin, display)
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         compare_plugins(run, launch.registry, display)
-        frozen = load(run.recipe, launch.registry)
-        recipe = load(run.recipe, launch.registry, overrides)
+        frozen = load_recipe(run.recipe, launch.registry)
+        recipe = load_recipe(run.recipe, launch.registry, overrides)
         refuse_other_changes(run, frozen, recipe)
         return go_on(launch, run, recipe, is_extended=recipe != frozen)
 

@@ -67,7 +67,7 @@ def run(
     """Train RECIPE: a file, or the name of a shipped recipe."""
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.source import find_recipe
 
     if seed is not None:
@@ -75,7 +75,7 @@ def run(
     path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
-        checked = load(path, launch.registry, overrides)
+        checked = load_recipe(path, launch.registry, overrides)
         if dry_run:
             return look(launch, checked)
         if resume and (found := newest(checked, out)):
@@ -113,7 +113,7 @@ def origin(
     It builds on what it extends, else, under ``--set``, on itself as it is written.
     """
     from ganzoo.common.errors import GanzooError
-    from ganzoo.recipe.check import load
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.model import differences
     from ganzoo.recipe.source import parent
 
@@ -122,7 +122,7 @@ def origin(
     if below is None:
         return found
     try:
-        rows = differences(load(below, launch.registry), recipe)
+        rows = differences(load_recipe(below, launch.registry), recipe)
     except GanzooError:
         return found  # a parent may be a fragment, no recipe by itself
     return {**found, "parent": below.stem, "differences": [list(row) for row in rows]}

@@ -125,9 +125,9 @@ def show_recipe(
     """Print every key of the finished recipe and where its value was written."""
     from ganzoo.plugin.describe import written
     from ganzoo.recipe.check import check
-    from ganzoo.recipe.source import find_recipe, read
+    from ganzoo.recipe.source import find_recipe, read_source
 
-    source = read(find_recipe(name), overrides)
+    source = read_source(find_recipe(name), overrides)
     recipe = check(source, plugin_files.load(streams.warn))
     rows = [
         {"key": ".".join(map(str, keys)), "value": value, "from": origin(source.root, keys)}

@@ -164,8 +164,8 @@ def assembled(
     import torch
 
     from ganzoo.common.data_root import DataRoot
-    from ganzoo.plugin.registry import load as load_plugins
-    from ganzoo.recipe.check import load
+    from ganzoo.plugin.registry import load_plugins
+    from ganzoo.recipe.check import load_recipe
     from ganzoo.training.feed import Feed
     from ganzoo.training.machine import Machine
     from ganzoo.training.parts import assemble
@@ -174,7 +174,11 @@ def assembled(
     registry = load_plugins()
     machine = Machine(torch.device("cpu"), threads=1, workers=workers)
     parts = assemble(
-        load(recipe, registry, overrides), registry, DataRoot(HERE, False), machine, warn=print
+        load_recipe(recipe, registry, overrides),
+        registry,
+        DataRoot(HERE, False),
+        machine,
+        warn=print,
     )
     if lazy:
         data = dataclasses.replace(parts.data, images=OneByOne(parts.data.images))
@@ -214,7 +218,7 @@ def digest(run: Path) -> dict[str, str]:
     from ganzoo.runs.folder import checkpoints
 
     newest = checkpoints(run / "checkpoints")[0]
-    tensors, state = checkpoint.read(newest)
+    tensors, state = checkpoint.read_checkpoint(newest)
     found = {f"state/{name}": hashed(tensor.numpy().tobytes()) for name, tensor in tensors.items()}
     found["numbers"] = hashed(state.model_dump_json().encode())
     for sheet in (run / "samples").glob("*.png"):

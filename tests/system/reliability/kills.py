@@ -101,7 +101,7 @@ def killed_writers(folder: Path, kills: int, seed: int = 0) -> tuple[int, int]:
         child.kill()
         child.join()
         try:
-            found = checkpoint.read(path)[1].step
+            found = checkpoint.read_checkpoint(path)[1].step
             lost += found < int(told.read_text() or 0)
         except CheckpointError:
             invalid += 1

@@ -14,7 +14,7 @@ import pytest
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry
-from ganzoo.recipe.check import load
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.problems import RecipeError
 from ganzoo.recipe.source import find_recipe, shipped
@@ -29,7 +29,7 @@ GOOD = shipped()["dcgan_mnist"].read_text(encoding="utf-8") + '[[regularizer]]\n
 
 @pytest.fixture(scope="module")
 def own() -> registry.Registry:
-    return registry.load(block={"*"})
+    return registry.load_plugins(block={"*"})
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def refusal(path: Path, own: registry.Registry, *overrides: str) -> str:
     """Return the one error a bad recipe gives, after what holds for all of them was looked at."""
     began = time.process_time()
     with nothing_written(path.parent), pytest.raises(RecipeError) as caught:
-        load(path, own, overrides)
+        load_recipe(path, own, overrides)
     assert time.process_time() - began < SECONDS
     message = str(caught.value)
     assert is_helpful(caught.value, path)
@@ -325,9 +325,9 @@ def test_a_hostile_file_name_is_shown_harmlessly(
 )
 def test_a_name_that_no_file_can_have_is_no_recipe(name: str, own: registry.Registry) -> None:
     with pytest.raises(GanzooError) as caught:
-        load(find_recipe(name), own)
+        load_recipe(find_recipe(name), own)
     with pytest.raises(RecipeError):
-        load(Path(name), own)
+        load_recipe(Path(name), own)
 
     assert str(caught.value).isprintable()
 
@@ -434,7 +434,7 @@ def test_an_unusual_but_good_recipe_passes(
     path = tmp_path / "r.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    assert isinstance(load(path, own), Recipe)
+    assert isinstance(load_recipe(path, own), Recipe)
 
 
 # --- mutations
@@ -516,7 +516,7 @@ def _cut(text: str, dice: random.Random) -> str:
 
 def attempt(path: Path, own: registry.Registry, overrides: list[str]) -> Recipe | RecipeError:
     try:
-        return load(path, own, overrides)
+        return load_recipe(path, own, overrides)
     except RecipeError as error:
         return error
 
@@ -529,7 +529,7 @@ def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
 ) -> None:
     dice = random.Random(20)
     texts = [path.read_text(encoding="utf-8") for path in shipped().values()]
-    texts += [freeze(load(path, own)) for path in shipped().values()]
+    texts += [freeze(load_recipe(path, own)) for path in shipped().values()]
     path, frozen = tmp_path / "r.toml", tmp_path / "frozen.toml"
     passed = 0
     slowest = 0.0
@@ -545,7 +545,7 @@ def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
             passed += 1
             if passed % 5 == 0:
                 frozen.write_text(freeze(outcome), encoding="utf-8")
-                assert load(frozen, own) == outcome
+                assert load_recipe(frozen, own) == outcome
         else:
             assert is_helpful(outcome, path), (number, content, str(outcome))
 

@@ -49,7 +49,7 @@ def training(folder: Path) -> TrainingState:
 def test_forged_numbers_and_tensors_are_refused_or_harmless(stopped: Path) -> None:
     chance = random.Random(0)
     path = checkpoints(stopped / "run" / "checkpoints")[0]
-    tensors, state = checkpoint.read(path)
+    tensors, state = checkpoint.read_checkpoint(path)
     numbers = json.loads(state.model_dump_json())
     run = training(stopped)
     refused = 0
@@ -94,7 +94,7 @@ def test_a_forged_tensor_is_named_with_its_file(
 ) -> None:
     path = checkpoints(stopped / "run" / "checkpoints")[0]
     whole = path.read_bytes()
-    tensors, state = checkpoint.read(path)
+    tensors, state = checkpoint.read_checkpoint(path)
     assert name in tensors or name.startswith("window/")
     forged = {key: tensor for key, tensor in tensors.items() if key != name}
     if isinstance(value, float):

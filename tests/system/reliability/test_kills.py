@@ -46,7 +46,7 @@ def test_a_writer_killed_at_any_system_call_leaves_the_old_checkpoint_or_the_new
     for call in range(1, 20):
         checkpoint.write(path, {"weights": torch.zeros(1000)}, state)
         code = run_child(die_at, path, call, torn)
-        steps.append(checkpoint.read(path)[1].step)
+        steps.append(checkpoint.read_checkpoint(path)[1].step)
         if code == 0:
             break
         assert code == -9

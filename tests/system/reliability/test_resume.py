@@ -166,7 +166,7 @@ def test_a_whole_checkpoint_that_cannot_be_used_is_named_and_left_alone(
     assert run_child(train, recipe, run, (), 7) == 143
     path = checkpoints(run / "checkpoints")[0]
     if hindrance == "format":
-        tensors, state = checkpoint.read(path)
+        tensors, state = checkpoint.read_checkpoint(path)
         newer = json.loads(state.model_dump_json()) | {"format": 2, "colour": "red"}
         path.write_bytes(checkpoint.seal(tensors, json.dumps(newer)))
     else:
@@ -197,7 +197,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path
 def test_training_really_happens_between_two_checkpoints(tmp_path: Path) -> None:
     assert run_child(train, write_recipe(tmp_path), tmp_path / "run") == 0
     last, first = (
-        checkpoint.read(path)[0] for path in checkpoints(tmp_path / "run/checkpoints")[::2]
+        checkpoint.read_checkpoint(path)[0]
+        for path in checkpoints(tmp_path / "run/checkpoints")[::2]
     )
 
     moved = {name for name in last if not bool((last[name] == first[name]).all())}
@@ -225,7 +226,7 @@ def test_a_run_may_be_longer_than_the_recipe_in_its_checkpoint(
     recipe, run = write_recipe(tmp_path), tmp_path / "run"
     assert run_child(train, recipe, run, ("train.steps=9",)) == 0
     path = checkpoints(run / "checkpoints")[0]
-    tensors, state = checkpoint.read(path)
+    tensors, state = checkpoint.read_checkpoint(path)
     assert state.settings["train"]["steps"] == 9
     if not keeps_settings:  # as earlier versions wrote it
         content = json.loads(state.model_dump_json())

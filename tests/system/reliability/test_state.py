@@ -114,7 +114,7 @@ def resumed(folder: Path, target: Path, change: Change) -> dict[str, str]:
 
     shutil.copytree(folder / "half", target / "run")
     path = checkpoints(target / "run" / "checkpoints")[0]
-    tensors, state = checkpoint.read(path)
+    tensors, state = checkpoint.read_checkpoint(path)
     numbers = json.loads(state.model_dump_json())
     change(tensors, numbers)
     checkpoint.write(path, tensors, State.model_validate_json(json.dumps(numbers)))

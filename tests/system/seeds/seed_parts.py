@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.plugin.registry import Registry, load
+from ganzoo.plugin.registry import Registry, load_plugins
 from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData, Split
-from ganzoo.recipe.check import load as load_recipe
+from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.training.feed import Batch
 from ganzoo.training.machine import Machine
-from ganzoo.training.parts import Assembly, assemble
+from ganzoo.training.parts import Parts, assemble
 
 MNIST_SEEDS = (
     "seed_flux_mnist",
@@ -37,7 +37,7 @@ SEEDS = MNIST_SEEDS + SPRITE_SEEDS
 @cache
 def registry() -> Registry:
     """Return ganzoo's own plugins."""
-    return load(block=["*"])
+    return load_plugins(block=["*"])
 
 
 def seed(name: str, *overrides: str) -> Recipe:
@@ -62,7 +62,7 @@ class Pixels(DatasetSpec):
         return ImageData(images, labels, tuple("0123456789"), "random pixels", "0" * 64)
 
 
-def assembled(name: str, *overrides: str, count: int = 24) -> Assembly:
+def assembled(name: str, *overrides: str, count: int = 24) -> Parts:
     """Return the parts of a seed on random pixels, batch size 6 unless overridden."""
     found = seed(name, "train.batch_size=6", *overrides)
     shape = (3, 64, 64) if name in SPRITE_SEEDS else (1, 28, 28)
@@ -112,7 +112,7 @@ def listen_to_dropout(network: nn.Module) -> list[Tensor]:
     return kept
 
 
-def double_batch(parts: Assembly, number: int) -> Batch:
+def double_batch(parts: Parts, number: int) -> Batch:
     """Return batch ``number`` in double precision."""
     batch = parts.feed(number)
     return Batch(batch.images.double(), batch.labels)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.guards import try_out
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 from ganzoo.training.state import Silent
 from ganzoo_datasets.mnist import Mnist
 from ganzoo_dcgan.generators import Transpose
@@ -38,7 +38,7 @@ def vector(network: nn.Module) -> Tensor:
     return nn.utils.parameters_to_vector(network.parameters()).detach().clone()
 
 
-def movement(parts: Assembly, steps: int) -> tuple[float, float]:
+def movement(parts: Parts, steps: int) -> tuple[float, float]:
     """Return how far generator and discriminator move in that many steps."""
     networks = parts.generator.network, parts.discriminator.network
     before = [vector(network) for network in networks]

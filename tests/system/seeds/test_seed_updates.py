@@ -37,7 +37,7 @@ from reference import (
 from seed_parts import assembled, double_batch, listen, listen_to_dropout
 from torch import Tensor, nn
 
-from ganzoo.training.parts import Assembly
+from ganzoo.training.parts import Parts
 
 UPDATES = 2
 """The second one shows what an optimizer remembers of the first."""
@@ -156,7 +156,7 @@ def noise_of(latents: list[Tensor]) -> str:
     return "same" if torch.equal(latents[0], latents[1]) else "fresh"
 
 
-def prepared(name: str, *overrides: str) -> Assembly:
+def prepared(name: str, *overrides: str) -> Parts:
     """Return a seed in double precision with weights that hide nothing.
 
     Scales of 1 and shifts of 0 would let a forgotten one pass.
