@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.api import ImageShape
-from ganzoo_dcgan.labels import OneHot
 
 if TYPE_CHECKING:
-    from ganzoo_r3gan.specs import R3ganDiscriminator, R3ganGenerator
+    from ganzoo_r3gan.fields import DiscriminatorFields, GeneratorFields
 
 SLOPE = 0.2
 GAIN = math.sqrt(2.0 / (1.0 + SLOPE**2))
@@ -53,6 +52,19 @@ class Biased(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""
         return F.leaky_relu(maps + self.bias[:, None, None], SLOPE)
+
+
+class OneHot(nn.Module):
+    """Classes ``[N]`` as ``[N, K]``: 1 at the class, 0 elsewhere."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Return float32."""
+        every = torch.arange(self.classes, device=labels.device)
+        return (labels[:, None] == every).float()
 
 
 class Block(nn.Module):
@@ -95,7 +107,7 @@ def linear(inputs: int, outputs: int, *, gain: float = 1.0) -> nn.Linear:
     return layer
 
 
-def stages(spec: R3ganGenerator | R3ganDiscriminator) -> list[nn.Sequential]:
+def stages(spec: GeneratorFields | DiscriminatorFields) -> list[nn.Sequential]:
     """Return the blocks of every stage."""
     count = spec.blocks * len(spec.channels)
     return [
@@ -118,7 +130,7 @@ class Generator(nn.Module):
     """A learned map whose channels the latent scales, stages of blocks, 1×1 to the image."""
 
     def __init__(
-        self, spec: R3ganGenerator, latent_size: int, image: ImageShape, start: tuple[int, int]
+        self, spec: GeneratorFields, latent_size: int, image: ImageShape, start: tuple[int, int]
     ) -> None:
         super().__init__()
         self.one_hot: nn.Module | None = None
@@ -150,7 +162,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """1×1 from the image, stages of blocks, a depthwise convolution of the last map, one number."""
 
-    def __init__(self, spec: R3ganDiscriminator, image: ImageShape, last: tuple[int, int]) -> None:
+    def __init__(self, spec: DiscriminatorFields, image: ImageShape, last: tuple[int, int]) -> None:
         super().__init__()
         widths = spec.channels
         self.from_image = convolution(image.channels, widths[0])

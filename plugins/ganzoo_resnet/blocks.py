@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo_dcgan.layers import Convolution, UpsampledConvolution
 from ganzoo_resnet.fields import Initialiser
 
 Norm = Callable[[int], nn.Module]
@@ -31,6 +30,37 @@ class NoNorm(nn.Module):
     def forward(self, maps: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return ``[N, C, H, W]``."""
         return maps
+
+
+class OneHot(nn.Module):
+    """Classes ``[N]`` as ``[N, K]``: 1 at the class, 0 elsewhere."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Return float32."""
+        every = torch.arange(self.classes, device=labels.device)
+        return (labels[:, None] == every).float()
+
+
+class Projection(nn.Module):
+    """⟨e(y), Σ φ⟩: the class's vector times the map summed over its places (Miyato & Koyama 2018).
+
+    arXiv:1802.05637, figure 1 (d).
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.one_hot = OneHot(classes)
+        self.linear = nn.Linear(channels, classes, bias=False)
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Return ``[N]`` from ``[N, C, H, W]`` and classes ``[N]``."""
+        every: Tensor = self.linear(features.sum((2, 3)))  # [N, K]
+        scores: Tensor = (every * self.one_hot(labels).to(every.dtype)).sum(1)
+        return scores
 
 
 class EmbeddedNorm(nn.Module):
@@ -73,19 +103,6 @@ class LinearNorm(nn.Module):
         return torch.addcmul(self.shift(code)[..., None, None], scale, normed)
 
 
-class Upsampled(nn.Module):
-    """Maps twice as large by interpolation, then a 3×3 convolution."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.convolution = Convolution(inputs, outputs, 3, padding=1)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return ``[N, O, 2·H, 2·W]`` of ``[N, I, H, W]``."""
-        out: Tensor = self.convolution(enlarge(maps, "bilinear"))
-        return out
-
-
 def enlarge(maps: Tensor, mode: str) -> Tensor:
     """Return ``[N, C, H, W]`` maps twice as high and wide."""
     if mode == "nearest":
@@ -104,17 +121,13 @@ class UpBlock(nn.Module):
         super().__init__()
         self.mode = mode
         self.norm1, self.norm2 = norm(inputs), norm(outputs)
-        self.conv1 = (
-            UpsampledConvolution(inputs, outputs, 3, bias=True)
-            if mode == "nearest"
-            else Upsampled(inputs, outputs)
-        )
-        self.conv2 = Convolution(outputs, outputs, 3, padding=1)
-        self.shortcut = Convolution(inputs, outputs, 1)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, maps: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``[N, O, 2·H, 2·W]`` of ``[N, I, H, W]``."""
-        inner = self.conv1(F.relu(self.norm1(maps, condition)))
+        inner = self.conv1(enlarge(F.relu(self.norm1(maps, condition)), self.mode))
         inner = self.conv2(F.relu(self.norm2(inner, condition)))
         out: Tensor = inner + enlarge(self.shortcut(maps), self.mode)
         return out
@@ -127,9 +140,9 @@ class FirstDownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm0, self.norm1 = norm(inputs), norm(outputs)
-        self.conv1 = Convolution(inputs, outputs, 3, padding=1)
-        self.conv2 = Convolution(outputs, outputs, 3, padding=1)
-        self.shortcut = Convolution(inputs, outputs, 1)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return ``[N, O, H / 2, W / 2]``, or as large as they are, of ``[N, C, H, W]``."""
@@ -145,12 +158,12 @@ class DownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm1, self.norm2 = norm(inputs), norm(hidden)
-        self.conv1 = Convolution(inputs, hidden, 3, padding=1)
-        self.conv2 = Convolution(hidden, outputs, 3, padding=1)
+        self.conv1 = nn.Conv2d(inputs, hidden, 3, padding=1)
+        self.conv2 = nn.Conv2d(hidden, outputs, 3, padding=1)
         self.norm0: nn.Module | None = None
         self.shortcut: nn.Module | None = None
         if halves or inputs != outputs:
-            self.norm0, self.shortcut = norm(inputs), Convolution(inputs, outputs, 1)
+            self.norm0, self.shortcut = norm(inputs), nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, O, H / 2, W / 2]``, or as large as they are, of ``[N, I, H, W]``."""

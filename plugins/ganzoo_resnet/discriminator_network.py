@@ -8,25 +8,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.api import ImageShape
-from ganzoo_dcgan.labels import Projection
 from ganzoo_resnet.blocks import (
     Attention,
     DownBlock,
     FirstDownBlock,
     NoNorm,
     PlainNorm,
+    Projection,
     divide_by_norms,
     initialise,
 )
 
 if TYPE_CHECKING:
-    from ganzoo_resnet.discriminators import ResnetDiscriminator
+    from ganzoo_resnet.discriminator_fields import DiscriminatorFields
 
 
 class ResidualDiscriminator(nn.Module):
     """Blocks, of which the first ones halve the map; ReLU, the sum over all places, one number."""
 
-    def __init__(self, spec: ResnetDiscriminator, image: ImageShape, heights: list[int]) -> None:
+    def __init__(self, spec: DiscriminatorFields, image: ImageShape, heights: list[int]) -> None:
         super().__init__()
 
         def norm(channels: int) -> nn.Module:
@@ -66,7 +66,7 @@ class ResidualDiscriminator(nn.Module):
 class ProjectionDiscriminator(ResidualDiscriminator):
     """One whose logit has a second part, which the class decides."""
 
-    def __init__(self, spec: ResnetDiscriminator, image: ImageShape, heights: list[int]) -> None:
+    def __init__(self, spec: DiscriminatorFields, image: ImageShape, heights: list[int]) -> None:
         super().__init__(spec, image, heights)
         self.projection = Projection(spec.channels[-1], image.num_classes)
 
@@ -74,11 +74,12 @@ class ProjectionDiscriminator(ResidualDiscriminator):
         """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
         features = self.features(images)
         of_class: Tensor = self.projection(features, labels)
-        return of_class + self.linear(features.sum((2, 3))).flatten()
+        of_all: Tensor = self.linear(features.sum((2, 3))).flatten()
+        return of_all + of_class
 
 
 def build_discriminator(
-    spec: ResnetDiscriminator, image: ImageShape, heights: list[int]
+    spec: DiscriminatorFields, image: ImageShape, heights: list[int]
 ) -> ResidualDiscriminator:
     """Put a discriminator together whose maps have ``heights``, and draw its first weights."""
     kind = ResidualDiscriminator if spec.labels == "none" else ProjectionDiscriminator

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.api import ImageShape
-from ganzoo_dcgan.labels import OneHot
-from ganzoo_dcgan.layers import Convolution
 from ganzoo_resnet.blocks import (
     Attention,
     EmbeddedNorm,
     LinearNorm,
     NoNorm,
     Norm,
+    OneHot,
     PlainNorm,
     UpBlock,
     divide_by_norms,
@@ -25,7 +24,7 @@ from ganzoo_resnet.blocks import (
 )
 
 if TYPE_CHECKING:
-    from ganzoo_resnet.generators import ResnetGenerator
+    from ganzoo_resnet.generator_fields import GeneratorFields
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 
@@ -35,7 +34,7 @@ class ResidualGenerator(nn.Module):
 
     def __init__(
         self,
-        spec: ResnetGenerator,
+        spec: GeneratorFields,
         latent_size: int,
         image: ImageShape,
         start: tuple[int, int],
@@ -60,7 +59,7 @@ class ResidualGenerator(nn.Module):
         # Of all norms, the last one alone does not know the class.
         last = spec.norm == "batch"
         self.norm = PlainNorm(widths[-1], eps=spec.norm_eps) if last else NoNorm()
-        self.convolution = Convolution(widths[-1], image.channels, 3, padding=1)
+        self.convolution = nn.Conv2d(widths[-1], image.channels, 3, padding=1)
         self.output = OUTPUTS[spec.output]()
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -90,7 +89,7 @@ class CodeGenerator(ResidualGenerator):
 
     def __init__(
         self,
-        spec: ResnetGenerator,
+        spec: GeneratorFields,
         latent_size: int,
         image: ImageShape,
         start: tuple[int, int],
@@ -114,7 +113,7 @@ class CodeGenerator(ResidualGenerator):
 
 
 def build_generator(
-    spec: ResnetGenerator, latent_size: int, image: ImageShape, start: tuple[int, int]
+    spec: GeneratorFields, latent_size: int, image: ImageShape, start: tuple[int, int]
 ) -> ResidualGenerator:
     """Put a generator together whose first map is ``start``, and draw its first weights."""
     classes = image.num_classes
