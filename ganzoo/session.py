@@ -146,7 +146,13 @@ def build(
         (lacking or reporter.note)(warning)
     root = DataRoot(data_root(place.data), not place.offline, progress)
     parts = assemble(
-        recipe, registry, root, machine, warn=reporter.warn, allow_fallback=allow_fallback
+        recipe,
+        registry,
+        root,
+        machine,
+        warn=reporter.warn,
+        allow_fallback=allow_fallback,
+        data_path=place.data_path,
     )
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
@@ -162,6 +168,7 @@ def train(
     reporter: Reporter,
     *,
     resume: bool = False,
+    longer: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
 ) -> Outcome:
@@ -169,6 +176,7 @@ def train(
 
     Args:
         resume: whether to go on from the newest checkpoint, if there is one.
+        longer: whether the run's length was changed, for its recipe to be written anew.
         minutes: save and stop after so many.
         track: trackers that were asked for.
 
@@ -187,6 +195,7 @@ def train(
             run,
             reporter,
             resume=resume,
+            longer=longer,
             minutes=minutes,
             track=track,
             measured=lambda: watch(parts, registry, reporter.warn),
@@ -208,13 +217,16 @@ def measure(
 
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
+        DataError: if the data is not that which the run was trained on.
         NotPrepared: if the data set's classifier has to be trained first.
     """
     from ganzoo.measure.afterwards import measure_run, usual
+    from ganzoo.training.same_data import refuse_other_data
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
     parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from ganzoo.ablate.experiment import Experiment
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.provenance import comparable
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import Record, State, table, whole
+from ganzoo.runs.record import Record, State, real, table, whole
 
 At = Literal["last", "best"]
 SURROUNDINGS = (
@@ -59,7 +58,7 @@ class Observation:
         """Return the finite score of a finished run, or None."""
         score = self.scores.get(metric)
         found = None if score is None else getattr(score, at)
-        return found if isinstance(found, (int, float)) and math.isfinite(found) else None
+        return real(found)
 
 
 def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) -> Observation:
@@ -79,8 +78,8 @@ def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) 
         state,
         scores_of(result) if finished else {},
         min(collapsed) if collapsed else None,
-        result.get("seconds") if finished else None,
-        result.get("images_per_second") if finished else None,
+        real(result.get("seconds")) if finished else None,
+        real(result.get("images_per_second")) if finished else None,
         {name: environment.get(name) for name in SURROUNDINGS if name in environment},
     )
 

@@ -23,6 +23,7 @@ from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
+from ganzoo.runs.record import real, whole
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -203,9 +204,10 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
 
 def _table(log: Sequence[dict[str, Any]], key: str) -> dict[float, float]:
     return {
-        entry["step"]: entry[key]
+        step: value
         for entry in log
-        if isinstance(entry.get(key), (int, float)) and math.isfinite(entry[key])
+        if (step := whole(entry.get("step"))) is not None
+        and (value := real(entry.get(key))) is not None
     }
 
 

@@ -112,6 +112,13 @@ def plugin_options(function: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
+data_path_option = click.option(
+    "--data-path",
+    metavar="PATH",
+    help="Where own images lie here, if they are the same.",
+)
+
+
 def place_options(function: F) -> F:
     """Add what belongs to the machine; the function gets it as ``place``."""
 

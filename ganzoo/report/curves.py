@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.files import publish
-from ganzoo.common.text import is_number
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.record import real, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def draw(run: RunDir) -> None:
     Raises:
         MachineError: if the disk refuses.
     """
-    lines = run.read_log()
+    lines = [line for line in run.read_log() if _has_a_place(line)]
     if len(lines) < 2:
         return
     # Imported at the end of a run only, and without pyplot: no window, no global state.
@@ -56,10 +56,15 @@ def draw(run: RunDir) -> None:
     publish(run.curves, buffer.getvalue())
 
 
+def _has_a_place(line: Line) -> bool:
+    """Return whether a line tells its step and epoch, as all do that a run has written."""
+    return whole(line.get("step")) is not None and real(line.get("epoch")) is not None
+
+
 def _plot(panel: Axes, lines: Sequence[Line], what: str) -> None:
     for side, (name, colour) in SIDES.items():
         key = f"{side}/{what}"
-        seen = [line for line in lines if is_number(it := line.get(key)) and math.isfinite(it)]
+        seen = [line for line in lines if real(line.get(key)) is not None]
         if not seen:
             continue
         means = epoch_means(seen, key)

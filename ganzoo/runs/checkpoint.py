@@ -11,7 +11,8 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ganzoo.common.errors import CheckpointError, DamagedError, LostError
 from ganzoo.common.files import publish
 from ganzoo.plugin.table import Table
-from ganzoo.runs.folder import checkpoints
+from ganzoo.runs.folder import checkpoints, step_of
 
 FORMAT = 1
 MAX_HEADER = 16 * 1024 * 1024
@@ -149,23 +149,56 @@ def verified(path: Path) -> tuple[bytes, bytes]:
     return content, header
 
 
-def newest_readable(folder: Path, why_not: str) -> tuple[dict[str, Tensor], State]:
-    """Return the newest checkpoint in ``folder`` that can be read.
+def newest_readable(
+    folder: Path, why_not: str, warn: Callable[[str], None], *, after: int = -1
+) -> tuple[Path, dict[str, Tensor], State]:
+    """Return the newest checkpoint in ``folder`` that can be read, and its file.
 
     Args:
         folder: where checkpoints lie.
         why_not: what is told where there is none.
+        warn: is told of every newer one that was passed over.
+        after: step of which they must be beyond.
 
     Raises:
         CheckpointError: with the reason for every checkpoint that cannot be read.
     """
-    reasons = []
+    reasons: list[str] = []
     for path in checkpoints(folder):
+        if step_of(path) <= after:
+            continue
         try:
-            return read_checkpoint(path)
+            tensors, state = read_checkpoint(path)
         except CheckpointError as error:
             reasons.append(str(error))
+            continue
+        if reasons:
+            passed = "\n".join(reasons)
+            warn(f"{passed}\nan older one is taken in its place: '{path}', of step {state.step}")
+        return path, tensors, state
     raise CheckpointError("\n".join([why_not, *reasons]))
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Name the file whose content does not fit what it is put into.
+
+    Raises:
+        CheckpointError: for whatever a forged file may raise: its digest is no signature.
+    """
+    try:
+        yield
+    except (
+        CheckpointError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RuntimeError,
+    ) as error:
+        raise CheckpointError(f"'{path}' does not fit the run: {error}") from error
 
 
 def pack_module(prefix: str, module: nn.Module) -> dict[str, Tensor]:
@@ -193,7 +226,7 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
         for name in wanted.keys() & found.keys()
         if found[name].dtype != wanted[name].dtype
     ]
-    problems += [f"'{name}' is not finite" for name, value in found.items() if not _finite(value)]
+    problems += [f"'{name}' is not finite" for name, value in found.items() if not is_finite(value)]
     if problems:
         raise CheckpointError(
             f"{prefix} does not fit the checkpoint: {'; '.join(sorted(problems)[:5])}"
@@ -201,65 +234,8 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
     module.load_state_dict(found)
 
 
-def pack_optimizer(prefix: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return an optimizer's state as tensors under ``prefix`` and the numbers beside them."""
-    state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {}
-    numbers: dict[str, Any] = {}
-    for index, values in state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"{prefix}/{index}/{name}"] = value
-            elif value is not None:
-                numbers[f"{index}/{name}"] = value
-    return tensors, numbers
-
-
-def unpack_optimizer(
-    prefix: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> None:
-    """Load what ``pack_optimizer`` returned; rates and their kin come from the recipe.
-
-    Raises:
-        CheckpointError: if the state belongs to other parameters.
-    """
-    kinds: dict[int, set[str]] = {}
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in {**select(prefix, tensors), **numbers}.items():
-        number, _, key = name.partition("/")
-        if not _finite(value):
-            raise CheckpointError(f"{prefix} does not fit the checkpoint: '{name}' is not finite")
-        state.setdefault(int(number), {})[key] = value
-        kinds.setdefault(int(number), set()).add(key)
-    known = set().union(*kinds.values())
-    for index, keys in kinds.items():
-        if missing := sorted(known - keys):
-            raise CheckpointError(
-                f"{prefix} does not fit the checkpoint: '{index}/{missing[0]}' is missing"
-            )
-    parameters = [item for group in optimizer.param_groups for item in group["params"]]
-    for index, values in state.items():
-        if index >= len(parameters):
-            raise CheckpointError(
-                f"{prefix} does not fit the checkpoint: parameter {index} is unknown"
-            )
-        for key, value in values.items():
-            parameter = parameters[index]
-            if not isinstance(value, Tensor):
-                continue
-            fits = value.shape == parameter.shape and value.dtype == parameter.dtype
-            if not fits and (value.ndim or value.is_complex()):
-                raise CheckpointError(f"{prefix} does not fit the checkpoint: '{index}/{key}'")
-            if value.ndim:
-                # Same strides as the parameter: other strides would change speed and rounding.
-                values[key] = torch.empty_like(parameter).copy_(value)
-            else:
-                values[key] = value.clone()
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Tell whether a number, or every number of a tensor, is finite."""
     if isinstance(value, Tensor):
         return not value.is_floating_point() or bool(torch.isfinite(value).all())
     return math.isfinite(value)

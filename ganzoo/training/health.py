@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.common.errors import TrainingError
+from ganzoo.common.errors import CheckpointError, TrainingError
 
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
@@ -28,6 +28,8 @@ CERTAIN_LOGS = 10
 
 COUNTS = ("alike", "flat", "certain", "told_apart")
 """How often in a row each trouble was seen."""
+LONGEST = 2000
+"""Characters of what is told of a trouble."""
 ADVICE = "docs/troubleshooting.md says more"
 
 
@@ -67,11 +69,28 @@ class Health:
         """
         for role, network in networks.items():
             for name, value in network.state_dict().items():
-                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                if not _is_finite(value):
                     raise TrainingError(
                         f"{role} weight '{name}' is not finite after step {step}; nothing of it "
                         "was saved; try half the learning rates (optimizer.*.lr) or clip_norm = 1.0"
                     )
+
+    def watch_state(self, step: int, whose: str, state: Mapping[str, Tensor | float]) -> None:
+        """Stop the run before an optimizer's state that is not finite reaches a checkpoint.
+
+        Args:
+            whose: 'optimizer/generator' or 'optimizer/discriminator'.
+
+        Raises:
+            TrainingError: naming optimizer, entry and step.
+        """
+        for name, value in state.items():
+            if not _is_finite(value):
+                raise TrainingError(
+                    f"'{name.removeprefix(f'{whose}/')}' of {whose} is not finite after step "
+                    f"{step}: its gradients are too large; nothing of it was saved; try "
+                    "optimizer.*.clip_norm = 1.0, half the learning rates, or a gradient penalty"
+                )
 
     def watch_samples(self, step: int, images: Tensor) -> float:
         """Return how much ``[N, C, H, W]`` samples differ; tell of a collapse and of flat images.
@@ -150,10 +169,20 @@ class Health:
         return {**counts, "events": list(self.events)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what ``state()`` returned."""
-        for name in COUNTS:
-            setattr(self, name, int(state.get(name, 0)))
-        self.events = list(state.get("events", []))
+        """Remember what ``state()`` returned.
+
+        Raises:
+            CheckpointError: if it is something else.
+        """
+        counts = {name: state.get(name, 0) for name in COUNTS}
+        events = state.get("events", [])
+        if not all(_is_count(value) for value in counts.values()):
+            raise CheckpointError("'health' does not hold whole numbers from 0 on")
+        if not isinstance(events, list) or not all(map(_is_event, events)):
+            raise CheckpointError("'health' does not hold a list of events with step and text")
+        for name, value in counts.items():
+            setattr(self, name, value)
+        self.events = list(events)
 
 
 def diversity(images: Tensor) -> float:
@@ -165,3 +194,25 @@ def contrast(images: Tensor) -> float:
     """Return the standard deviation over the pixels of ``[N, C, H, W]``, averaged over images."""
     pixels = images.detach().float().flatten(1)
     return float(pixels.std(1).mean()) if pixels.shape[1] > 1 else 0.0
+
+
+def _is_finite(value: Tensor | float) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    return math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+
+
+def _is_event(found: object) -> bool:
+    """Return whether ``found`` is what ``_tell`` remembers."""
+    return (
+        isinstance(found, dict)
+        and found.keys() == {"event", "step", "text"}
+        and _is_count(found["step"])
+        and all(
+            isinstance(found[key], str) and len(found[key]) <= LONGEST for key in ("event", "text")
+        )
+    )

@@ -238,6 +238,7 @@ def start(
     reporter: Reporter,
     *,
     resume: bool = False,
+    longer: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
     measured: Callable[[], Measures] = NoMeasures,
@@ -245,6 +246,8 @@ def start(
     """Train in the folder ``run``, from the beginning or from its newest checkpoint.
 
     Args:
+        longer: whether the folder's recipe becomes that of ``parts``, once its checkpoint is
+            found to fit.
         track: trackers that were asked for.
         measured: returns the run's measures; called once the folder is this process's own.
 
@@ -257,7 +260,10 @@ def start(
     reporter = followed
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter, measured)
-        if not (resume and saving.restore(training)):
+        is_restored = resume and saving.restore(training)
+        if longer:
+            make_longer(training)
+        if not is_restored:
             run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
@@ -268,6 +274,15 @@ def start(
             outcome = training.loop(stop, minutes)
         reporter.finished(training, outcome)
         return outcome
+
+
+def make_longer(training: TrainingState) -> None:
+    """Make the recipe in the run's folder that of its parts."""
+    run, parts = training.run, training.parts
+    publish(run.recipe, freeze(parts.recipe))
+    if record := run.read_json("environment.json"):
+        run.write_json("environment.json", {**record, "steps": parts.steps})
+    training.reporter.note(f"the run now ends at step {parts.steps:,}")
 
 
 def at_the_start(

@@ -55,7 +55,7 @@ def export(
     from ganzoo.sampling.model import open_model
 
     recipe = plugin_files.recipe_of(run)
-    model = open_model(run, recipe, average=not no_ema)
+    model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
     path = file or run.path / "exported" / ("hub" if to == "hub" else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)
     if as_json:

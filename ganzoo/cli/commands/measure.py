@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
     PluginFiles,
     data_option,
+    data_path_option,
     json_option,
     offline_option,
     out_option,
@@ -67,6 +69,7 @@ def measure() -> None:
 @set_option
 @plugin_options
 @place_options
+@data_path_option
 @out_option
 @json_option
 @click.pass_obj
@@ -78,6 +81,7 @@ def of(
     overrides: tuple[str, ...],
     plugin_files: PluginFiles,
     place: Place,
+    data_path: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -91,9 +95,14 @@ def of(
     with Display(settings.verbosity) as display:
         registry = plugin_files.load(display.warn)
         if dataset is not None:
+            if data_path is not None:
+                raise GanzooError(
+                    "--data-path is for a run; a data set's is --set dataset.path=..."
+                )
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
         else:
-            found, sheet = _run(target, overrides, registry, place, out, display)
+            there = replace(place, data_path=data_path)
+            found, sheet = _run(target, overrides, registry, there, out, display)
         if found.image.height > 1:
             from ganzoo.measure.reference import neighbours
             from ganzoo.report.sheets import save_png
@@ -223,7 +232,10 @@ def _run(
     recipe = load_recipe(run.recipe, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     if not overrides and not write_result(run, found):
-        display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")
+        display.note(
+            f"scores of step {found.result['step']:,}, not kept: 'result.json' is of the end of a "
+            "run that is done"
+        )
     return found, run.path / SHEET
 
 

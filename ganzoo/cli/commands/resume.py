@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     PluginFiles,
+    data_path_option,
     json_option,
     minutes_option,
     out_option,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 @set_option
 @plugin_options
 @place_options
+@data_path_option
 @precision_options
 @minutes_option
 @out_option
@@ -59,6 +62,7 @@ def resume(
     overrides: tuple[str, ...],
     plugin_files: PluginFiles,
     place: Place,
+    data_path: str | None,
     minutes: float | None,
     out: Path,
     track: tuple[str, ...],
@@ -66,7 +70,7 @@ def resume(
 ) -> int:
     """Go on with RUN: its four letters, its folder, or 'last'.
 
-    Only train.epochs and train.steps may be changed.
+    Only train.epochs and train.steps may be changed, and where its data lies.
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
@@ -74,6 +78,7 @@ def resume(
     from ganzoo.runs.folder import find
 
     run = find(name, out)
+    place = replace(place, data_path=data_path)
     with Display(settings.verbosity) as display:
         check_plugin_files(run, plugin_files.plugin, display)
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)

@@ -81,7 +81,7 @@ def sample(
     from ganzoo.training.machine import choose_device
 
     recipe = plugin_files.recipe_of(run, overrides)
-    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
+    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn)
     many = count or (33 if walk and not gif else 64)
     path = file or run.path / MADE / default_name(
         model, many, seed, label, walk, gif, single, overrides
