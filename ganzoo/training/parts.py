@@ -31,6 +31,9 @@ from ganzoo.training.same_data import lying_at
 from ganzoo.training.step import AdversarialStep, Ramps, Side
 from ganzoo.training.threads import TRIED, with_suited_threads
 
+REST = "average_rest"
+"""Name in a checkpoint of what the average's weights lack; those of before have none."""
+
 
 class TrainingStep(Protocol):
     """Makes one step; see ``AdversarialStep``."""
@@ -72,7 +75,11 @@ class Parts:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """Every module that is trained or remembers something, by its name in a checkpoint."""
-        average = {} if self.average is None else {"average": self.average.network}
+        average: dict[str, nn.Module] = {}
+        if self.average is not None:
+            average["average"] = self.average.network
+            if self.average.rest is not None:
+                average[REST] = self.average.rest
         return {
             "generator": self.generator.network,
             "discriminator": self.discriminator.network,

@@ -17,7 +17,9 @@ from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.optimizer_state import Entries, pack_optimizer, unpack_optimizer
 from ganzoo.training.background import Tensors
+from ganzoo.training.ema import LONG
 from ganzoo.training.lost import SET_ASIDE, begin_again, refuse_lost, refuse_unreadable
+from ganzoo.training.parts import REST
 from ganzoo.training.randomness import observing
 from ganzoo.training.same_data import refuse_other_data
 from ganzoo.training.state import TrainingState
@@ -145,6 +147,12 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
                 "from an uninterrupted run in the last bits"
             )
     for place, network in parts.networks.items():
+        if place == REST and not checkpoint.select(REST, tensors):
+            training.reporter.warn(
+                f"the checkpoint is of an earlier ganzoo, whose averages stood still at an "
+                f"ema.half_life above {LONG:,.0f}: from step {state.step} on it moves"
+            )
+            continue
         checkpoint.unpack_module(place, network, tensors)
     for role, side in parts.sides.items():
         name = f"optimizer/{role}"
