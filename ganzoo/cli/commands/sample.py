@@ -91,7 +91,9 @@ def sample(
     elif walk:
         save_walk(model, path, many, seed=seed, label=label)
     elif single:
-        for done in save_singles(model, path, many, seed=seed, label=label):
+        for done in save_singles(
+            model, path, many, run=run.path, seed=seed, label=label, tell=streams.warn
+        ):
             if done and done % 6400 == 0:
                 streams.tell(f"{done:,} of {many:,} images")
     else:
