@@ -23,6 +23,7 @@ from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.plugin_files import keep_plugin_files, missing_plugin_files
+from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
@@ -357,6 +358,11 @@ class Lines(Silent):
             f"step {training.step:,}/{training.parts.steps:,}, {training.seconds_left:.0f} s left, "
             f"discriminator {entry['d/loss']:.3f}, generator {entry['g/loss']:.3f}"
         )
+
+    def finished(self, training: TrainingState, outcome: Outcome) -> None:  # noqa: ARG002
+        """Say what the measures mean together, where that is striking."""
+        for text in reading(outcome.result["metrics"]):
+            self.note(text)
 
 
 def _paths(files: Files) -> list[Path]:

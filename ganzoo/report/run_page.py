@@ -18,6 +18,7 @@ from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.log import MEASURES
 from ganzoo.runs.plugin_files import plugin_files
+from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
 
 NAME = "report.html"
@@ -107,6 +108,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         real=picture(run.path / "real.png"),
         charts_drawn=all_charts(log, measures),
         measures=measures,
+        reading=reading(table(result.get("metrics"))),
         provenance=[(item.name, item.provenance) for item in measures if item.provenance],
         events=all_events(result, log),
         facts=all_facts(surroundings),

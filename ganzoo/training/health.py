@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, TrainingError
+from ganzoo.training.variety import Variety
 
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
@@ -157,11 +158,52 @@ class Health:
                 "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )
 
-    def _tell(self, event: str, step: int, text: str) -> None:
+    def watch_end(self, step: int, found: Variety, noted: Callable[[str], None]) -> None:
+        """Tell of images that are alike, or of few kinds, at the end of a run.
+
+        Unlike sheets on the way these are told of an untrained generator, too: its scores are
+        there, and nobody should take them for those of another.
+
+        Args:
+            noted: is told in place of ``told`` where the run was too short for a warning.
+        """
+        told = {each["event"] for each in self.events}
+        if found.are_alike and told.isdisjoint({"flat", "collapsed"}):
+            seen = (
+                f"the {found.count} images that were looked at differ by {found.distance:.0%} of "
+                "what real images differ"
+            )
+            event = "alike_at_the_end"
+        elif found.are_few_kinds and not found.are_alike:
+            most = ", ".join(f"{count} to {name!r}" for name, count in found.most)
+            seen = (
+                f"of {found.count} images nearly all lie nearest to real ones of few classes "
+                f"({most}); real images are of {found.real_kinds:.1f} classes"
+            )
+            event = "few_kinds"
+        else:
+            return
+        if step <= WARM_UP_STEPS:
+            remedy = (
+                f"{step} steps are few: train longer (train.epochs, train.steps) before you "
+                "judge it"
+            )
+        else:
+            remedy = (
+                "if the newest sheet shows one image or one kind, the generator has collapsed: "
+                "try loss.use = 'wasserstein' with a gradient_penalty, 'relativistic' with r1 and "
+                "r2, a lower optimizer.generator.lr, or dropout in both networks"
+            )
+        is_short = step <= WARM_UP_STEPS
+        self._tell(event, step, f"{seen}; {remedy}", noted if is_short else self.told)
+
+    def _tell(
+        self, event: str, step: int, text: str, told: Callable[[str], None] | None = None
+    ) -> None:
         if any(told["event"] == event for told in self.events):
             return
         self.events.append({"event": event, "step": step, "text": text})
-        self.told(f"step {step}: {text} ({ADVICE})")
+        (told or self.told)(f"step {step}: {text} ({ADVICE})")
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run must remember."""

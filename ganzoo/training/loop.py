@@ -30,13 +30,14 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
-from ganzoo.training.labels import sheet_labels
+from ganzoo.training.labels import first_labels, sheet_labels
 from ganzoo.training.machine import environment
 from ganzoo.training.parts import Parts
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import observing
 from ganzoo.training.signals import Stop, stopping
 from ganzoo.training.state import Measures, NoMeasures, Outcome, Reporter, TrainingState
+from ganzoo.training.variety import FAKES, variety
 
 POINTS_SHOWN = 2000
 """Real points in the picture of a data set of points."""
@@ -169,10 +170,27 @@ class Training(TrainingState):
         write_weights_file(self.run.generator, network, metadata)
         save_gif(self.run.sheets(), self.run.path / "samples.gif")
         curves.draw(self.run)
+        self._look_back()
         result = self._result("done")
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)
         return Outcome("done", "", 0, result)
+
+    @torch.no_grad()
+    def _look_back(self) -> None:
+        """Look at some images of the finished generator, without a trace in the run."""
+        parts, recipe = self.parts, self.parts.recipe
+        network = parts.best_generator
+        labels = None
+        if recipe.generator.uses_labels and parts.data.labels is not None:
+            labels = first_labels(parts.data, FAKES).to(parts.machine.device)
+        with observing(network):
+            network.train(recipe.samples.mode == "train")
+            latents = parts.noise.latents(recipe.latent, FAKES, "look back", 0)
+            images = images_of(recipe.generator, network, latents, labels)
+        found = variety(images, parts.data, parts.shape)
+        if found is not None:
+            self.health.watch_end(self.step, found, self.reporter.note)
 
     def _result(self, status: str) -> dict[str, Any]:
         if not self.last and (entries := self.run.read_log()):

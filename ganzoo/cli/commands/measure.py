@@ -25,6 +25,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.text import number
+from ganzoo.runs.reading import reading
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
         better = "lower" if metric["lower_is_better"] else "higher"
         rows.append((name, number(metric["last"]["value"]), real, perfect, better))
     show_table("", ("score", "value", "real images", "perfect", "better"), rows)
+    for text in reading(metrics):
+        streams.tell(text)
     if metrics:
         origin = next(iter(metrics.values()))["provenance"]
         streams.tell(
