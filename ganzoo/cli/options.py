@@ -131,7 +131,7 @@ def place_options(function: F) -> F:
         default=0,
         type=click.IntRange(0, 256),
         metavar="N",
-        help="Processes that read images of large data sets.",
+        help="Processes that read large data sets.",
     )
     @offline_option
     @functools.wraps(function)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+
 from pydantic import ValidationError
 
 from ganzoo.common.errors import DataError, GanzooError
 from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, is_cell
 from ganzoo.runs.record import Record
 
+CELL = "cell-"
+"""How the folders of an experiment's cells begin."""
 PATH = "path"
 """The key of a data set that says where own images lie."""
 
@@ -43,7 +47,8 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
     """
     was = Record(run).data
     if not was:
-        if found.use == asked.use and found != asked:
+        is_moved = found.use == asked.use and found != asked
+        if is_moved and data.fingerprint not in _of_other_cells(run):
             raise DataError(
                 f"'{run.path}' does not record its data, so that nothing shows whether the data "
                 f"at another path is the same; put the data where its recipe says, "
@@ -59,3 +64,23 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
         f"({len(data)} images, {data.fingerprint[:12]}); give the same data with "
         f"--data or --data-path, or begin anew: ganzoo run {run.recipe}"
     )
+
+
+def _of_other_cells(run: RunDir) -> set[str]:
+    """Return the fingerprints of the same data set in other cells of a run's experiment."""
+    if not is_cell(run):
+        return set()
+    asked = _dataset(run)
+    others = [RunDir(path) for path in run.path.parent.glob(f"{CELL}*")]
+    return {
+        str(Record(other).data.get("fingerprint"))
+        for other in others
+        if Record(other).data and _dataset(other) == asked
+    }
+
+
+def _dataset(run: RunDir) -> object:
+    try:
+        return tomllib.loads(run.recipe.read_text()).get("dataset")
+    except (OSError, ValueError):
+        return None

@@ -173,4 +173,5 @@ def test_a_shipped_recipe_raises_no_alarm(recipe: str, tmp_path: Path) -> None:
 
     trained = ganzoo.run(recipe, own, out=tmp_path, device="cpu", threads=1, quiet=True)
 
-    assert trained.result["health"] == []
+    events = {each["event"] for each in trained.result["health"]}
+    assert not events & {"alike_at_the_end", "few_kinds"}

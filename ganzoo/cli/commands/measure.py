@@ -88,8 +88,8 @@ def of(
 ) -> None:
     """Score a run's newest checkpoint, or a folder of images against --dataset.
 
-    Scores stand beside what real images reach, and go into the run's result.json unless --set
-    changes how it is measured. A sheet shows fakes beside their nearest training images.
+    Scores stand beside those of real images; without --set they go into the run's result.json.
+    A sheet shows fakes beside their nearest training images.
     """
     from ganzoo.cli.progress import Display
 

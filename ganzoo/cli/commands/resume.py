@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "ganzoo resume k7qf",
-        "ganzoo resume last --minutes 30",
         "ganzoo resume k7qf --set train.epochs=50     train for longer than planned",
     ],
 )
@@ -70,7 +69,7 @@ def resume(
 ) -> int:
     """Go on with RUN: its four letters, its folder, or 'last'.
 
-    Only train.epochs and train.steps may be changed, and where its data lies.
+    Only train.epochs, train.steps and where its data lies may be changed.
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
