@@ -189,6 +189,21 @@ def test_weights_older_than_the_newest_are_taken_with_a_warning(run: Run, tmp_pa
     assert shared.step == saved.step == 4
 
 
+@pytest.mark.parametrize("shape", ["1×0×8", "1×99999×8", "8×8", 3, None, [1, 8, 8]])
+def test_images_of_a_forged_size_are_refused_by_file(
+    run: Run, tmp_path: Path, shape: object
+) -> None:
+    import shutil
+
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    (copy / "generator.safetensors").unlink()
+    record = RunDir(copy).read_json("environment.json")
+    RunDir(copy).write_json("environment.json", {"data": {**record["data"], "shape": shape}})
+
+    with pytest.raises(CheckpointError, match=r"environment\.json'"):
+        ganzoo.open_run(copy).sample(1)
+
+
 def test_a_file_in_place_of_the_checkpoints_is_no_checkpoint(run: Run, tmp_path: Path) -> None:
     import shutil
 

@@ -274,11 +274,17 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             "or damaged"
         )
     channels, height, width = map(int, sides.groups())
-    return Facts(
-        channels=channels,
-        height=height,
-        width=width,
-        low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
-        classes=record.classes,
-        step=record.step,
-    )
+    try:
+        return Facts(
+            channels=channels,
+            height=height,
+            width=width,
+            low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
+            classes=record.classes,
+            step=record.step,
+        )
+    except ValidationError as error:
+        raise CheckpointError(
+            f"'{run.path / 'environment.json'}' describes the images wrongly: "
+            f"{error.errors()[0]['msg']}"
+        ) from error

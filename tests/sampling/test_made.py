@@ -104,3 +104,19 @@ def test_a_record_without_pictures_is_no_obstacle(run: Run, made: Path) -> None:
 
     assert sample(run.path, made, "--seed", "1").exit_code == 0
     assert json.loads((made / NAME).read_text())["seed"] == 1
+
+
+def test_an_older_checkpoint_is_told_on_stderr_with_its_step(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    (copy / "generator.safetensors").unlink()
+    (copy / "checkpoints" / "step-000009.safetensors").write_bytes(b"damaged")
+
+    sampled = sample(copy, tmp_path / "fakes", "--json")
+    words = ["export", str(copy), "--to", "safetensors", "--json"]
+    exported = CliRunner().invoke(program, words)
+
+    for result in (sampled, exported):
+        assert result.exit_code == 0, result.stderr
+        assert "step-000009.safetensors' is damaged" in result.stderr
+        assert "an older one is taken in its place" in result.stderr
+        assert json.loads(result.stdout)["step"] == 4
