@@ -17,7 +17,8 @@ from ganzoo import session
 from ganzoo.common.errors import GanzooError
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import OUT_OF_TIME, Record
+from ganzoo.runs.frozen import frozen_recipe
+from ganzoo.runs.record import OUT_OF_TIME, Record, real
 from ganzoo.training.place import Place
 from ganzoo.training.state import Silent
 
@@ -84,7 +85,7 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry = _registry(task.setup.plugins, task.setup.block)
-        parts = _built(load_recipe(run.recipe, registry), task, registry)
+        parts = _built(frozen_recipe(run, registry), task, registry)
     except Exception as error:
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")
@@ -154,9 +155,9 @@ SPENT = "minutes.json"
 
 
 def _minutes_spent(run: RunDir) -> float:
-    return float(run.read_json(SPENT).get("seconds", 0.0)) / 60
+    return (real(run.read_json(SPENT).get("seconds")) or 0.0) / 60
 
 
 def _spend(run: RunDir, seconds: float) -> None:
-    before = float(run.read_json(SPENT).get("seconds", 0.0))
+    before = real(run.read_json(SPENT).get("seconds")) or 0.0
     run.write_json(SPENT, {"seconds": before + seconds, "pid": os.getpid()})

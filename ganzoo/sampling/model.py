@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -213,7 +214,7 @@ def open_model(
 
 def _weights(run: RunDir, recipe: Recipe, average: bool) -> tuple[dict[str, Tensor], Facts, bool]:
     wants_average = recipe.ema is not None and average
-    if run.generator.is_file() and (recipe.ema is None or average):
+    if os.path.lexists(run.generator) and (recipe.ema is None or average):
         tensors, metadata = _read_weights(run.generator)
         known = _facts(run, recipe, metadata.get("image"))
         newest = max(map(step_of, checkpoints(run.checkpoints)), default=0)
