@@ -5,6 +5,10 @@
 For each writer a process saves the same weights over and over; it is killed at a random instant,
 and what lies at the path is read back. Then one random bit of a good file is flipped, or its end
 cut off, and the file is read: accepting it counts, whatever it then contains.
+
+    python -m benchmarks.reliability --attacks 10
+
+attacks run folders instead, with so many forgeries of each file: see ``benchmarks.run_folders``.
 """
 
 from __future__ import annotations
@@ -15,12 +19,14 @@ import multiprocessing
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.run_folders import ON_RUNS, ON_STUDIES, attacks, attempt, lay_out
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 
@@ -115,12 +121,42 @@ def readable(name: str, path: Path) -> bool:
     return True
 
 
+def attack(forgeries: int) -> None:
+    """Attack run folders; print what held by command and kind, and every fault."""
+    attempts = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        child = multiprocessing.get_context("fork").Process(target=lay_out, args=(folder,))
+        child.start()
+        child.join()
+        for each in attacks(forgeries):
+            for command in ON_STUDIES if each.study else ON_RUNS:
+                attempts.append(attempt(command, each, folder))
+                if attempts[-1].fault:
+                    print(
+                        f"{command}, {each.kind}, {each.target}: {attempts[-1].fault}", flush=True
+                    )
+    for part in (
+        [(one.command, one) for one in attempts],
+        [(one.attack.kind, one) for one in attempts],
+        [("all", one) for one in attempts],
+    ):
+        tried = Counter(what for what, _ in part)
+        held = Counter(what for what, one in part if not one.fault)
+        print("; ".join(f"{what} {held[what]} of {number}" for what, number in tried.items()))
+    print(f"longest {max(one.seconds for one in attempts):.1f} s")
+
+
 def main() -> None:
     """Print the table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--flips", type=int, default=1000)
+    parser.add_argument("--attacks", type=int, metavar="FORGERIES")
     chosen = parser.parse_args()
+    if chosen.attacks is not None:
+        attack(chosen.attacks)
+        return
     torch.set_num_threads(1)
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
