@@ -3,18 +3,19 @@
 A finished run, or one that was stopped, is laid out; one thing in it is exchanged for a link, a
 pipe, a folder, JSON nested 200,000 deep, 20 GB of nothing or a forgery; one command is called in a
 process of its own. It holds if it ends within ten seconds with an exit code of its own, and neither
-reads nor changes a file outside, of which the system's access times and a mark in every file tell.
+reads nor changes a file outside: bytes, names, the system's times, and a mark in every file tell.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -32,6 +33,10 @@ from PIL.PngImagePlugin import PngInfo
 MARK = "CANARY7f3a9c"
 """Stands in every file outside; nothing a command says or writes may hold it."""
 SECONDS = 10.0
+"""Of processor time, which other programs on the machine do not lengthen."""
+PATIENCE = 60.0
+"""Seconds on the clock: who waits for a pipe needs no processor."""
+HANGS = -1000
 DEEP = 200_000
 HUGE = 20_000_000_000
 RUN, OTHER = "mine/20260101-0000-abcd", "mine/20260102-0000-efgh"
@@ -90,6 +95,7 @@ class Attempt:
 
     command: str
     attack: Attack
+    code: int
     fault: str
     seconds: float
 
@@ -216,7 +222,7 @@ def _forge_checkpoint(path: Path, chance: random.Random) -> None:
     else:
         name = chance.choice(list(tensors))
         tensors[name] = chance.choice(
-            [torch.zeros(0), torch.full_like(tensors[name], float("nan")), torch.zeros(3, 3)]
+            [torch.zeros(0), torch.full(tensors[name].shape, float("nan")), torch.zeros(3, 3)]
         )
     path.write_bytes(checkpoint.seal(tensors, json.dumps(numbers)))
 
@@ -409,6 +415,25 @@ def called(command: str, root: Path, run: Path) -> int:
     return 0
 
 
+def warm(folder: Path) -> None:
+    """Call every command once on whole folders, and import here what that imported there.
+
+    Raises:
+        RuntimeError: if a command fails without any attack.
+    """
+    names = folder / "modules"
+    for study, commands in ((False, ON_RUNS), (True, ON_STUDIES)):
+        for command in commands:
+            whole = Attack("nothing", "", lambda run, outside: None, study)  # noqa: ARG005
+            found = attempt(command, whole, folder)
+            said = (folder / "work" / "said").read_text()
+            if found.fault or found.code:
+                raise RuntimeError(f"{command}: exit {found.code}, {found.fault}: {said}")
+            for name in names.read_text().split():
+                with suppress(Exception):
+                    importlib.import_module(name)
+
+
 def _child(command: str, root: Path, run: Path, said: Path) -> None:
     descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -420,6 +445,7 @@ def _child(command: str, root: Path, run: Path, said: Path) -> None:
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
         code = 1
+    (root.parents[1] / "modules").write_text(" ".join(sorted(sys.modules)))
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -429,9 +455,7 @@ def _child(command: str, root: Path, run: Path, said: Path) -> None:
 # What is looked at afterwards
 
 
-def attempt(
-    command: str, attack: Attack, folder: Path, *, here: bool = False, seconds: float = SECONDS
-) -> Attempt:
+def attempt(command: str, attack: Attack, folder: Path, *, here: bool = False) -> Attempt:
     """Lay an attack out, call a command on it and look at what it did.
 
     Args:
@@ -445,23 +469,33 @@ def attempt(
     run = root / (STUDY if attack.study else RUN)
     attack.lay(run, outside)
     before = _watched(outside)
-    begun = time.monotonic()
+    begun = time.process_time()
     if here:
         code = _here(command, root, run, said)
+        spent = time.process_time() - begun
     else:
-        child = multiprocessing.get_context("fork").Process(
-            target=_child, args=(command, root, run, said)
-        )
-        child.start()
-        child.join(seconds)
-        code = -1 if child.exitcode is None else child.exitcode
-        if child.exitcode is None:
-            child.kill()
-            child.join()
-    spent = time.monotonic() - begun
+        code, spent = _forked(command, root, run, said)
     text = said.read_text(errors="replace")
-    fault = _fault(command, code, text) or _changed(before, outside) or _marked(work, text)
-    return Attempt(command, attack, fault, spent)
+    fault = "hangs" if code == HANGS or spent > SECONDS else _fault(command, code, text)
+    fault = fault or _changed(before, outside) or _marked(work, text)
+    return Attempt(command, attack, code, fault, spent)
+
+
+def _forked(command: str, root: Path, run: Path, said: Path) -> tuple[int, float]:
+    """Call a command in a copy of this process; return its exit code and processor time."""
+    child = os.fork()
+    if not child:
+        _child(command, root, run, said)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended, status, used = os.wait4(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.wait4(child, 0)
+            return HANGS, PATIENCE
+        time.sleep(0.02)
 
 
 def _here(command: str, root: Path, run: Path, said: Path) -> int:
@@ -476,8 +510,6 @@ def _here(command: str, root: Path, run: Path, said: Path) -> int:
 
 
 def _fault(command: str, code: int, text: str) -> str:
-    if code == -1:
-        return "hangs"
     if code not in {0, 2, 3, 4} or "Traceback" in text:
         return f"traceback, exit {code}: {text[-300:]}"
     if command == "list" and (code != 0 or Path(OTHER).name not in text):
