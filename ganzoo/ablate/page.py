@@ -23,6 +23,7 @@ from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, step_of
+from ganzoo.runs.log import MEASURES
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -178,7 +179,7 @@ def _dots(own: dict[int, float], base: dict[int, float], *, ratio: bool) -> list
 def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
     logs = {id(run): run.run.read_log() for run in result.runs}
     wanted: list[tuple[str, str, Comparison | None]] = [
-        (comparison.metric if "/" in comparison.metric else f"m/{comparison.metric}",
+        (comparison.metric if "/" in comparison.metric else f"{MEASURES}{comparison.metric}",
          comparison.metric, comparison)
         for comparison, _ in writing.by_metric(result)
     ]  # fmt: skip
@@ -216,9 +217,7 @@ def _sheets(
     found: dict[tuple[str, int], dict[int, tuple[RunDir, str]]] = {}
     for run in result.runs:
         found[run.variant, run.seed] = {
-            step_of(path): (run.run, path.name)
-            for path in run.run.sheets()
-            if any(letter.isdigit() for letter in path.stem)
+            step_of(path): (run.run, path.name) for path in run.run.sheets()
         }
     all_steps = sorted({step for sheets in found.values() for step in sheets})
     steps = list(evenly(all_steps, MOST_STEPS))
