@@ -20,7 +20,8 @@ from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import MOST_PICTURE, RunDir
+from ganzoo.runs.frozen import frozen_recipe
 from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
 from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record
@@ -296,7 +297,7 @@ class Run:
             return f"if you trust them: open_run({str(self.path)!r}, plugins={files})"
 
         require_plugin_files(self.folder, self.plugins, remedy, f"'{self.path}'")
-        return load_recipe(self.folder.recipe, plugin_registry.load_plugins(self.plugins))
+        return frozen_recipe(self.folder, plugin_registry.load_plugins(self.plugins))
 
     @cached_property
     def generator(self) -> Model:
@@ -330,7 +331,9 @@ class Run:
 
     def _repr_png_(self) -> bytes | None:
         sheets = self.folder.sheets()
-        return sheets[-1].read_bytes() if sheets else None
+        if not sheets:
+            return None
+        return self.folder.read("samples", sheets[-1].name, most=MOST_PICTURE)
 
 
 class Lines(Silent):

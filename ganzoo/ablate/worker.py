@@ -17,6 +17,7 @@ from ganzoo import session
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.frozen import frozen_recipe
 from ganzoo.runs.record import OUT_OF_TIME, Record, real
 from ganzoo.training.place import Place
 from ganzoo.training.state import Silent
@@ -84,7 +85,7 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry = _registry(task.setup.plugins, task.setup.block)
-        parts = _built(load_recipe(run.recipe, registry), task, registry)
+        parts = _built(frozen_recipe(run, registry), task, registry)
     except Exception as error:
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")

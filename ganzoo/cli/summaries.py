@@ -93,13 +93,13 @@ def files(run: RunDir) -> Rows:
     """Return the files of a run that people open, as far as they are there."""
     sheets = run.sheets()
     found = [
-        ("pictures", sheets[-1] if sheets else None),
         ("film", run.path / "samples.gif"),
         ("curves", run.curves),
         ("report", run.path / "report.html"),
         ("weights", run.generator),
     ]
-    return [(name, str(path)) for name, path in found if path is not None and path.exists()]
+    there = [(what, str(path)) for what, path in found if run.has(path.name)]
+    return [*(("pictures", str(path)) for path in sheets[-1:]), *there]
 
 
 def data_line(data: dict[str, Any]) -> str:

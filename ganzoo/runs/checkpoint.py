@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -23,13 +24,18 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from ganzoo.common.errors import CheckpointError, DamagedError, LostError
-from ganzoo.common.files import publish
+from ganzoo.common.errors import CheckpointError, DamagedError, LostError, RefusedError
+from ganzoo.common.files import parse_json, publish
+from ganzoo.common.inside import open_inside, too_large
 from ganzoo.plugin.table import Table
 from ganzoo.runs.folder import checkpoints, step_of
 
 FORMAT = 1
 MAX_HEADER = 16 * 1024 * 1024
+MOST_WEIGHTS = 16 * 1024**3
+"""Bytes of a file of weights, whatever its header says."""
+CHECKPOINTS = "checkpoints"
+_METADATA = "__metadata__"
 _ZEROS = "0" * 64
 _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
@@ -92,8 +98,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """
     content, header = verified(path)
     try:
-        metadata = json.loads(header)["__metadata__"]
-        _refuse_newer(path, json.loads(metadata["state"]))
+        metadata = parse_json(header)[_METADATA]
+        _refuse_newer(path, parse_json(metadata["state"].encode()))
         state = State.model_validate_json(metadata["state"])
         tensors = parse_safetensors(content)
     except ValidationError as error:
@@ -102,7 +108,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
             f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
             "go on with the version that wrote it, or train anew"
         ) from error
-    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
     return tensors, state
 
@@ -124,7 +130,9 @@ def verified(path: Path) -> tuple[bytes, bytes]:
         LostError: if the system does not let it be read.
     """
     try:
-        content = path.read_bytes()
+        content = sized(path)
+    except RefusedError as error:
+        raise LostError(f"a checkpoint cannot be read: {error}") from error
     except OSError as error:
         raise LostError(f"checkpoint '{path}' cannot be read: {error.strerror}") from error
     damaged = DamagedError(
@@ -147,6 +155,44 @@ def verified(path: Path) -> tuple[bytes, bytes]:
     if blank.hexdigest().encode() != match.group(1):
         raise damaged
     return content, header
+
+
+def sized(path: Path) -> bytes:
+    """Return a safetensors file's bytes, no more than a little beyond what its header tells.
+
+    It lies in a folder of its own inside a run's, or in the run's itself; none of them is a link.
+
+    Raises:
+        RefusedError: if it is a link, no regular file, or too large for any network.
+        OSError: if it is not there, or the system refuses.
+    """
+    inside = (path.parent.name, path.name) if path.parent.name == CHECKPOINTS else (path.name,)
+    folder = path.parent.parent if len(inside) > 1 else path.parent
+    with open_inside(folder, *inside) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_WEIGHTS:
+            raise too_large(path, size, MOST_WEIGHTS)
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if length > min(MAX_HEADER, size - 8):
+            return start
+        header = file.read(length)
+        return start + header + file.read(min(max(0, _told(header)) + 1, size))
+
+
+def header_of(content: bytes) -> bytes:
+    """Return the header of a safetensors file."""
+    return content[8 : 8 + struct.unpack("<Q", content[:8])[0]]
+
+
+def _told(header: bytes) -> int:
+    """Return how many bytes of tensors a header says that follow it."""
+    try:
+        tensors = parse_json(header)
+        ends = [each["data_offsets"][1] for name, each in tensors.items() if name != _METADATA]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return 0
+    return max((end for end in ends if isinstance(end, int)), default=0)
 
 
 def newest_readable(

@@ -73,6 +73,7 @@ def save_singles(
         for pixels in to_pixels(block, model.image):
             path = _picture(folder, first)
             temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+            temporary.unlink(missing_ok=True)
             try:
                 mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
                 os.replace(temporary, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -234,7 +235,7 @@ def _weights(
         "can be read; let it train, or go on with: ganzoo resume"
     )
     shared, shared_step = None, -1
-    if run.generator.is_file() and (recipe.ema is None or average):
+    if os.path.lexists(run.generator) and (recipe.ema is None or average):
         own, metadata = _read_weights(run.generator)
         facts = _facts(run, recipe, metadata.get("image"))
         shared, shared_step = (run.generator, own, facts, wants_average), facts.step

@@ -22,6 +22,7 @@ from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
@@ -188,10 +189,10 @@ class Training(TrainingState):
             self.health.watch_end(self.step, found, self.reporter.note)
 
     def _result(self, status: str) -> dict[str, Any]:
-        if not self.last and (entries := self.run.read_log()):
+        if not self.last and (entry := Record(self.run).last_entry):
             self.last = {
                 name: value
-                for name, value in entries[-1].items()
+                for name, value in entry.items()
                 if "/" in name and not name.startswith(MEASURES)
             }
         return {

@@ -6,14 +6,12 @@ import tomllib
 
 from pydantic import ValidationError
 
-from ganzoo.common.errors import DataError, GanzooError
+from ganzoo.common.errors import DataError, GanzooError, RefusedError
 from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData
-from ganzoo.runs.folder import RunDir, is_cell
+from ganzoo.runs.folder import CELL, MOST_TABLE, RunDir, is_cell
 from ganzoo.runs.record import Record
 
-CELL = "cell-"
-"""How the folders of an experiment's cells begin."""
 PATH = "path"
 """The key of a data set that says where own images lie."""
 
@@ -81,6 +79,7 @@ def _of_other_cells(run: RunDir) -> set[str]:
 
 def _dataset(run: RunDir) -> object:
     try:
-        return tomllib.loads(run.recipe.read_text()).get("dataset")
-    except (OSError, ValueError):
+        content = run.read(run.recipe.name, most=MOST_TABLE)
+        return tomllib.loads(content.decode()).get("dataset")
+    except (OSError, ValueError, RefusedError):
         return None

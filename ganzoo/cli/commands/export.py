@@ -55,7 +55,7 @@ def export(
 
     recipe = plugin_files.recipe_of(run)
     model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
-    path = file or run.path / "exported" / ("hub" if to == "hub" else f"generator.{to}")
+    path = file or run.writable("exported", "hub" if to == "hub" else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}

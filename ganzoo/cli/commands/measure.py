@@ -217,10 +217,10 @@ def _run(
 ) -> tuple[Measured, Path]:
     from ganzoo import session
     from ganzoo.measure.afterwards import write_result
-    from ganzoo.recipe.check import load_recipe
-    from ganzoo.runs.folder import find
+    from ganzoo.runs.folder import find, is_run
+    from ganzoo.runs.frozen import frozen_recipe
 
-    if Path(target).is_dir() and not (Path(target) / "recipe.toml").is_file():
+    if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
             f"'{target}' is no run; for a folder of images name the data set they are held "
             "against: --dataset mnist"
@@ -232,7 +232,7 @@ def _run(
                 "can be set here"
             )
     run = find(target, out)
-    recipe = load_recipe(run.recipe, registry, overrides)
+    recipe = frozen_recipe(run, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     if not overrides and not write_result(run, found):
         display.note(

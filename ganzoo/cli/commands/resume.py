@@ -73,8 +73,8 @@ def resume(
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
-    from ganzoo.recipe.check import load_recipe
     from ganzoo.runs.folder import find
+    from ganzoo.runs.frozen import frozen_recipe
 
     run = find(name, out)
     place = replace(place, data_path=data_path)
@@ -82,8 +82,8 @@ def resume(
         check_plugin_files(run, plugin_files.plugin, display)
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         compare_plugins(run, launch.registry, display)
-        frozen = load_recipe(run.recipe, launch.registry)
-        recipe = load_recipe(run.recipe, launch.registry, overrides)
+        frozen = frozen_recipe(run, launch.registry)
+        recipe = frozen_recipe(run, launch.registry, overrides)
         refuse_other_changes(run, frozen, recipe)
         return go_on(launch, run, recipe, is_extended=recipe != frozen)
 
@@ -94,7 +94,7 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
-    from ganzoo.runs.plugin_files import plugin_files, require_plugin_files
+    from ganzoo.runs.plugin_files import MOST_CODE, PLUGINS, plugin_files, require_plugin_files
 
     def remedy(missing: list[Path]) -> str:
         copies = ", ".join(f"'{copy}'" for copy in missing)
@@ -104,10 +104,11 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     here = {file.name: file for file in given}
     for copy in plugin_files(run):
         file = here[copy.name]
-        if file.is_file() and digest_of(file) != digest_of(copy):
+        was = digest_of(run.read(PLUGINS, copy.name, most=MOST_CODE))
+        if file.is_file() and (now := digest_of(file.read_bytes())) != was:
             display.warn(
                 f"plugin file '{file}' has changed since the run began (SHA-256 "
-                f"{digest_of(file)[:12]}, was {digest_of(copy)[:12]}); as it was: '{copy}'"
+                f"{now[:12]}, was {was[:12]}); as it was: '{copy}'"
             )
 
 
@@ -155,6 +156,6 @@ def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
         )
 
 
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()
