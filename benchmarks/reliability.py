@@ -5,6 +5,10 @@
 For each writer a process saves the same weights over and over; it is killed at a random instant,
 and what lies at the path is read back. Then one random bit of a good file is flipped, or its end
 cut off, and the file is read: accepting it counts, whatever it then contains.
+
+    python -m benchmarks.reliability --attacks 2 --processes 2
+
+attacks run folders instead, with so many forgeries of each file: see ``benchmarks.run_folders``.
 """
 
 from __future__ import annotations
@@ -13,14 +17,18 @@ import argparse
 import json
 import multiprocessing
 import random
+import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.run_folders import ON_RUNS, ON_STUDIES, Attack, attacks, attempt, lay_out, warm
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 
@@ -115,12 +123,60 @@ def readable(name: str, path: Path) -> bool:
     return True
 
 
+def attack(forgeries: int, processes: int) -> None:
+    """Attack run folders; print every fault, and what held by command and kind of attack."""
+    tried = [
+        (command, each)
+        for each in attacks(forgeries)
+        for command in (ON_STUDIES if each.study else ON_RUNS)
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        context = multiprocessing.get_context("fork")
+        base, told = Path(name) / "base", context.SimpleQueue()
+        base.mkdir()
+        first = context.Process(target=lay_out, args=(base,))
+        first.start()
+        first.join()
+        warm(base)
+        for part in range(processes):
+            own = shutil.copytree(base, Path(name) / f"part-{part}")
+            mine = range(part, len(tried), processes)
+            context.Process(target=one_by_one, args=(tried, mine, own, told)).start()
+        held, longest = Counter[str](), 0.0
+        for _ in tried:
+            number, fault, seconds = told.get()
+            command, each = tried[number]
+            longest = max(longest, seconds)
+            if fault:
+                print(f"{command}, {each.kind}, {each.target}: {fault}", flush=True)
+            else:
+                held.update([command, each.kind, "all"])
+    numbers = Counter(what for command, each in tried for what in (command, each.kind, "all"))
+    for what, number in numbers.items():
+        print(f"{what}: {held[what]} of {number}")
+    print(f"longest: {longest:.1f} s of processor time")
+
+
+def one_by_one(
+    tried: list[tuple[str, Attack]], mine: range, folder: Path, told: SimpleQueue[object]
+) -> None:
+    """Make the attempts with the numbers ``mine``; put number, fault and seconds of each."""
+    for number in mine:
+        made = attempt(*tried[number], folder)
+        told.put((number, made.fault, made.seconds))
+
+
 def main() -> None:
     """Print the table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--flips", type=int, default=1000)
+    parser.add_argument("--attacks", type=int, metavar="FORGERIES")
+    parser.add_argument("--processes", type=int, default=1)
     chosen = parser.parse_args()
+    if chosen.attacks is not None:
+        attack(chosen.attacks, chosen.processes)
+        return
     torch.set_num_threads(1)
     rows = {}
     with tempfile.TemporaryDirectory() as folder:

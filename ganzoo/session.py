@@ -20,8 +20,10 @@ from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import MOST_PICTURE, RunDir
+from ganzoo.runs.frozen import frozen_recipe
 from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
+from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
@@ -145,7 +147,13 @@ def build(
         (lacking or reporter.note)(warning)
     root = DataRoot(data_root(place.data), not place.offline, progress)
     parts = assemble(
-        recipe, registry, root, machine, warn=reporter.warn, allow_fallback=allow_fallback
+        recipe,
+        registry,
+        root,
+        machine,
+        warn=reporter.warn,
+        allow_fallback=allow_fallback,
+        data_path=place.data_path,
     )
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
@@ -161,6 +169,7 @@ def train(
     reporter: Reporter,
     *,
     resume: bool = False,
+    longer: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
 ) -> Outcome:
@@ -168,6 +177,7 @@ def train(
 
     Args:
         resume: whether to go on from the newest checkpoint, if there is one.
+        longer: whether the run's length was changed, for its recipe to be written anew.
         minutes: save and stop after so many.
         track: trackers that were asked for.
 
@@ -186,6 +196,7 @@ def train(
             run,
             reporter,
             resume=resume,
+            longer=longer,
             minutes=minutes,
             track=track,
             measured=lambda: watch(parts, registry, reporter.warn),
@@ -207,13 +218,16 @@ def measure(
 
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
+        DataError: if the data is not that which the run was trained on.
         NotPrepared: if the data set's classifier has to be trained first.
     """
     from ganzoo.measure.afterwards import measure_run, usual
+    from ganzoo.training.same_data import refuse_other_data
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
     parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn)
 
 
@@ -283,7 +297,7 @@ class Run:
             return f"if you trust them: open_run({str(self.path)!r}, plugins={files})"
 
         require_plugin_files(self.folder, self.plugins, remedy, f"'{self.path}'")
-        return load_recipe(self.folder.recipe, plugin_registry.load_plugins(self.plugins))
+        return frozen_recipe(self.folder, plugin_registry.load_plugins(self.plugins))
 
     @cached_property
     def generator(self) -> Model:
@@ -317,7 +331,9 @@ class Run:
 
     def _repr_png_(self) -> bytes | None:
         sheets = self.folder.sheets()
-        return sheets[-1].read_bytes() if sheets else None
+        if not sheets:
+            return None
+        return self.folder.read("samples", sheets[-1].name, most=MOST_PICTURE)
 
 
 class Lines(Silent):
@@ -345,6 +361,11 @@ class Lines(Silent):
             f"step {training.step:,}/{training.parts.steps:,}, {training.seconds_left:.0f} s left, "
             f"discriminator {entry['d/loss']:.3f}, generator {entry['g/loss']:.3f}"
         )
+
+    def finished(self, training: TrainingState, outcome: Outcome) -> None:  # noqa: ARG002
+        """Say what the measures mean together, where that is striking."""
+        for text in reading(outcome.result["metrics"]):
+            self.note(text)
 
 
 def _paths(files: Files) -> list[Path]:

@@ -15,6 +15,8 @@ import ganzoo
 from ganzoo.common.errors import CheckpointError, GanzooError
 from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.problems import RecipeError
+from ganzoo.runs import checkpoint
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.session import Run
 
 
@@ -137,6 +139,80 @@ def test_without_weights_the_newest_checkpoint_is_sampled(run: Run, tmp_path: Pa
 
     assert torch.equal(torch.Tensor(from_checkpoint.sample(4)), torch.Tensor(run.sample(4)))
     shutil.rmtree(copy / "checkpoints")
+    with pytest.raises(CheckpointError, match="no weights yet"):
+        ganzoo.open_run(copy).sample(1)
+
+
+def with_nan(path: Path) -> None:
+    """Make a number of every weight in a file NaN, and seal it again."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    if path.parent.name == "checkpoints":
+        tensors, state = checkpoint.read_checkpoint(path)
+        for tensor in tensors.values():
+            if tensor.is_floating_point() and tensor.ndim:
+                tensor.view(-1)[0] = torch.nan
+        path.write_bytes(checkpoint.seal(tensors, state.model_dump_json()))
+        return
+    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        weights, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    next(iter(weights.values())).view(-1)[0] = torch.nan
+    save_file(weights, path, metadata)
+
+
+def test_weights_that_are_not_finite_are_refused_by_file(run: Run, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    kept = RunDir(copy)
+    with_nan(kept.generator)
+    with pytest.raises(CheckpointError, match=r"generator\.safetensors' does not fit.*not finite"):
+        ganzoo.open_run(copy).sample(1)
+    kept.generator.unlink()
+    with_nan(checkpoints(kept.checkpoints)[0])
+    with pytest.raises(CheckpointError, match=r"step-000004.*does not fit.*not finite"):
+        ganzoo.open_run(copy).sample(1)
+
+
+def test_weights_older_than_the_newest_are_taken_with_a_warning(run: Run, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    (copy / "checkpoints" / "step-000009.safetensors").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="(?s)step-000009.*damaged.*older weights.*of step 4"):
+        shared = ganzoo.open_run(copy).generator
+    (copy / "generator.safetensors").unlink()
+    with pytest.warns(UserWarning, match="(?s)step-000009.*damaged.*an older one.*of step 4"):
+        saved = ganzoo.open_run(copy).generator
+
+    assert shared.step == saved.step == 4
+
+
+@pytest.mark.parametrize("shape", ["1×0×8", "1×99999×8", "8×8", 3, None, [1, 8, 8]])
+def test_images_of_a_forged_size_are_refused_by_file(
+    run: Run, tmp_path: Path, shape: object
+) -> None:
+    import shutil
+
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    (copy / "generator.safetensors").unlink()
+    record = RunDir(copy).read_json("environment.json")
+    RunDir(copy).write_json("environment.json", {"data": {**record["data"], "shape": shape}})
+
+    with pytest.raises(CheckpointError, match=r"environment\.json'"):
+        ganzoo.open_run(copy).sample(1)
+
+
+def test_a_file_in_place_of_the_checkpoints_is_no_checkpoint(run: Run, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run.path, copy := tmp_path / "copy")
+    shutil.rmtree(copy / "checkpoints")
+    (copy / "checkpoints").write_text("")
+
+    assert len(ganzoo.open_run(copy).sample(1)) == 1
+    (copy / "generator.safetensors").unlink()
     with pytest.raises(CheckpointError, match="no weights yet"):
         ganzoo.open_run(copy).sample(1)
 

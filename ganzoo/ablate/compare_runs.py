@@ -11,10 +11,11 @@ from ganzoo.ablate import comparison as table
 from ganzoo.ablate.driver import compared
 from ganzoo.ablate.experiment import Experiment, is_experiment, open_experiment
 from ganzoo.ablate.formats import Result
-from ganzoo.ablate.observations import At, Observation, observe, surroundings, tables_of
+from ganzoo.ablate.observations import At, Observation, observe, surroundings
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.common.tables import differing, dotted
 from ganzoo.runs.folder import RunDir, find
+from ganzoo.runs.frozen import frozen_tables
 
 BUDGET_FREE = ("train.seed",)
 """Keys that do not make another variant."""
@@ -89,7 +90,7 @@ def _runs(name: str, out: Path) -> Iterator[RunDir]:
 def _grouped(runs: Sequence[RunDir]) -> list[list[_Member]]:
     groups: dict[str, list[_Member]] = {}
     for run in runs:
-        tables = tables_of(run)
+        tables = frozen_tables(run)
         groups.setdefault(json.dumps(_seedless(tables), sort_keys=True, default=str), []).append(
             (run, tables)
         )

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ganzoo.ablate.grid import Cell, Grid
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import cannot_write, publish
-from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir
+from ganzoo.common.inside import FOLDER, refuse_unless
+from ganzoo.runs.folder import CELL, EXPERIMENT, LOCK, RunDir
 from ganzoo.runs.record import Record, State
 
 FORMAT = 1
@@ -44,16 +47,17 @@ class Experiment:
     def stale(self) -> list[str]:
         """Return the folders of cells that the plan no longer has."""
         known = {folder_of(cell["id"]) for cell in self.cells}
-        return sorted(
-            path.parent.name
-            for path in self.path.glob("cell-*/recipe.toml")
-            if path.parent.name not in known
-        )
+        folder = RunDir(self.path)
+        return [
+            name
+            for name in folder.names()
+            if name.startswith(CELL) and name not in known and folder.has(name, "recipe.toml")
+        ]
 
 
 def folder_of(cell: str) -> str:
     """Return the folder's name of the cell with this id."""
-    return f"cell-{cell}"
+    return f"{CELL}{cell}"
 
 
 @contextmanager
@@ -109,15 +113,75 @@ def open_experiment(path: Path) -> Experiment:
     Raises:
         GanzooError: if it is none.
     """
-    plan = RunDir(path).read_json(EXPERIMENT)
+    folder = RunDir(path)
+    plan = folder.read_json(EXPERIMENT)
     if plan.get("format") != FORMAT:
-        raise GanzooError(f"'{path}' is no experiment: it has no readable {EXPERIMENT}")
+        why = folder.refusal(EXPERIMENT) or f"it has no readable {EXPERIMENT}"
+        raise GanzooError(f"'{path}' is no experiment: {why}")
+    try:
+        Written.model_validate(plan)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"]))
+        raise GanzooError(
+            f"'{path / EXPERIMENT}' was not written by this ganzoo: '{at}': {first['msg']}; "
+            "make the experiment anew: ganzoo ablate FILE"
+        ) from None
+    for cell in plan["cells"]:
+        refuse_unless(path / folder_of(cell["id"]), FOLDER)
     return Experiment(path, plan)
+
+
+Text = Annotated[str, Field(max_length=10_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Variant(_Part):
+    name: Text
+    levels: dict[Text, Text]
+    changes: list[Annotated[list[Any], Field(min_length=3, max_length=3)]]
+
+
+class _Cell(_Part):
+    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    """The end of a folder's name, and never a way out."""
+    variant: Text
+    seed: int
+
+
+class Written(_Part):
+    """What experiment.json must hold before anything is done with it."""
+
+    name: Text
+    question: Text
+    metrics: Annotated[list[Text], Field(min_length=1)]
+    seeds: list[int]
+    baseline: Text
+    mode: Text
+    budget: dict[Text, float]
+    axes: dict[Text, list[Text]]
+    variants: Annotated[list[_Variant], Field(min_length=1)]
+    cells: list[_Cell]
+    command: list[Text]
+    file: str
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        unknown = {self.baseline, *(cell.variant for cell in self.cells)} - {*names}
+        if unknown or len({*names}) < len(names):
+            raise ValueError(f"its variants are {names}, and {sorted(unknown)} are none")
+        if names[0] != self.baseline:
+            raise ValueError("the baseline is not the first variant")
+        return self
 
 
 def is_experiment(path: Path) -> bool:
     """Return whether ``path`` is an experiment's folder."""
-    return (path / EXPERIMENT).is_file()
+    return os.path.lexists(path / EXPERIMENT)
 
 
 def described(grid: Grid, command: Sequence[str], asked: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,7 +10,7 @@ from ganzoo.ablate.experiment import Experiment
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.provenance import comparable
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import Record, State, table, whole
+from ganzoo.runs.record import Record, State, real, table, whole
 
 At = Literal["last", "best"]
 SURROUNDINGS = (
@@ -59,7 +57,7 @@ class Observation:
         """Return the finite score of a finished run, or None."""
         score = self.scores.get(metric)
         found = None if score is None else getattr(score, at)
-        return found if isinstance(found, (int, float)) and math.isfinite(found) else None
+        return real(found)
 
 
 def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) -> Observation:
@@ -79,24 +77,25 @@ def observe(run: RunDir, variant: str, seed: int, minutes: float | None = None) 
         state,
         scores_of(result) if finished else {},
         min(collapsed) if collapsed else None,
-        result.get("seconds") if finished else None,
-        result.get("images_per_second") if finished else None,
+        real(result.get("seconds")) if finished else None,
+        real(result.get("images_per_second")) if finished else None,
         {name: environment.get(name) for name in SURROUNDINGS if name in environment},
     )
 
 
 def scores_of(result: Mapping[str, Any]) -> dict[str, Score]:
     """Return the scores in a result.json: its metrics, and the log's terms at the end."""
-    found = {name: Score(value) for name, value in table(result.get("final")).items()}
+    found = {str(name): Score(real(value)) for name, value in table(result.get("final")).items()}
     for name, entry in table(result.get("metrics")).items():
         entry = table(entry)
         last, best, floor = (table(entry.get(part)) for part in ("last", "best", "floor"))
+        is_lower = entry.get("lower_is_better")
         found[name] = Score(
-            last.get("value"),
-            best.get("value"),
-            best.get("step"),
-            floor.get("value"),
-            entry.get("lower_is_better"),
+            real(last.get("value")),
+            real(best.get("value")),
+            whole(best.get("step")),
+            real(floor.get("value")),
+            is_lower if isinstance(is_lower, bool) else None,
             bool(entry.get("positive")),
             table(entry.get("provenance")),
         )
@@ -140,15 +139,3 @@ def surroundings(runs: Iterable[Observation]) -> dict[str, list[Any]]:
         if len(values) > 1:
             differing[name] = values
     return differing
-
-
-def tables_of(run: RunDir) -> dict[str, Any]:
-    """Return a frozen recipe's tables as they are written, without loading any plugin.
-
-    Raises:
-        GanzooError: if it cannot be read.
-    """
-    try:
-        return tomllib.loads(run.recipe.read_text())
-    except (OSError, ValueError) as error:
-        raise GanzooError(f"'{run.recipe}' cannot be read: {error}") from None

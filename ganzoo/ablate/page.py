@@ -20,10 +20,11 @@ from ganzoo.common.files import publish
 from ganzoo.common.text import as_written, significant
 from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
-from ganzoo.report.page import data_uri, render
+from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
-from ganzoo.runs.folder import step_of
+from ganzoo.runs.folder import RunDir, step_of
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.record import real, whole
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -132,7 +133,7 @@ def page(experiment: Experiment, result: Result) -> str:
 def _page_of(experiment: Experiment, run: Observation) -> str:
     """Return where a cell's own page lies, seen from the experiment's; empty if there is none."""
     path = run.run.path / run_page.NAME
-    is_inside = path.is_file() and path.is_relative_to(experiment.path)
+    is_inside = run.run.has(path.name) and path.is_relative_to(experiment.path)
     return quote(path.relative_to(experiment.path).as_posix()) if is_inside else ""
 
 
@@ -204,9 +205,10 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
 
 def _table(log: Sequence[dict[str, Any]], key: str) -> dict[float, float]:
     return {
-        entry["step"]: entry[key]
+        step: value
         for entry in log
-        if isinstance(entry.get(key), (int, float)) and math.isfinite(entry[key])
+        if (step := whole(entry.get("step"))) is not None
+        and (value := real(entry.get(key))) is not None
     }
 
 
@@ -214,9 +216,11 @@ def _sheets(
     result: Result, names: Sequence[str], color: dict[str, int]
 ) -> tuple[list[Column], list[int], list[int], str]:
     """Return the sheets by variant, the steps of the slider, the seeds, and the real images."""
-    found: dict[tuple[str, int], dict[int, Path]] = {}
+    found: dict[tuple[str, int], dict[int, tuple[RunDir, str]]] = {}
     for run in result.runs:
-        found[run.variant, run.seed] = {step_of(path): path for path in run.run.sheets()}
+        found[run.variant, run.seed] = {
+            step_of(path): (run.run, path.name) for path in run.run.sheets()
+        }
     all_steps = sorted({step for sheets in found.values() for step in sheets})
     steps = list(evenly(all_steps, MOST_STEPS))
     if not steps:
@@ -228,16 +232,17 @@ def _sheets(
             name,
             color[name],
             tuple(
-                Sheet(data_uri(path), step, seed, step == steps[-1] and seed == seeds[0])
+                Sheet(
+                    picture(of, "samples", file), step, seed, step == steps[-1] and seed == seeds[0]
+                )
                 for seed in seeds
-                for step, path in found.get((name, seed), {}).items()
+                for step, (of, file) in found.get((name, seed), {}).items()
                 if step in steps
             ),
         )
         for name in names
     ]
-    real = next((run.run.path / "real.png" for run in result.runs), Path())
-    return columns, steps, seeds, data_uri(real)
+    return columns, steps, seeds, picture(result.runs[0].run, "real.png")
 
 
 def _cost(result: Result, names: Sequence[str]) -> list[tuple[str, ...]]:

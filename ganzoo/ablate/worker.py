@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.record import OUT_OF_TIME, Record
+from ganzoo.runs.frozen import frozen_recipe
+from ganzoo.runs.record import OUT_OF_TIME, Record, real
 from ganzoo.training.place import Place
 from ganzoo.training.state import Silent
 
@@ -84,7 +85,7 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry = _registry(task.setup.plugins, task.setup.block)
-        parts = _built(load_recipe(run.recipe, registry), task, registry)
+        parts = _built(frozen_recipe(run, registry), task, registry)
     except Exception as error:
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")
@@ -154,9 +155,25 @@ SPENT = "minutes.json"
 
 
 def _minutes_spent(run: RunDir) -> float:
-    return float(run.read_json(SPENT).get("seconds", 0.0)) / 60
+    return _seconds_spent(run) / 60
+
+
+def _seconds_spent(run: RunDir) -> float:
+    """Return how long the processes before this one trained a cell.
+
+    Raises:
+        MachineError: if the file that tells it says something else.
+    """
+    found = run.read_json(SPENT).get("seconds", 0.0)
+    seconds = real(found)
+    if seconds is None or seconds < 0:
+        raise MachineError(
+            f"'{run.path / SPENT}' should say how many seconds the cell has trained, and says "
+            f"{str(found)[:40]!r}; correct it, or remove it to give the cell all of its minutes"
+        )
+    return seconds
 
 
 def _spend(run: RunDir, seconds: float) -> None:
-    before = float(run.read_json(SPENT).get("seconds", 0.0))
+    before = _seconds_spent(run)
     run.write_json(SPENT, {"seconds": before + seconds, "pid": os.getpid()})

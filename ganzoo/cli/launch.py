@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.summaries import resume_command, short_name
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import DataError, GanzooError
 from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 
@@ -50,7 +50,7 @@ class Launch:
             progress=display.transfers,
         )
 
-    def train(self, parts: Parts, run: RunDir, *, resume: bool) -> int:
+    def train(self, parts: Parts, run: RunDir, *, resume: bool, longer: bool = False) -> int:
         """Train in the folder ``run``, print the result and return the exit code."""
         from ganzoo import session
 
@@ -61,6 +61,7 @@ class Launch:
                 self.registry,
                 self.display,
                 resume=resume,
+                longer=longer,
                 minutes=self.minutes,
                 track=self.track,
             )
@@ -89,45 +90,30 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
         )
         launch.print_result(run, dict(record.result))
         return 0
-    built = launch.build(recipe)
-    refuse_other_data(run, built)
+    try:
+        built = launch.build(recipe)
+    except DataError as error:
+        if not hasattr(recipe.dataset, "path"):
+            raise
+        raise DataError(
+            f"{error}\nwhere the same data lies elsewhere now: {resume_command(run)} "
+            "--data-path FOLDER"
+        ) from error
     if is_extended:
-        extend(run, built, record.step, launch.display)
-    return launch.train(built, run, resume=True)
+        check_extension(run, built, record.step, launch.display)
+    return launch.train(built, run, resume=True, longer=is_extended)
 
 
-def refuse_other_data(run: RunDir, parts: Parts) -> None:
-    """Raise GanzooError where the data is not that which the run began with."""
-    was = Record(run).data
-    if not was or was.get("fingerprint") == parts.data.fingerprint:
-        return
-    raise GanzooError(
-        f"run {short_name(run)} began on {was.get('name')!r} ({was.get('images')} images, "
-        f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {parts.data_name!r} "
-        f"({len(parts.data)} images, {parts.data.fingerprint[:12]}); give the same data with "
-        f"--data, or begin anew: ganzoo run {run.recipe}"
-    )
-
-
-def extend(run: RunDir, parts: Parts, made: int, display: Display) -> None:
-    """Make the run longer: its frozen recipe becomes the new one.
+def check_extension(run: RunDir, parts: Parts, made: int, display: Display) -> None:
+    """Say what it means that the run is made longer, before anything of it is changed.
 
     Raises:
         GanzooError: if it is already longer than that.
     """
-    from ganzoo.common.files import publish
-    from ganzoo.recipe.model import freeze
-
     if parts.steps < made:
         raise GanzooError(
             f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
         )
-    record = run.read_json("environment.json")
-    with run.locked():
-        publish(run.recipe, freeze(parts.recipe))
-        if record:
-            run.write_json("environment.json", {**record, "steps": parts.steps})
-    display.note(f"the run now ends at step {parts.steps:,}")
     optimizers = parts.recipe.optimizer
     if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
         display.warn(

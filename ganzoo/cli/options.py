@@ -56,7 +56,7 @@ class PluginFiles:
             GanzooError: if it was made with plugin files that were not named; they are code, and
                 nothing in a run folder is executed by itself.
         """
-        from ganzoo.recipe.check import load_recipe
+        from ganzoo.runs.frozen import frozen_recipe
         from ganzoo.runs.plugin_files import require_plugin_files
 
         def remedy(missing: list[Path]) -> str:
@@ -65,12 +65,8 @@ class PluginFiles:
 
         require_plugin_files(run, self.plugin, remedy, short_name(run))
         registry = self.load(streams.warn)
-        recipe = load_recipe(run.recipe, registry)
-        return (
-            at_sampling(recipe, load_recipe(run.recipe, registry, overrides))
-            if overrides
-            else recipe
-        )
+        recipe = frozen_recipe(run, registry)
+        return at_sampling(recipe, frozen_recipe(run, registry, overrides)) if overrides else recipe
 
 
 def at_sampling(trained: Recipe, wanted: Recipe) -> Recipe:
@@ -111,6 +107,13 @@ def plugin_options(function: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
+data_path_option = click.option(
+    "--data-path",
+    metavar="PATH",
+    help="Where own images lie here, if they are the same.",
+)
+
+
 def place_options(function: F) -> F:
     """Add what belongs to the machine; the function gets it as ``place``."""
 
@@ -124,7 +127,7 @@ def place_options(function: F) -> F:
         default=0,
         type=click.IntRange(0, 256),
         metavar="N",
-        help="Processes that read images of large data sets.",
+        help="Processes that read large data sets.",
     )
     @offline_option
     @functools.wraps(function)

@@ -11,6 +11,7 @@ from ganzoo.common.text import duration, number
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
+from ganzoo.runs.reading import reading
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
@@ -84,6 +85,7 @@ def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
         if metric["best"]["step"] != metric["last"]["step"]:
             best.append(f"{name} {number(metric['best']['value'])} at {metric['best']['step']:,}")
     rows = [("measured", ", ".join(last)), ("best", ", ".join(best))]
+    rows += [("meaning", text) for text in reading(metrics)]
     return [(label, text) for label, text in rows if text]
 
 
@@ -91,13 +93,13 @@ def files(run: RunDir) -> Rows:
     """Return the files of a run that people open, as far as they are there."""
     sheets = run.sheets()
     found = [
-        ("pictures", sheets[-1] if sheets else None),
         ("film", run.path / "samples.gif"),
         ("curves", run.curves),
         ("report", run.path / "report.html"),
         ("weights", run.generator),
     ]
-    return [(name, str(path)) for name, path in found if path is not None and path.exists()]
+    there = [(what, str(path)) for what, path in found if run.has(path.name)]
+    return [*(("pictures", str(path)) for path in sheets[-1:]), *there]
 
 
 def data_line(data: dict[str, Any]) -> str:

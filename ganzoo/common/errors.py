@@ -25,6 +25,12 @@ class PluginError(GanzooError):
     """A plugin that cannot be loaded or breaks its contract; the message names it."""
 
 
+class RefusedError(GanzooError):
+    """A file that is not opened: a link, no regular file, or larger than its kind ever is."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class CheckpointError(GanzooError):
     """A checkpoint that is damaged, foreign or belongs to another recipe."""
 

@@ -7,12 +7,16 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ganzoo.common.errors import MachineError
+from ganzoo.common.inside import NO_FOLLOW, NO_WAIT
 
 TEMPORARY = ".tmp-"
+MOST_DEPTH = 32
+"""Of tables and lists in each other, in JSON that is read."""
 
 
 def publish(path: Path, content: bytes | str) -> None:
@@ -27,7 +31,9 @@ def publish(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        # Whatever has that name already may be a link to somewhere else.
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             view = memoryview(data)
             while view:
@@ -38,7 +44,8 @@ def publish(path: Path, content: bytes | str) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be a file
+            temporary.unlink()
         raise cannot_write(path, error, len(data)) from error
 
 
@@ -50,7 +57,8 @@ def append_line(path: Path, line: str) -> None:
     """
     data = (line + "\n").encode()
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW | NO_WAIT
+        descriptor = os.open(path, flags, 0o666)
         try:
             before = os.fstat(descriptor).st_size
             try:
@@ -78,8 +86,10 @@ def sync_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what killed writers left behind. Only under the run's lock."""
-    for leftover in folder.rglob(f"*{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if TEMPORARY in name:
+                Path(place, name).unlink(missing_ok=True)
 
 
 def cannot_write(
@@ -94,6 +104,29 @@ def cannot_write(
     needed = f"{size / 1e6:.1f} MB are needed; " if is_full and size else ""
     remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
+
+
+def parse_json(content: bytes) -> Any:
+    """Return what JSON says, read warily.
+
+    Raises:
+        ValueError: if it is none, or nested deeper than anything that is written here.
+    """
+    try:
+        found = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    level, depth = [found], 0
+    while level := [
+        inner
+        for outer in level
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+        if depth > MOST_DEPTH:
+            raise ValueError("nested too deep")
+    return found
 
 
 def to_json(content: Mapping[str, Any], indent: int | None = None) -> str:

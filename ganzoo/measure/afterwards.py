@@ -68,15 +68,19 @@ def measure_run(
         CheckpointError: if there is no checkpoint that can be read.
         NotPrepared: if the data set's classifier has to be trained first.
     """
-    tensors, state = checkpoint.newest_readable(
-        run.checkpoints, f"run '{run.path}' has no checkpoint that can be read; train it first"
+    path, tensors, state = checkpoint.newest_readable(
+        run.checkpoints,
+        f"run '{run.path}' has no checkpoint that can be read; train it first",
+        warn,
     )
-    checkpoint.unpack_module("generator", parts.generator.network, tensors)
-    checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
-    if parts.average is not None:
-        checkpoint.unpack_module("average", parts.average.network, tensors)
+    with checkpoint.fitting(path):
+        checkpoint.unpack_module("generator", parts.generator.network, tensors)
+        checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
+        if parts.average is not None:
+            checkpoint.unpack_module("average", parts.average.network, tensors)
     measures = watch(parts, registry, warn, postpone=False)
-    measures.restore(state.measures)
+    with checkpoint.fitting(path):
+        measures.restore(state.measures, state.step)
     measures.take(state.step)
     return Measured(
         {"step": state.step, **measures.result()}, _first(parts), parts.data, parts.shape

@@ -95,20 +95,20 @@ class Watch:
         """Return what a checkpoint keeps."""
         return {"last": self.last, "best": self.best}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what ``state()`` returned."""
-        self.last = _entries(state.get("last", {}))
-        self.best = _entries(state.get("best", {}))
+    def restore(self, state: Mapping[str, Any], step: int) -> None:
+        """Remember what ``state()`` returned after ``step`` steps.
+
+        Raises:
+            CheckpointError: if it is something else, or of steps that were not made yet.
+        """
+        self.last = _entries(state.get("last", {}), step)
+        self.best = _entries(state.get("best", {}), step)
 
 
-def _entries(found: Any) -> dict[str, dict[str, float]]:
-    """Return scores as a checkpoint has them, where NaN is null.
-
-    Raises:
-        CheckpointError: if they are something else.
-    """
+def _entries(found: Any, made: int) -> dict[str, dict[str, float]]:
+    """Return scores as a checkpoint has them, where NaN is null."""
     try:
-        return {
+        entries = {
             name: {
                 "value": math.nan if entry["value"] is None else float(entry["value"]),
                 "step": int(entry["step"]),
@@ -117,6 +117,12 @@ def _entries(found: Any) -> dict[str, dict[str, float]]:
         }
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise CheckpointError("'measures' is not a value and a step for each score") from error
+    for name, entry in entries.items():
+        if not 0 <= entry["step"] <= made:
+            raise CheckpointError(
+                f"'measures' has {name!r} of step {entry['step']}, and {made} were made"
+            )
+    return entries
 
 
 def watch(

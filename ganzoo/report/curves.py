@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.files import publish
-from ganzoo.common.text import is_number
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.record import real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def draw(run: RunDir) -> None:
     Raises:
         MachineError: if the disk refuses.
     """
-    lines = run.read_log()
+    lines = [line for line in map(numbers, run.read_log()) if {"step", "epoch"} <= line.keys()]
     if len(lines) < 2:
         return
     # Imported at the end of a run only, and without pyplot: no window, no global state.
@@ -56,10 +56,15 @@ def draw(run: RunDir) -> None:
     publish(run.curves, buffer.getvalue())
 
 
+def numbers(entry: Line) -> dict[str, Any]:
+    """Return the finite numbers in a line of a log, which anybody may have written."""
+    return {name: value for name, value in entry.items() if real(value) is not None}
+
+
 def _plot(panel: Axes, lines: Sequence[Line], what: str) -> None:
     for side, (name, colour) in SIDES.items():
         key = f"{side}/{what}"
-        seen = [line for line in lines if is_number(it := line.get(key)) and math.isfinite(it)]
+        seen = [line for line in lines if key in line]
         if not seen:
             continue
         means = epoch_means(seen, key)
@@ -94,5 +99,7 @@ def epoch_means(lines: Sequence[Line], key: str) -> list[tuple[int, float]]:
         before = line["step"]
     done = math.floor(lines[-1]["epoch"]) if lines else 0
     return [
-        (last, total / count) for number, (count, total, last) in sums.items() if number <= done
+        (last, total / count)
+        for number, (count, total, last) in sums.items()
+        if count and number <= done
     ]

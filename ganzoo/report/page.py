@@ -12,9 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ganzoo._version import __version__
-from ganzoo.common.errors import printable
+from ganzoo.common.errors import RefusedError, printable
+from ganzoo.runs.folder import MOST_PICTURE, RunDir
 
 TEMPLATES = Path(__file__).parent / "templates"
+MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"GIF89a": "image/gif", b"GIF87a": "image/gif"}
 
 
 def render(template: str, *, live: bool = False, **content: Any) -> str:
@@ -54,13 +56,14 @@ def policy(*, live: bool) -> str:
     )
 
 
-def data_uri(path: Path, kind: str = "image/png") -> str:
-    """Return a picture as an address that holds it; empty where there is no such file."""
+def picture(run: RunDir, *parts: str) -> str:
+    """Return a picture of a run as an address that holds it; empty for a link, or none at all."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = run.read(*parts, most=MOST_PICTURE)
+    except (OSError, RefusedError):
         return ""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    kinds = [kind for magic, kind in MAGIC.items() if content.startswith(magic)]
+    return f"data:{kinds[0]};base64,{base64.b64encode(content).decode()}" if kinds else ""
 
 
 def _own(name: str) -> str:

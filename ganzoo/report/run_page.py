@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, RefusedError
 from ganzoo.common.files import publish
+from ganzoo.common.inside import find_inside
 from ganzoo.common.text import as_written, duration, number
+from ganzoo.recipe.toml import MAX_BYTES
 from ganzoo.report.charts import Curves, curves
-from ganzoo.report.page import data_uri, render
+from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.log import MEASURES
 from ganzoo.runs.plugin_files import plugin_files
+from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
 
 NAME = "report.html"
@@ -29,7 +31,6 @@ MOST_POINTS = 400
 """Of one curve."""
 SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its loss"}
 SHARES = {"d/accuracy": "told right by the discriminator", "g/accuracy": "fakes taken for real"}
-MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"GIF89a": "image/gif", b"GIF87a": "image/gif"}
 
 Legend = list[tuple[str, int]]
 
@@ -87,7 +88,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         run: whose folder is shown.
         live: whether the page asks its server for news.
     """
-    record, log = Record(run), read_log(run.log)
+    record, log = Record(run), read_log(run)
     result, surroundings = record.result, record.environment
     sheets = all_sheets(run)
     measures = all_measures(result, log)
@@ -104,9 +105,10 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         pace=pace(result, log),
         sheets=sheets,
         best=best_sheet(sheets, measures),
-        real=picture(run.path / "real.png"),
+        real=picture(run, "real.png"),
         charts_drawn=all_charts(log, measures),
         measures=measures,
+        reading=reading(table(result.get("metrics"))),
         provenance=[(item.name, item.provenance) for item in measures if item.provenance],
         events=all_events(result, log),
         facts=all_facts(surroundings),
@@ -120,7 +122,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
             for item in record.plugins
         ],
         parent=parent(record.origin),
-        recipe=text_of(run.recipe),
+        recipe=recipe_text(run),
         commands=commands(run, surroundings),
         files=all_files(run),
     )
@@ -140,35 +142,9 @@ def pace(result: Table, log: Sequence[Table]) -> str:
     return " · ".join(filter(None, words))
 
 
-def picture(path: Path) -> str:
-    """Return a picture as an address that holds it; empty where it is none, or lies elsewhere."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError:
-        return ""
-    kinds = [kind for magic, kind in MAGIC.items() if start.startswith(magic)]
-    return data_uri(path, kinds[0]) if kinds and not path.is_symlink() else ""
-
-
-def read_log(path: Path) -> list[Table]:
-    """Return the whole lines of a log that are tables; at most its last 32 MiB."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - MOST_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-    except OSError:
-        return []
-    found: list[Table] = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and whole(entry.get("step")) is not None:
-            found.append(entry)
-    return found
+def read_log(run: RunDir) -> list[Table]:
+    """Return the whole lines of a log that have a step; at most its last 32 MiB."""
+    return [entry for entry in run.read_log(MOST_BYTES) if whole(entry.get("step")) is not None]
 
 
 def all_sheets(run: RunDir) -> list[Sheet]:
@@ -177,7 +153,7 @@ def all_sheets(run: RunDir) -> list[Sheet]:
     room = MOST_BYTES
     sheets = []
     for step, path in reversed(evenly(found, MOST_SHEETS)):
-        uri = picture(path)
+        uri = picture(run, "samples", path.name)
         room -= len(uri)
         if uri and room > 0:
             sheets.append(Sheet(step, path.name, uri))
@@ -339,13 +315,14 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
         "samples.gif": "all sheets as a film",
         "real.png": "real images",
     }
-    files = [(run.path / name, about) for name, about in known.items()]
-    kept = checkpoints(run.checkpoints)[::-1]
-    files += [(path, "checkpoint, to go on from") for path in kept]
+    files: list[tuple[tuple[str, ...], str]]
+    files = [((name,), about) for name, about in known.items()]
+    kept = [path.name for path in checkpoints(run.checkpoints)[::-1]]
+    files += [((run.checkpoints.name, name), "checkpoint, to go on from") for name in kept]
     return [
-        (str(path.relative_to(run.path)), about, path.stat().st_size)
-        for path, about in files
-        if path.is_file()
+        ("/".join(parts), about, found.st_size)
+        for parts, about in files
+        if (found := find_inside(run.path, *parts))
     ]
 
 
@@ -355,9 +332,11 @@ def shown(value: Any) -> str:
     return "" if found is None else number(found)
 
 
-def text_of(path: Path) -> str:
-    """Return a small text file's content."""
+def recipe_text(run: RunDir) -> str:
+    """Return the run's recipe, or why it is not shown."""
     try:
-        return path.read_bytes()[: 64 * 1024].decode("utf-8", "replace")
-    except OSError:
-        return ""
+        return run.read(run.recipe.name, most=MAX_BYTES).decode("utf-8", "replace")
+    except RefusedError as error:
+        return f"# {error}"
+    except OSError as error:
+        return f"# '{run.recipe}' cannot be read: {error.strerror}"

@@ -122,7 +122,7 @@ class LivePage:
 
     def _stamp(self, name: str) -> tuple[int, int]:
         try:
-            found = (self.run.path / name).stat()
+            found = (self.run.path / name).lstat()
         except OSError:
             return 0, 0
         return found.st_mtime_ns, found.st_size

@@ -10,13 +10,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganzoo.common.errors import RefusedError
 from ganzoo.common.files import publish
+from ganzoo.common.inside import read_inside
 from ganzoo.plugin.types import ImageShape
 from ganzoo.report.spacing import evenly
+from ganzoo.runs.folder import MOST_PICTURE
 
 PADDING = 2
 MAX_FRAMES = 60
 MIN_SHEET_WIDTH = 320
+MOST_PIXELS = 64_000_000
+"""Of one sheet."""
 
 
 def sheet(images: Tensor, shape: ImageShape, columns: int) -> Image.Image:
@@ -60,11 +65,26 @@ def save_png(image: Image.Image, path: Path) -> None:
 
 
 def save_gif(sheets: Sequence[Path], path: Path, seconds: float = 6.0) -> None:
-    """Write the sheets as one looping GIF; at most 60 of them, evenly chosen, the last included."""
-    chosen = evenly(list(sheets), MAX_FRAMES)
-    if not chosen:
-        return
-    save_film([Image.open(name) for name in chosen], path, seconds)
+    """Write the sheets as one looping GIF; at most 60 of them, evenly chosen, the last included.
+
+    What is no picture is left out.
+    """
+    frames = [frame for file in evenly(list(sheets), MAX_FRAMES) if (frame := opened(file))]
+    if frames:
+        save_film(frames, path, seconds)
+
+
+def opened(file: Path) -> Image.Image | None:
+    """Return the picture in a PNG file; None where it is none, or far too large for a sheet."""
+    try:
+        content = io.BytesIO(read_inside(file.parent, file.name, most=MOST_PICTURE))
+        picture = Image.open(content, formats=["PNG"])
+        if picture.width * picture.height > MOST_PIXELS:
+            return None
+        picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, RefusedError):
+        return None
+    return picture
 
 
 def save_film(

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from ganzoo.common.errors import CheckpointError, DamagedError, LostError
-from ganzoo.common.files import publish
+from ganzoo.common.errors import CheckpointError, DamagedError, LostError, RefusedError
+from ganzoo.common.files import parse_json, publish
+from ganzoo.common.inside import open_inside, too_large
 from ganzoo.plugin.table import Table
-from ganzoo.runs.folder import checkpoints
+from ganzoo.runs.folder import checkpoints, step_of
 
 FORMAT = 1
 MAX_HEADER = 16 * 1024 * 1024
+MOST_WEIGHTS = 16 * 1024**3
+"""Bytes of a file of weights, whatever its header says."""
+CHECKPOINTS = "checkpoints"
+_METADATA = "__metadata__"
 _ZEROS = "0" * 64
 _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
@@ -92,8 +98,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """
     content, header = verified(path)
     try:
-        metadata = json.loads(header)["__metadata__"]
-        _refuse_newer(path, json.loads(metadata["state"]))
+        metadata = parse_json(header)[_METADATA]
+        _refuse_newer(path, parse_json(metadata["state"].encode()))
         state = State.model_validate_json(metadata["state"])
         tensors = parse_safetensors(content)
     except ValidationError as error:
@@ -102,7 +108,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
             f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
             "go on with the version that wrote it, or train anew"
         ) from error
-    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
     return tensors, state
 
@@ -124,7 +130,9 @@ def verified(path: Path) -> tuple[bytes, bytes]:
         LostError: if the system does not let it be read.
     """
     try:
-        content = path.read_bytes()
+        content = sized(path)
+    except RefusedError as error:
+        raise LostError(f"a checkpoint cannot be read: {error}") from error
     except OSError as error:
         raise LostError(f"checkpoint '{path}' cannot be read: {error.strerror}") from error
     damaged = DamagedError(
@@ -149,23 +157,94 @@ def verified(path: Path) -> tuple[bytes, bytes]:
     return content, header
 
 
-def newest_readable(folder: Path, why_not: str) -> tuple[dict[str, Tensor], State]:
-    """Return the newest checkpoint in ``folder`` that can be read.
+def sized(path: Path) -> bytes:
+    """Return a safetensors file's bytes, no more than a little beyond what its header tells.
+
+    It lies in a folder of its own inside a run's, or in the run's itself; none of them is a link.
+
+    Raises:
+        RefusedError: if it is a link, no regular file, or too large for any network.
+        OSError: if it is not there, or the system refuses.
+    """
+    inside = (path.parent.name, path.name) if path.parent.name == CHECKPOINTS else (path.name,)
+    folder = path.parent.parent if len(inside) > 1 else path.parent
+    with open_inside(folder, *inside) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_WEIGHTS:
+            raise too_large(path, size, MOST_WEIGHTS)
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if length > min(MAX_HEADER, size - 8):
+            return start
+        header = file.read(length)
+        return start + header + file.read(min(max(0, _told(header)) + 1, size))
+
+
+def header_of(content: bytes) -> bytes:
+    """Return the header of a safetensors file."""
+    return content[8 : 8 + struct.unpack("<Q", content[:8])[0]]
+
+
+def _told(header: bytes) -> int:
+    """Return how many bytes of tensors a header says that follow it."""
+    try:
+        tensors = parse_json(header)
+        ends = [each["data_offsets"][1] for name, each in tensors.items() if name != _METADATA]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return 0
+    return max((end for end in ends if isinstance(end, int)), default=0)
+
+
+def newest_readable(
+    folder: Path, why_not: str, warn: Callable[[str], None], *, after: int = -1
+) -> tuple[Path, dict[str, Tensor], State]:
+    """Return the newest checkpoint in ``folder`` that can be read, and its file.
 
     Args:
         folder: where checkpoints lie.
         why_not: what is told where there is none.
+        warn: is told of every newer one that was passed over.
+        after: step of which they must be beyond.
 
     Raises:
         CheckpointError: with the reason for every checkpoint that cannot be read.
     """
-    reasons = []
+    reasons: list[str] = []
     for path in checkpoints(folder):
+        if step_of(path) <= after:
+            continue
         try:
-            return read_checkpoint(path)
+            tensors, state = read_checkpoint(path)
         except CheckpointError as error:
             reasons.append(str(error))
+            continue
+        if reasons:
+            passed = "\n".join(reasons)
+            warn(f"{passed}\nan older one is taken in its place: '{path}', of step {state.step}")
+        return path, tensors, state
     raise CheckpointError("\n".join([why_not, *reasons]))
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Name the file whose content does not fit what it is put into.
+
+    Raises:
+        CheckpointError: for whatever a forged file may raise: its digest is no signature.
+    """
+    try:
+        yield
+    except (
+        CheckpointError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RuntimeError,
+    ) as error:
+        raise CheckpointError(f"'{path}' does not fit the run: {error}") from error
 
 
 def pack_module(prefix: str, module: nn.Module) -> dict[str, Tensor]:
@@ -193,7 +272,7 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
         for name in wanted.keys() & found.keys()
         if found[name].dtype != wanted[name].dtype
     ]
-    problems += [f"'{name}' is not finite" for name, value in found.items() if not _finite(value)]
+    problems += [f"'{name}' is not finite" for name, value in found.items() if not is_finite(value)]
     if problems:
         raise CheckpointError(
             f"{prefix} does not fit the checkpoint: {'; '.join(sorted(problems)[:5])}"
@@ -201,65 +280,8 @@ def unpack_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor])
     module.load_state_dict(found)
 
 
-def pack_optimizer(prefix: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return an optimizer's state as tensors under ``prefix`` and the numbers beside them."""
-    state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {}
-    numbers: dict[str, Any] = {}
-    for index, values in state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"{prefix}/{index}/{name}"] = value
-            elif value is not None:
-                numbers[f"{index}/{name}"] = value
-    return tensors, numbers
-
-
-def unpack_optimizer(
-    prefix: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> None:
-    """Load what ``pack_optimizer`` returned; rates and their kin come from the recipe.
-
-    Raises:
-        CheckpointError: if the state belongs to other parameters.
-    """
-    kinds: dict[int, set[str]] = {}
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in {**select(prefix, tensors), **numbers}.items():
-        number, _, key = name.partition("/")
-        if not _finite(value):
-            raise CheckpointError(f"{prefix} does not fit the checkpoint: '{name}' is not finite")
-        state.setdefault(int(number), {})[key] = value
-        kinds.setdefault(int(number), set()).add(key)
-    known = set().union(*kinds.values())
-    for index, keys in kinds.items():
-        if missing := sorted(known - keys):
-            raise CheckpointError(
-                f"{prefix} does not fit the checkpoint: '{index}/{missing[0]}' is missing"
-            )
-    parameters = [item for group in optimizer.param_groups for item in group["params"]]
-    for index, values in state.items():
-        if index >= len(parameters):
-            raise CheckpointError(
-                f"{prefix} does not fit the checkpoint: parameter {index} is unknown"
-            )
-        for key, value in values.items():
-            parameter = parameters[index]
-            if not isinstance(value, Tensor):
-                continue
-            fits = value.shape == parameter.shape and value.dtype == parameter.dtype
-            if not fits and (value.ndim or value.is_complex()):
-                raise CheckpointError(f"{prefix} does not fit the checkpoint: '{index}/{key}'")
-            if value.ndim:
-                # Same strides as the parameter: other strides would change speed and rounding.
-                values[key] = torch.empty_like(parameter).copy_(value)
-            else:
-                values[key] = value.clone()
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Tell whether a number, or every number of a tensor, is finite."""
     if isinstance(value, Tensor):
         return not value.is_floating_point() or bool(torch.isfinite(value).all())
     return math.isfinite(value)

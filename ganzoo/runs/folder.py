@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -16,14 +15,52 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ganzoo.common.errors import GanzooError, MachineError, suggest
-from ganzoo.common.files import append_line, cannot_write, now, publish, sweep, to_json
+from ganzoo.common.errors import GanzooError, MachineError, RefusedError, suggest
+from ganzoo.common.files import (
+    append_line,
+    cannot_write,
+    now,
+    parse_json,
+    publish,
+    sweep,
+    to_json,
+)
+from ganzoo.common.inside import (
+    FILE,
+    FOLDER,
+    find_inside,
+    list_inside,
+    open_inside,
+    read_inside,
+    refuse_unless,
+    writable_inside,
+)
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LOCK_SECONDS = 5.0
 LOCK = ".lock"
+CELL = "cell-"
+"""How the folders of an ablation's cells begin."""
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
+
+MOST_TABLE = 16 * 1024 * 1024
+"""Bytes of status.json and its like."""
+MOST_PICTURE = 32 * 1024 * 1024
+"""Bytes of a sheet."""
+MOST_LOG = 256 * 1024 * 1024
+"""Bytes from the end of the log that are read: about a million lines."""
+MOST_LINE = 1024 * 1024
+"""Bytes of one line of the log."""
+
+FILES = (
+    LOCK, "recipe.toml", "environment.json", "origin.json", "status.json", "log.jsonl",
+    "result.json", "minutes.json", "real.png", "samples.gif", "curves.png", "report.html",
+    "generator.safetensors",
+    EXPERIMENT,
+)  # fmt: skip
+FOLDERS = ("samples", "checkpoints", "plugins")
+"""What a run's folder, or an experiment's, has under names of its own."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +91,12 @@ class RunDir:
 
     def sheets(self) -> list[Path]:
         """Return the sheets by their steps."""
-        return sorted(self.samples.glob("*.png"), key=lambda path: (step_of(path), path.name))
+        found = [
+            self.samples / name
+            for name in self.names("samples")
+            if name.endswith(".png") and self.has("samples", name)
+        ]
+        return sorted(found, key=lambda path: (step_of(path), path.name))
 
     @property
     def curves(self) -> Path:
@@ -75,11 +117,48 @@ class RunDir:
         """Write ``content`` to the file ``name``, whole or not at all."""
         publish(self.path / name, to_json(content, indent=2) + "\n")
 
+    # Whatever of a run's folder is read is read through these: see ``common.inside``.
+
+    def read(self, *parts: str, most: int, only_end: bool = False) -> bytes:
+        """Return the content of a file inside, at most ``most`` bytes; see ``read_inside``.
+
+        Raises:
+            RefusedError: if it is a link, no regular file, or larger.
+            OSError: if it is not there, or the system refuses.
+        """
+        return read_inside(self.path, *parts, most=most, only_end=only_end)
+
+    def has(self, *parts: str) -> bool:
+        """Return whether there is such a file inside, and no link to one."""
+        return find_inside(self.path, *parts) is not None
+
+    def names(self, *parts: str) -> list[str]:
+        """Return the names in a folder inside, sorted."""
+        return list_inside(self.path, *parts)
+
+    def writable(self, *parts: str) -> Path:
+        """Return the path of a file inside that is about to be written.
+
+        Raises:
+            RefusedError: if a link leads elsewhere.
+        """
+        return writable_inside(self.path, *parts)
+
+    def refusal(self, name: str) -> str:
+        """Return why the table ``name`` is not read although something is there, or nothing."""
+        try:
+            self.read(name, most=MOST_TABLE)
+        except RefusedError as error:
+            return str(error)
+        except OSError:
+            pass
+        return ""
+
     def read_json(self, name: str) -> dict[str, Any]:
         """Read the file ``name``; an empty table where there is none or it is unreadable."""
         try:
-            content = json.loads((self.path / name).read_text())
-        except (OSError, ValueError, RecursionError):
+            content = parse_json(self.read(name, most=MOST_TABLE))
+        except (OSError, ValueError, RefusedError):
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -101,18 +180,56 @@ class RunDir:
         """Append one line to the log."""
         append_line(self.log, to_json(entry))
 
-    def read_log(self) -> list[dict[str, Any]]:
-        """Return the log's whole lines; a torn last one is left out."""
-        if not self.log.exists():
+    def read_log(self, most: int = MOST_LOG) -> list[dict[str, Any]]:
+        """Return the tables in the log's whole lines; a torn last one is left out.
+
+        Args:
+            most: bytes from the end of the log that are looked at.
+        """
+        try:
+            lines = self.read(self.log.name, most=most, only_end=True).split(b"\n")[:-1]
+        except (OSError, RefusedError):
             return []
-        lines = self.log.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        found = []
+        for line in lines:
+            try:
+                entry = parse_json(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                found.append(entry)
+        return found
 
     def cut_log(self, lines: int) -> None:
         """Keep the first ``lines`` lines of the log."""
-        if self.log.exists():
-            kept = self.log.read_bytes().split(b"\n")[:-1][:lines]
-            publish(self.log, b"".join(line + b"\n" for line in kept))
+        kept = bytearray()
+        try:
+            with open_inside(self.path, self.log.name) as file:
+                for _ in range(lines):
+                    line = file.readline(MOST_LINE)
+                    if not line.endswith(b"\n"):
+                        break
+                    kept += line
+        except FileNotFoundError:
+            return
+        publish(self.log, bytes(kept))
+
+    def refuse_links(self) -> None:
+        """Raise RefusedError where something of the run is a link, or not what it should be.
+
+        A run writes into folders and reads back what lies in them: asked once the lock is to be
+        had, nothing of it can then be outside.
+        """
+        for name in FILES:
+            refuse_unless(self.path / name, FILE)
+        for name in FOLDERS:
+            refuse_unless(self.path / name, FOLDER)
+            for inner in self.names(name):
+                is_read = inner.endswith((".png", ".safetensors", ".py"))
+                refuse_unless(self.path / name / inner, *([FILE] if is_read else [FILE, FOLDER]))
+        for name in self.names():
+            if name.startswith(CELL):
+                refuse_unless(self.path / name, FOLDER)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -120,7 +237,9 @@ class RunDir:
 
         Raises:
             MachineError: if another process holds it.
+            RefusedError: if something in it is a link.
         """
+        self.refuse_links()
         path = self.path / LOCK
         # A killed run's children may hold the lock a moment longer.
         lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1)
@@ -144,9 +263,9 @@ class RunDir:
 
 def _holder(lock: Path) -> str:
     try:
-        with lock.open(errors="replace") as file:
-            return file.read(200).strip()
-    except OSError:
+        with open_inside(lock.parent, lock.name) as file:
+            return file.read(200).decode("utf-8", "replace").strip()
+    except (OSError, RefusedError):
         return ""
 
 
@@ -161,7 +280,12 @@ def checkpoints(folder: Path) -> list[Path]:
 
     By the number and not by the name: 'step-1000000' sorts before 'step-999000' as text.
     """
-    return sorted(folder.glob("step-*.safetensors"), key=step_of, reverse=True)
+    found = [
+        folder / name
+        for name in list_inside(folder.parent, folder.name)
+        if name.startswith("step-") and name.endswith(".safetensors")
+    ]
+    return sorted(found, key=step_of, reverse=True)
 
 
 def create(root: Path, name: str) -> RunDir:
@@ -197,7 +321,7 @@ def find(name: str, root: Path) -> RunDir:
         GanzooError: if there is none, or more than one.
     """
     as_path = Path(name)
-    if (as_path / "recipe.toml").is_file():
+    if is_run(as_path):
         return RunDir(as_path)
     runs = list_runs(root)
     if name == "last" and runs:
@@ -216,10 +340,33 @@ def find(name: str, root: Path) -> RunDir:
 
 def list_runs(root: Path) -> list[RunDir]:
     """Return all runs under ``root``, the oldest first."""
-    found = [RunDir(path.parent) for path in root.glob("*/*/recipe.toml")]
-    return sorted(found, key=lambda run: (run.recipe.stat().st_mtime_ns, run.path.name))
+    found = []
+    for group in _folders(root):
+        # A run may be moved and a link left behind; what lies in an experiment is no user's word.
+        is_experiment = os.path.lexists(group / EXPERIMENT)
+        for path in _folders(group, follow=not is_experiment):
+            try:
+                changed = os.lstat(path / "recipe.toml").st_mtime_ns
+            except OSError:
+                continue
+            found.append((changed, path.name, path))
+    return [RunDir(path) for _, _, path in sorted(found)]
+
+
+def _folders(root: Path, *, follow: bool = True) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            names = [each.name for each in entries if each.is_dir(follow_symlinks=follow)]
+    except OSError:
+        return []
+    return [root / name for name in names]
+
+
+def is_run(path: Path) -> bool:
+    """Return whether ``path`` is the folder of a run: it has a recipe, readable or not."""
+    return os.path.lexists(path / "recipe.toml")
 
 
 def is_cell(run: RunDir) -> bool:
     """Return whether a run was made by an ablation, in whose folder it lies."""
-    return (run.path.parent / EXPERIMENT).is_file()
+    return os.path.lexists(run.path.parent / EXPERIMENT)

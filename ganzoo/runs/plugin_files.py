@@ -13,6 +13,8 @@ from ganzoo.runs.folder import RunDir
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
 
+MOST_CODE = 16 * 1024 * 1024
+"""Bytes of a plugin's file."""
 PLUGINS = "plugins"
 """Copies of the plugin files that a run was made with: a record, never run."""
 
@@ -21,12 +23,12 @@ def keep_plugin_files(run: RunDir, registry: Registry) -> None:
     """Copy the plugin files that were named into the run folder; they are never run from there."""
     for plugin in registry.plugins:
         if plugin.source == "file" and plugin.path is not None:
-            publish(run.path / PLUGINS / plugin.path.name, plugin.path.read_bytes())
+            publish(run.writable(PLUGINS, plugin.path.name), plugin.path.read_bytes())
 
 
 def plugin_files(run: RunDir) -> list[Path]:
     """Return the copies of the plugin files that a run was made with, by name."""
-    return sorted((run.path / PLUGINS).glob("*.py"))
+    return [run.path / PLUGINS / name for name in run.names(PLUGINS) if name.endswith(".py")]
 
 
 def require_plugin_files(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -12,16 +11,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganzoo.runs.folder import RunDir, list_runs
+from ganzoo.common.errors import RefusedError
+from ganzoo.common.files import parse_json
+from ganzoo.common.inside import NO_FOLLOW, NO_WAIT
+from ganzoo.runs.folder import LOCK, RunDir, list_runs
 
 LAST_BYTES = 1 << 16
+UNREADABLE = "unreadable"
 OUT_OF_TIME = "--minutes are over"
 Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands: waiting, running, killed, interrupted, done or failed."""
+    """Where a run stands: waiting, running, killed, interrupted, done, failed or unreadable."""
 
     status: str
     step: int = 0
@@ -64,8 +67,11 @@ class Record:
 
     @cached_property
     def status(self) -> str:
-        """Where the run stands; 'killed' for one that says it runs and does not."""
-        found = str(self.status_file.get("status", "not started"))
+        """Where the run stands; 'killed' for one that says it runs and does not.
+
+        'unreadable' where there is a status that nobody should open: a link, a pipe, a huge file.
+        """
+        found = str(self.status_file.get("status", UNREADABLE if self._refusal else "not started"))
         return "killed" if found == "running" and not is_held(self.run) else found
 
     @property
@@ -80,8 +86,12 @@ class Record:
 
     @property
     def reason(self) -> str:
-        """Why it stopped."""
-        return str(self.status_file.get("reason", ""))
+        """Why it stopped, or its status is not read."""
+        return str(self.status_file.get("reason", self._refusal))
+
+    @cached_property
+    def _refusal(self) -> str:
+        return "" if self.status_file else self.run.refusal("status.json")
 
     @property
     def time(self) -> str:
@@ -122,18 +132,17 @@ class Record:
     def last_entry(self) -> dict[str, Any]:
         """The last whole line of the log, found without reading all of it."""
         try:
-            with self.run.log.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - LAST_BYTES))
-                lines = file.read().split(b"\n")[:-1]
-            entry = json.loads(lines[-1]) if lines else {}
-        except (OSError, ValueError, RecursionError):
+            end = self.run.read(self.run.log.name, most=LAST_BYTES, only_end=True)
+            lines = end.split(b"\n")[:-1]
+            entry = parse_json(lines[-1]) if lines else {}
+        except (OSError, ValueError, RefusedError):
             return {}
         return entry if isinstance(entry, dict) else {}
 
     def state(self, minutes: float | None = None) -> State:
         """Return where it stands; one that used up an experiment's minutes is done."""
-        status = "waiting" if "status" not in self.status_file else self.status
+        is_written = "status" in self.status_file or self._refusal
+        status = self.status if is_written else "waiting"
         if status == "interrupted" and minutes is not None and self.reason.endswith(OUT_OF_TIME):
             status = "done"
         return State(status, self.step, self.reason)
@@ -163,7 +172,7 @@ def summary(run: RunDir) -> dict[str, Any]:
 def is_held(run: RunDir) -> bool:
     """Return whether a process holds the run's lock."""
     try:
-        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(run.path / LOCK, os.O_RDONLY | os.O_CLOEXEC | NO_FOLLOW | NO_WAIT)
     except OSError:
         return False
     try:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, NonNegativeInt
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from ganzoo.common.errors import CheckpointError
-from ganzoo.common.files import publish
+from ganzoo.common.errors import CheckpointError, RefusedError
+from ganzoo.common.files import parse_json, publish
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageShape
-from ganzoo.runs.checkpoint import canonical
+from ganzoo.runs.checkpoint import canonical, header_of, sized
 
 
 def write_weights(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> None:
@@ -66,7 +67,9 @@ def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        content = sized(path)
+        tensors = parse_safetensors(content)
+        metadata = parse_json(header_of(content)).get("__metadata__") or {}
+    except (OSError, ValueError, RefusedError, SafetensorError) as error:
         raise CheckpointError(f"weights '{path}' cannot be read: {error}") from error
+    return tensors, metadata

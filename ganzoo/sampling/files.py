@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import TEMPORARY, cannot_write
 from ganzoo.report.sheets import mosaic, save_film, save_png, to_pixels
+from ganzoo.sampling.made import claim
 from ganzoo.sampling.model import BLOCK, STRIDE, Model
 
 LARGEST_SHEET = 10_000
@@ -39,16 +40,32 @@ def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label 
 
 
 def save_singles(
-    model: Model, folder: Path, count: int, *, seed: int, label: Label = None
+    model: Model,
+    folder: Path,
+    count: int,
+    *,
+    run: Path,
+    seed: int,
+    label: Label = None,
+    tell: Callable[[str], None],
 ) -> Iterator[int]:
     """Write ``count`` images as ``000000.png`` and so on; yield how many are there.
 
-    Pictures that are there already are left alone, so that a stopped command goes on where it was.
+    Pictures that are there already are left alone, so that a stopped command goes on where it was;
+    what made them is kept beside them.
+
+    Args:
+        run: the folder of the model's run, for the record.
+        tell: is told of files that are there beside them.
+
+    Raises:
+        GanzooError: if the pictures that are there are of something else.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
+    claim(folder, model, run, count, seed=seed, label=label, tell=tell)
     missing = (number for number in range(count) if not _picture(folder, number).exists())
     first = next(missing, count) // BLOCK * BLOCK
     yield first
@@ -56,6 +73,7 @@ def save_singles(
         for pixels in to_pixels(block, model.image):
             path = _picture(folder, first)
             temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+            temporary.unlink(missing_ok=True)
             try:
                 mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
                 os.replace(temporary, path)

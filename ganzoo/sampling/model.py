@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -184,8 +187,17 @@ def between(latent: Latent, start: Tensor, end: Tensor, share: float) -> Tensor:
     return near * start + far * end
 
 
+def _python_warning(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
 def open_model(
-    run: RunDir, recipe: Recipe, device: torch.device | None = None, *, average: bool = True
+    run: RunDir,
+    recipe: Recipe,
+    device: torch.device | None = None,
+    *,
+    average: bool = True,
+    warn: Callable[[str], None] = _python_warning,
 ) -> Model:
     """Read the generator of ``run``: its shared weights, or those of its newest checkpoint.
 
@@ -194,40 +206,56 @@ def open_model(
         recipe: the folder's recipe.
         device: where to put the weights.
         average: whether to take the running average, where the recipe keeps one.
+        warn: is told where newer weights cannot be read and older ones are taken.
 
     Raises:
         CheckpointError: if there are no weights, or they do not fit the recipe.
     """
-    tensors, known, is_average = _weights(run, recipe, average)
+    path, tensors, known, is_average = _weights(run, recipe, average, warn)
     image = ImageShape(
         known.channels, known.height, known.width, known.low, known.high, len(known.classes)
     )
     spec = recipe.generator
     network = attempt(spec, "building", lambda: spec.build(recipe.latent.size, image))
-    checkpoint.unpack_module(
-        "generator", network, {f"generator/{name}": value for name, value in tensors.items()}
-    )
+    with checkpoint.fitting(path):
+        checkpoint.unpack_module(
+            "generator", network, {f"generator/{name}": value for name, value in tensors.items()}
+        )
     network = network.to(device or torch.device("cpu")).eval().requires_grad_(False)
     return Model(recipe, image, tuple(known.classes), network, known.step, is_average)
 
 
-def _weights(run: RunDir, recipe: Recipe, average: bool) -> tuple[dict[str, Tensor], Facts, bool]:
+def _weights(
+    run: RunDir, recipe: Recipe, average: bool, warn: Callable[[str], None]
+) -> tuple[Path, dict[str, Tensor], Facts, bool]:
+    """Return the newest weights: their file, content, facts, and whether they are an average."""
     wants_average = recipe.ema is not None and average
-    if run.generator.is_file() and (recipe.ema is None or average):
-        tensors, metadata = _read_weights(run.generator)
-        known = _facts(run, recipe, metadata.get("image"))
+    why_not = (
+        f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint that "
+        "can be read; let it train, or go on with: ganzoo resume"
+    )
+    shared, shared_step = None, -1
+    if os.path.lexists(run.generator) and (recipe.ema is None or average):
+        own, metadata = _read_weights(run.generator)
+        facts = _facts(run, recipe, metadata.get("image"))
+        shared, shared_step = (run.generator, own, facts, wants_average), facts.step
+        why_not = f"there are newer checkpoints than '{run.generator}', and none can be read:"
         newest = max(map(step_of, checkpoints(run.checkpoints)), default=0)
         # A run that was made longer and interrupted has a checkpoint beyond its shared weights.
-        if newest <= known.step:
-            return tensors, known, wants_average
-    tensors, state = checkpoint.newest_readable(
-        run.checkpoints,
-        f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint that "
-        "can be read; let it train, or go on with: ganzoo resume",
-    )
+        if newest <= shared_step:
+            return shared
+    try:
+        path, tensors, state = checkpoint.newest_readable(
+            run.checkpoints, why_not, warn, after=shared_step
+        )
+    except CheckpointError as error:
+        if shared is None:
+            raise
+        warn(f"{error}\nthe older weights are taken, of step {shared_step}")
+        return shared
     found = checkpoint.select("average" if wants_average else "generator", tensors)
     known = _facts(run, recipe, None).model_copy(update={"step": state.step})
-    return found, known, wants_average
+    return path, found, known, wants_average
 
 
 def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
@@ -247,11 +275,17 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             "or damaged"
         )
     channels, height, width = map(int, sides.groups())
-    return Facts(
-        channels=channels,
-        height=height,
-        width=width,
-        low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
-        classes=record.classes,
-        step=record.step,
-    )
+    try:
+        return Facts(
+            channels=channels,
+            height=height,
+            width=width,
+            low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
+            classes=record.classes,
+            step=record.step,
+        )
+    except ValidationError as error:
+        raise CheckpointError(
+            f"'{run.path / 'environment.json'}' describes the images wrongly: "
+            f"{error.errors()[0]['msg']}"
+        ) from error

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganzoo.plugin.specs import OptimizerSpec
-from ganzoo.runs.checkpoint import pack_optimizer, unpack_optimizer
+from ganzoo.runs.optimizer_state import pack_optimizer, unpack_optimizer
 from ganzoo.testing.claims import Claim, cases_of
 from ganzoo.testing.findings import Case, Report
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.common.errors import TrainingError
+from ganzoo.common.errors import CheckpointError, TrainingError
+from ganzoo.training.variety import Variety
 
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
@@ -28,6 +29,8 @@ CERTAIN_LOGS = 10
 
 COUNTS = ("alike", "flat", "certain", "told_apart")
 """How often in a row each trouble was seen."""
+LONGEST = 2000
+"""Characters of what is told of a trouble."""
 ADVICE = "docs/troubleshooting.md says more"
 
 
@@ -67,11 +70,28 @@ class Health:
         """
         for role, network in networks.items():
             for name, value in network.state_dict().items():
-                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                if not _is_finite(value):
                     raise TrainingError(
                         f"{role} weight '{name}' is not finite after step {step}; nothing of it "
                         "was saved; try half the learning rates (optimizer.*.lr) or clip_norm = 1.0"
                     )
+
+    def watch_state(self, step: int, whose: str, state: Mapping[str, Tensor | float]) -> None:
+        """Stop the run before an optimizer's state that is not finite reaches a checkpoint.
+
+        Args:
+            whose: 'optimizer/generator' or 'optimizer/discriminator'.
+
+        Raises:
+            TrainingError: naming optimizer, entry and step.
+        """
+        for name, value in state.items():
+            if not _is_finite(value):
+                raise TrainingError(
+                    f"'{name.removeprefix(f'{whose}/')}' of {whose} is not finite after step "
+                    f"{step}: its gradients are too large; nothing of it was saved; try "
+                    "optimizer.*.clip_norm = 1.0, half the learning rates, or a gradient penalty"
+                )
 
     def watch_samples(self, step: int, images: Tensor) -> float:
         """Return how much ``[N, C, H, W]`` samples differ; tell of a collapse and of flat images.
@@ -138,11 +158,52 @@ class Health:
                 "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )
 
-    def _tell(self, event: str, step: int, text: str) -> None:
+    def watch_end(self, step: int, found: Variety, noted: Callable[[str], None]) -> None:
+        """Tell of images that are alike, or of few kinds, at the end of a run.
+
+        Unlike sheets on the way these are told of an untrained generator, too: its scores are
+        there, and nobody should take them for those of another.
+
+        Args:
+            noted: is told in place of ``told`` where the run was too short for a warning.
+        """
+        told = {each["event"] for each in self.events}
+        if found.are_alike and told.isdisjoint({"flat", "collapsed"}):
+            seen = (
+                f"the {found.count} images that were looked at differ by {found.distance:.0%} of "
+                "what real images differ"
+            )
+            event = "alike_at_the_end"
+        elif found.are_few_kinds and not found.are_alike:
+            most = ", ".join(f"{count} to {name!r}" for name, count in found.most)
+            seen = (
+                f"of {found.count} images nearly all lie nearest to real ones of few classes "
+                f"({most}); real images are of {found.real_kinds:.1f} classes"
+            )
+            event = "few_kinds"
+        else:
+            return
+        if step <= WARM_UP_STEPS:
+            remedy = (
+                f"{step} steps are few: train longer (train.epochs, train.steps) before you "
+                "judge it"
+            )
+        else:
+            remedy = (
+                "if the newest sheet shows one image or one kind, the generator has collapsed: "
+                "try loss.use = 'wasserstein' with a gradient_penalty, 'relativistic' with r1 and "
+                "r2, a lower optimizer.generator.lr, or dropout in both networks"
+            )
+        is_short = step <= WARM_UP_STEPS
+        self._tell(event, step, f"{seen}; {remedy}", noted if is_short else self.told)
+
+    def _tell(
+        self, event: str, step: int, text: str, told: Callable[[str], None] | None = None
+    ) -> None:
         if any(told["event"] == event for told in self.events):
             return
         self.events.append({"event": event, "step": step, "text": text})
-        self.told(f"step {step}: {text} ({ADVICE})")
+        (told or self.told)(f"step {step}: {text} ({ADVICE})")
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run must remember."""
@@ -150,10 +211,20 @@ class Health:
         return {**counts, "events": list(self.events)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what ``state()`` returned."""
-        for name in COUNTS:
-            setattr(self, name, int(state.get(name, 0)))
-        self.events = list(state.get("events", []))
+        """Remember what ``state()`` returned.
+
+        Raises:
+            CheckpointError: if it is something else.
+        """
+        counts = {name: state.get(name, 0) for name in COUNTS}
+        events = state.get("events", [])
+        if not all(_is_count(value) for value in counts.values()):
+            raise CheckpointError("'health' does not hold whole numbers from 0 on")
+        if not isinstance(events, list) or not all(map(_is_event, events)):
+            raise CheckpointError("'health' does not hold a list of events with step and text")
+        for name, value in counts.items():
+            setattr(self, name, value)
+        self.events = list(events)
 
 
 def diversity(images: Tensor) -> float:
@@ -165,3 +236,25 @@ def contrast(images: Tensor) -> float:
     """Return the standard deviation over the pixels of ``[N, C, H, W]``, averaged over images."""
     pixels = images.detach().float().flatten(1)
     return float(pixels.std(1).mean()) if pixels.shape[1] > 1 else 0.0
+
+
+def _is_finite(value: Tensor | float) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    return math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+
+
+def _is_event(found: object) -> bool:
+    """Return whether ``found`` is what ``_tell`` remembers."""
+    return (
+        isinstance(found, dict)
+        and found.keys() == {"event", "step", "text"}
+        and _is_count(found["step"])
+        and all(
+            isinstance(found[key], str) and len(found[key]) <= LONGEST for key in ("event", "text")
+        )
+    )

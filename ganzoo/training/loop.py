@@ -22,6 +22,7 @@ from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
@@ -29,13 +30,14 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
-from ganzoo.training.labels import sheet_labels
+from ganzoo.training.labels import first_labels, sheet_labels
 from ganzoo.training.machine import environment
 from ganzoo.training.parts import Parts
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import observing
 from ganzoo.training.signals import Stop, stopping
 from ganzoo.training.state import Measures, NoMeasures, Outcome, Reporter, TrainingState
+from ganzoo.training.variety import FAKES, variety
 
 POINTS_SHOWN = 2000
 """Real points in the picture of a data set of points."""
@@ -164,16 +166,33 @@ class Training(TrainingState):
         write_generator(self.run.generator, network, recipe, self.parts.shape, classes, self.step)
         save_gif(self.run.sheets(), self.run.path / "samples.gif")
         curves.draw(self.run)
+        self._look_back()
         result = self._result("done")
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)
         return Outcome("done", "", 0, result)
 
+    @torch.no_grad()
+    def _look_back(self) -> None:
+        """Look at some images of the finished generator, without a trace in the run."""
+        parts, recipe = self.parts, self.parts.recipe
+        network = parts.best_generator
+        labels = None
+        if recipe.generator.uses_labels and parts.data.labels is not None:
+            labels = first_labels(parts.data, FAKES).to(parts.machine.device)
+        with observing(network):
+            network.train(recipe.samples.mode == "train")
+            latents = parts.noise.latents(recipe.latent, FAKES, "look back", 0)
+            images = images_of(recipe.generator, network, latents, labels)
+        found = variety(images, parts.data, parts.shape)
+        if found is not None:
+            self.health.watch_end(self.step, found, self.reporter.note)
+
     def _result(self, status: str) -> dict[str, Any]:
-        if not self.last and (entries := self.run.read_log()):
+        if not self.last and (entry := Record(self.run).last_entry):
             self.last = {
                 name: value
-                for name, value in entries[-1].items()
+                for name, value in entry.items()
                 if "/" in name and not name.startswith(MEASURES)
             }
         return {
@@ -233,6 +252,7 @@ def start(
     reporter: Reporter,
     *,
     resume: bool = False,
+    longer: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
     measured: Callable[[], Measures] = NoMeasures,
@@ -240,6 +260,8 @@ def start(
     """Train in the folder ``run``, from the beginning or from its newest checkpoint.
 
     Args:
+        longer: whether the folder's recipe becomes that of ``parts``, once its checkpoint is
+            found to fit.
         track: trackers that were asked for.
         measured: returns the run's measures; called once the folder is this process's own.
 
@@ -252,7 +274,10 @@ def start(
     reporter = followed
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter, measured)
-        if not (resume and saving.restore(training)):
+        is_restored = resume and saving.restore(training)
+        if longer:
+            make_longer(training)
+        if not is_restored:
             run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
@@ -263,6 +288,15 @@ def start(
             outcome = training.loop(stop, minutes)
         reporter.finished(training, outcome)
         return outcome
+
+
+def make_longer(training: TrainingState) -> None:
+    """Make the recipe in the run's folder that of its parts."""
+    run, parts = training.run, training.parts
+    publish(run.recipe, freeze(parts.recipe))
+    if record := run.read_json("environment.json"):
+        run.write_json("environment.json", {**record, "steps": parts.steps})
+    training.reporter.note(f"the run now ends at step {parts.steps:,}")
 
 
 def at_the_start(

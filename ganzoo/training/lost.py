@@ -34,7 +34,7 @@ def refuse_lost(training: TrainingState, reasons: list[str]) -> None:
         reasons: why the checkpoints that were there could not be used.
     """
     run = training.run
-    aside = sorted(path.name for path in run.checkpoints.glob(f"*{SET_ASIDE}"))
+    aside = [name for name in run.names(run.checkpoints.name) if name.endswith(SET_ASIDE)]
     signs = signs_of_saving(training)
     if aside:
         signs.append(f"set aside as damaged in '{run.checkpoints}': {', '.join(aside)}")
@@ -69,7 +69,7 @@ def signs_of_saving(training: TrainingState) -> list[str]:
         signs.append(f"'status.json' says {name}, at step {step}")
     if (logged := _step(Record(run).last_entry.get("step"))) > due:
         signs.append(f"'{run.log.name}' goes to step {logged}; a checkpoint was due at {due}")
-    if run.generator.exists():
+    if run.has(run.generator.name):
         signs.append(f"there is '{run.generator.name}', which a finished run leaves")
     return signs
 

@@ -27,8 +27,12 @@ from ganzoo.training.half_step import owners, seen_shape
 from ganzoo.training.machine import Machine
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
+from ganzoo.training.same_data import lying_at
 from ganzoo.training.step import AdversarialStep, Ramps, Side
 from ganzoo.training.threads import TRIED, with_suited_threads
+
+REST = "average_rest"
+"""Name in a checkpoint of what the average's weights lack; those of before have none."""
 
 
 class TrainingStep(Protocol):
@@ -71,7 +75,11 @@ class Parts:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """Every module that is trained or remembers something, by its name in a checkpoint."""
-        average = {} if self.average is None else {"average": self.average.network}
+        average: dict[str, nn.Module] = {}
+        if self.average is not None:
+            average["average"] = self.average.network
+            if self.average.rest is not None:
+                average[REST] = self.average.rest
         return {
             "generator": self.generator.network,
             "discriminator": self.discriminator.network,
@@ -131,13 +139,18 @@ def assemble(
     *,
     warn: Callable[[str], None],
     allow_fallback: bool = True,
+    data_path: str | None = None,
 ) -> Parts:
     """Build everything that ``recipe`` names.
+
+    Args:
+        data_path: where own images lie here, in place of dataset.path; see ``same_data``.
 
     Raises:
         GanzooError: if a part cannot be built or the parts do not fit.
     """
-    data, dataset, reason = _data(recipe, registry, root, warn, allow_fallback)
+    asked = lying_at(recipe.dataset, data_path)
+    data, dataset, reason = _data(asked, registry, root, warn, allow_fallback)
     name = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
@@ -284,13 +297,12 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def _data(
-    recipe: Recipe,
+    spec: DatasetSpec,
     registry: Registry,
     root: DataRoot,
     warn: Callable[[str], None],
     allow_fallback: bool,
 ) -> tuple[ImageData, DatasetSpec, str]:
-    spec = recipe.dataset
     try:
         return attempt(spec, "reading", lambda: spec.build(root)), spec, ""
     except (FetchError, MachineError) as error:

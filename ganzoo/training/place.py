@@ -19,6 +19,7 @@ class Place:
         offline: whether nothing may be downloaded.
         precision: 'auto', 'fp32', 'tf32' or 'bf16'.
         deterministic: take only algorithms that give the same bits every time.
+        data_path: where own images lie, in place of the recipe's dataset.path.
     """
 
     device: str = "auto"
@@ -28,3 +29,4 @@ class Place:
     offline: bool = False
     precision: str = "auto"
     deterministic: bool = False
+    data_path: str | None = None

@@ -7,37 +7,47 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, DamagedError
+from ganzoo.plugin.ramps import at_step
 from ganzoo.recipe.model import BUDGET, departures, digest, plain
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir, checkpoints
+from ganzoo.runs.optimizer_state import Entries, pack_optimizer, unpack_optimizer
+from ganzoo.runs.record import Record, real
 from ganzoo.training.background import Tensors
+from ganzoo.training.ema import LONG
 from ganzoo.training.lost import SET_ASIDE, begin_again, refuse_lost, refuse_unreadable
+from ganzoo.training.parts import REST
+from ganzoo.training.randomness import observing
+from ganzoo.training.same_data import refuse_other_data
 from ganzoo.training.state import TrainingState
+from ganzoo.training.step import Side
+
+MOST_TERMS = 1000
+"""Of the losses, in a checkpoint that is not forged."""
 
 
 def save(training: TrainingState) -> None:
     """Write a checkpoint; of the others, keep the newest K and the best by the first metric.
 
     Raises:
-        TrainingError: if a weight is not finite; nothing is written then.
+        TrainingError: if a weight or an optimizer's state is not finite; nothing is written then.
         MachineError: if the disk refuses.
     """
     parts = training.parts
     networks = parts.networks
-    training.health.watch_weights(
-        training.step, {name: each for name, each in networks.items() if name != "average"}
-    )
+    training.health.watch_weights(training.step, networks)
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
     for place, network in networks.items():
         tensors |= checkpoint.pack_module(place, network)
     for role, side in parts.sides.items():
         name = f"optimizer/{role}"
-        packed, numbers[name] = checkpoint.pack_optimizer(name, side.optimizer)
+        packed, numbers[name] = pack_optimizer(name, side.optimizer)
+        training.health.watch_state(training.step, name, {**packed, **numbers[name]})
         tensors |= packed
     # The terms since the last line of the log are saved too, or the next line of a resumed run
     # would be another. NaN stands for a term that a step did not have.
@@ -70,6 +80,25 @@ def save(training: TrainingState) -> None:
     training.aside.hand(tensors, write, lambda: training.reporter.saved(training, path, step))
 
 
+def after_one_step(side: Side, steps: int) -> Entries:
+    """Return what the optimizer of ``side`` remembers once it has moved weights, tried on others.
+
+    Nothing where it cannot be tried so.
+    """
+    first = at_step(side.spec, lambda ramp: ramp.at(0, steps))
+    with observing():
+        others = [nn.Parameter(torch.zeros_like(weight)) for weight in side.moved]
+        for other in others:
+            other.grad = torch.zeros_like(other)
+        try:
+            optimizer = first.build(others)
+            optimizer.step()
+            state: Entries = optimizer.state_dict()["state"]
+        except Exception:  # noqa: BLE001  a plugin's, which may want a closure or gradients
+            return {}
+    return state
+
+
 def path_of(training: TrainingState, step: int) -> Path:
     """Return where the checkpoint after ``step`` steps lies."""
     return training.run.checkpoints / f"step-{step:06d}.safetensors"
@@ -82,9 +111,12 @@ def restore(training: TrainingState) -> bool:
     ones: another version, or another user, may well go on from it.
 
     Raises:
+        DataError: if the data is not that which the run began with.
         LostError: if steps were saved and no checkpoint is left of them.
         CheckpointError: if one cannot be read or does not fit.
     """
+    parts = training.parts
+    refuse_other_data(training.run, parts.recipe.dataset, parts.dataset, parts.data)
     refuse_unreadable(training.run.checkpoints)
     found = checkpoints(training.run.checkpoints)
     reasons = []
@@ -96,13 +128,8 @@ def restore(training: TrainingState) -> bool:
             training.reporter.warn(f"{error}; it is set aside")
             path.rename(path.with_name(path.name + SET_ASIDE))
             continue
-        try:
+        with checkpoint.fitting(path):
             _adopt(training, tensors, state)
-        except CheckpointError as error:
-            raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-            # The digest is no signature: a forged file may say anything.
-            raise CheckpointError(f"checkpoint '{path}' does not fit the run: {error}") from error
         return True
     refuse_lost(training, reasons)
     begin_again(training)
@@ -121,25 +148,40 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
                 "from an uninterrupted run in the last bits"
             )
     for place, network in parts.networks.items():
+        if place == REST and not checkpoint.select(REST, tensors):
+            training.reporter.warn(
+                f"the checkpoint is of an earlier ganzoo, whose averages stood still at an "
+                f"ema.half_life above {LONG:,.0f}: from step {state.step} on it moves"
+            )
+            continue
         checkpoint.unpack_module(place, network, tensors)
     for role, side in parts.sides.items():
         name = f"optimizer/{role}"
-        checkpoint.unpack_optimizer(name, side.optimizer, tensors, state.optimizers.get(name, {}))
+        numbers = state.optimizers.get(name, {})
+        wanted = after_one_step(side, parts.steps) if state.step else {}
+        unpack_optimizer(name, side.optimizer, tensors, numbers, wanted)
     window = {
         name: values.to(parts.machine.device)
         for name, values in checkpoint.select("window", tensors).items()
     }
+    if len(window) > MOST_TERMS:
+        raise CheckpointError(f"'window' holds {len(window)} terms, more than {MOST_TERMS:,}")
+    if any(values.ndim != 1 for values in window.values()):
+        raise CheckpointError("'window' is not one finite number for each step")
     length = max((len(values) for values in window.values()), default=0)
     if length > parts.recipe.train.log_every:
         raise CheckpointError(f"'window' holds {length} steps, more than train.log_every")
-    if any(values.shape != (length,) or values.isinf().any() for values in window.values()):
+    if any(
+        values.shape != (length,) or not values.is_floating_point() or values.isinf().any()
+        for values in window.values()
+    ):
         raise CheckpointError("'window' is not one finite number for each step")
     training.window = [
         {name: values[i] for name, values in window.items() if not values[i].isnan()}
         for i in range(length)
     ]
     training.health.restore(state.health)
-    training.measures.restore(state.measures)
+    training.measures.restore(state.measures, state.step)
     training.step = training.first_step = training.logged_step = state.step
     # Lines after the checkpoint are of steps that are made again.
     training.log_lines = state.log_lines
@@ -170,8 +212,4 @@ def refuse_another_recipe(training: TrainingState, state: State) -> None:
 
 def seconds_so_far(run: RunDir) -> float:
     """Return the training time in the last line of the log; 0 where it says none."""
-    try:
-        spent = run.read_log()[-1]["seconds"]
-    except (IndexError, KeyError, TypeError, ValueError):
-        return 0.0
-    return float(spent) if isinstance(spent, (int, float)) else 0.0
+    return real(Record(run).last_entry.get("seconds")) or 0.0

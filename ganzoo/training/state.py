@@ -105,8 +105,8 @@ class Measures(Protocol):
         """Return what a checkpoint keeps."""
         ...
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what ``state()`` returned."""
+    def restore(self, state: Mapping[str, Any], step: int) -> None:
+        """Remember what ``state()`` returned after ``step`` steps."""
         ...
 
 
@@ -132,7 +132,7 @@ class NoMeasures:
         """Return that there is nothing to keep."""
         return {}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Forget it: what others measured is in the log."""
 
 

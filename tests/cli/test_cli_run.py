@@ -193,6 +193,69 @@ def test_resume_refuses_other_data(call: Call, tiny: Path) -> None:
     assert "began on 'mnist' (60000 images, fingerprint ffffffffffff)" in result.stderr
 
 
+def test_a_run_is_made_longer_only_once_its_checkpoint_fits(call: Call, tiny: Path) -> None:
+    call("run", tiny, *QUICK)
+    (kept,) = (the_run() / "checkpoints").glob("*.safetensors")
+    kept.write_bytes(b"damaged")
+    before = [(the_run() / name).read_text() for name in ("recipe.toml", "environment.json")]
+
+    result = call("resume", "last", *QUICK, "--set", "train.steps=5")
+
+    assert result.exit_code == 4
+    assert "has no checkpoint to go on from" in result.stderr
+    after = [(the_run() / name).read_text() for name in ("recipe.toml", "environment.json")]
+    assert after == before
+
+
+def squares(folder: Path, shade: int) -> Path:
+    """Make a folder of twelve small pictures."""
+    folder.mkdir()
+    for number in range(12):
+        Image.new("L", (8, 8), shade + number).save(folder / f"{number:02d}.png")
+    return folder
+
+
+def test_data_that_lies_elsewhere_is_taken_if_it_is_the_same(
+    call: Call, tiny: Path, tmp_path: Path
+) -> None:
+    pictures = squares(tmp_path / "pictures", 0)
+    own = (f'dataset={{use="folder",path="{pictures}",size=8,channels=1}}',)
+    recipe = call("run", tiny, *QUICK, "--set", own[0])
+    assert recipe.exit_code == 0, recipe.stderr
+    frozen = (the_run() / "recipe.toml").read_text()
+    pictures.rename(tmp_path / "moved")
+    squares(tmp_path / "others", 100)
+    longer = ("resume", "last", *QUICK, "--set", "train.steps=5")
+
+    lost = call(*longer)
+    other = call(*longer, "--data-path", tmp_path / "others")
+    (the_run() / "environment.json").rename(tmp_path / "environment.json")
+    unknown = call(*longer, "--data-path", tmp_path / "moved")
+    (tmp_path / "environment.json").rename(the_run() / "environment.json")
+    unchanged = (the_run() / "recipe.toml").read_text()
+    found = call(*longer, "--data-path", tmp_path / "moved")
+    measured = call("measure", "last", "--data-path", tmp_path / "others")
+
+    assert (lost.exit_code, other.exit_code, unknown.exit_code) == (2, 2, 2)
+    assert "--data-path FOLDER" in lost.stderr
+    assert "began on 'folder' (12 images" in other.stderr
+    assert "does not record its data" in unknown.stderr
+    assert unchanged == frozen
+    assert found.exit_code == 0, found.stderr
+    assert (the_run() / "recipe.toml").read_text() == frozen.replace("steps = 3", "steps = 5")
+    assert measured.exit_code == 2
+    assert "began on 'folder' (12 images" in measured.stderr
+
+
+def test_a_data_set_without_a_path_has_none_to_replace(call: Call, tiny: Path) -> None:
+    call("run", tiny, *QUICK, "--minutes", "1e-9")
+
+    result = call("resume", "last", *QUICK, "--data-path", "elsewhere")
+
+    assert result.exit_code == 2
+    assert "data set 'digits' has no path of its own" in result.stderr
+
+
 def test_run_with_resume_begins_once_and_then_goes_on(call: Call, tiny: Path) -> None:
     first = call("run", tiny, *QUICK, "--resume", "--minutes", "1e-9")
     second = call("run", tiny, *QUICK, "--resume")

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import CheckpointError
 from ganzoo.measure import classifier as prepare
+from ganzoo.measure.watch import Watch
 from ganzoo.plugin.registry import load_plugins as load_registry
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs import checkpoint
@@ -180,6 +182,24 @@ def test_a_missing_classifier_is_told_before_the_run_which_goes_on(
     assert any("ganzoo measure prepare digits" in text for text in told.warnings)
     with pytest.raises(prepare.NotPrepared):
         run(tmp_path, empty, "measure.every=2")
+
+
+@pytest.mark.parametrize(
+    ("score", "told"),
+    [
+        (None, "is not a value and a step"),
+        ([1.0, 2], "is not a value and a step"),
+        ({"value": "x", "step": 2}, "is not a value and a step"),
+        ({"value": 1.0, "step": 8}, "'a' of step 8, and 7 were made"),
+        ({"value": 1.0, "step": -1}, "'a' of step -1"),
+    ],
+)
+@pytest.mark.parametrize("which", ["last", "best"])
+def test_forged_scores_are_refused(which: str, score: object, told: str) -> None:
+    watched = Watch(None, None, {})  # type: ignore[arg-type]
+
+    with pytest.raises(CheckpointError, match=told):
+        watched.restore({which: {"a": score}}, 7)
 
 
 def test_checkpoints_remember_what_was_measured(tmp_path: Path, root: DataRoot) -> None:

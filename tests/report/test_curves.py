@@ -32,6 +32,25 @@ def test_a_mean_over_an_epoch_weighs_lines_by_their_steps() -> None:
     assert curves.epoch_means(lines, "g/loss") == [(4, 5.0), (8, 4.0)]
 
 
+def test_lines_that_no_run_has_written_are_left_out(tmp_path: Path) -> None:
+    lines = [line(step, step / 10) for step in (4, 8, 12)]
+    hostile: list[dict[str, object]] = [
+        {"step": "4", "epoch": 1},
+        {"step": 4, "epoch": "1", "g/loss": 1.0},
+        {"step": 4, "g/loss": 1.0},
+        {"step": -4, "epoch": 1, "g/loss": 1.0},
+        {**line(9, 1.0), "g/loss": 10**400, "d/loss": [1]},
+    ]
+    plain, forged = run_with(tmp_path, [*lines, line(9, None)]), run_with(tmp_path, [])
+    texts = [json.dumps(each) for each in [*lines, *hostile]]
+    forged.log.write_text("\n".join(texts) + "\n")
+
+    for run in (plain, forged):
+        curves.draw(run)
+
+    assert forged.curves.read_bytes()
+
+
 def test_equal_logs_make_equal_pictures_of_both_sides(tmp_path: Path) -> None:
     lines = [line(step, step / 10) for step in (4, 8, 12)]
     runs = [run_with(tmp_path, lines), run_with(tmp_path, lines)]

@@ -195,7 +195,7 @@ def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -
     run.append_log({"step": 40, "g/adversarial": 2.0, "g/loss": 2.0, "g/accuracy": 0.25})
 
     drawn = {chart.title: [line.name for line in chart.lines]
-             for chart, _ in all_charts(read_log(run.log), [])}  # fmt: skip
+             for chart, _ in all_charts(read_log(run), [])}  # fmt: skip
 
     assert drawn["generator: terms of its loss"] == ["adversarial"]
     assert drawn["shares of images"] == ["told right by the discriminator", "fakes taken for real"]

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors import safe_open
 from ganzoo.common.errors import CheckpointError, MachineError
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
+from ganzoo.runs.optimizer_state import pack_optimizer, unpack_optimizer
 
 
 def state(step: int = 7) -> State:
@@ -116,6 +118,53 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert os.listdir(tmp_path) == ["x.safetensors"]
 
 
+def test_an_older_checkpoint_is_taken_with_a_word_about_the_newer_ones(tmp_path: Path) -> None:
+    for step in (3, 7, 9):
+        write(tmp_path / f"step-{step:06d}.safetensors")
+    for step in (7, 9):
+        (tmp_path / f"step-{step:06d}.safetensors").write_bytes(b"damaged")
+    told: list[str] = []
+
+    path, _, found = checkpoint.newest_readable(tmp_path, "there is none", told.append)
+
+    assert path.name == "step-000003.safetensors"
+    (text,) = told
+    assert "step-000009.safetensors' is damaged" in text
+    assert "step-000007.safetensors' is damaged" in text
+    assert text.endswith(f"an older one is taken in its place: '{path}', of step {found.step}")
+    with pytest.raises(CheckpointError, match="there is none"):
+        checkpoint.newest_readable(tmp_path, "there is none", told.append, after=3)
+
+
+class Rows(torch.optim.Optimizer):
+    """Remembers one number for each row of a weight, as Adafactor does."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        super().__init__(parameters, {"lr": 0.1})
+
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight]["rows"] = weight.grad.square().mean(1)
+
+
+def test_an_optimizer_may_remember_what_has_another_shape_than_its_weights() -> None:
+    weight = torch.nn.Parameter(torch.ones(2, 3))
+    weight.grad = torch.ones(2, 3)
+    optimizer = Rows([weight])
+    optimizer.step()
+    tensors, numbers = pack_optimizer("o", optimizer)
+    forged = {"o/0/rows": torch.ones(7)}
+    wanted = optimizer.state_dict()["state"]
+    again = Rows([weight])
+
+    unpack_optimizer("o", again, tensors, numbers, wanted)
+
+    assert torch.equal(again.state[weight]["rows"], torch.ones(2))
+    with pytest.raises(CheckpointError, match="'0/rows' has the shape"):
+        unpack_optimizer("o", again, forged, numbers, wanted)
+
+
 def test_weights_of_another_shape_are_refused_by_name() -> None:
     tensors = checkpoint.pack_module("generator", torch.nn.Linear(3, 2))
 
@@ -138,11 +187,11 @@ def test_an_optimizer_goes_on_as_if_nothing_had_happened() -> None:
     layer = torch.nn.Linear(3, 2)
     optimizer = torch.optim.Adam(layer.parameters())
     steps(layer, optimizer, 3)
-    tensors, numbers = checkpoint.pack_optimizer("o", optimizer)
+    tensors, numbers = pack_optimizer("o", optimizer)
     other = torch.nn.Linear(3, 2)
     other.load_state_dict(layer.state_dict())
     restored = torch.optim.Adam(other.parameters())
-    checkpoint.unpack_optimizer("o", restored, tensors, numbers)
+    unpack_optimizer("o", restored, tensors, numbers)
     steps(layer, optimizer, 3)
     steps(other, restored, 3)
 

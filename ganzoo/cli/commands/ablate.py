@@ -13,6 +13,7 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     PluginFiles,
+    data_path_option,
     json_option,
     out_option,
     place_options,
@@ -36,14 +37,14 @@ FAILED = 3
     examples=[
         "ganzoo ablate transpose_vs_upsample --dry-run   what would run, how long",
         "ganzoo ablate transpose_vs_upsample --jobs 2    the same again goes on",
-        "ganzoo ablate mine.toml --on ray://head:10001   on Ray, with --out shared",
     ],
 )
 @click.argument("file", metavar="FILE")
 @plugin_options
 @place_options
+@data_path_option
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells at the same time.")
-@click.option("--on", metavar="WHERE", help="'ray', or the address of a cluster: ray://host:port.")
+@click.option("--on", metavar="WHERE", help="'ray', or ray://host:port, with --out shared.")
 @click.option("--dry-run", is_flag=True, help="Show the cells and the time; train nothing.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again whose training failed.")
 @out_option
@@ -56,6 +57,7 @@ def ablate(
     file: str,
     plugin_files: PluginFiles,
     place: Place,
+    data_path: str | None,
     jobs: int | None,
     on: str | None,
     dry_run: bool,
@@ -80,6 +82,8 @@ def ablate(
     written = read_plan(file, registry)
     grid = expand(written, registry)
     grid = replace(grid, name=name or grid.name)
+    if data_path is not None:
+        place = replace(place, data_path=str(Path(data_path).expanduser().absolute()))
     setup = setup_of(grid, plugin_files, place)
     engine = engine_of(on, jobs, place)
     with Display(settings.verbosity) as display, stopping(lambda: None) as stop:

@@ -54,8 +54,8 @@ def export(
     from ganzoo.sampling.model import open_model
 
     recipe = plugin_files.recipe_of(run)
-    model = open_model(run, recipe, average=not no_ema)
-    path = file or run.path / "exported" / ("hub" if to == "hub" else f"generator.{to}")
+    model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
+    path = file or run.writable("exported", "hub" if to == "hub" else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
     PluginFiles,
     data_option,
+    data_path_option,
     json_option,
     offline_option,
     out_option,
@@ -23,6 +25,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.text import number
+from ganzoo.runs.reading import reading
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -67,6 +70,7 @@ def measure() -> None:
 @set_option
 @plugin_options
 @place_options
+@data_path_option
 @out_option
 @json_option
 @click.pass_obj
@@ -78,22 +82,28 @@ def of(
     overrides: tuple[str, ...],
     plugin_files: PluginFiles,
     place: Place,
+    data_path: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
     """Score a run's newest checkpoint, or a folder of images against --dataset.
 
-    Scores stand beside what real images reach, and go into the run's result.json unless --set
-    changes how it is measured. A sheet shows fakes beside their nearest training images.
+    Scores stand beside those of real images; without --set they go into the run's result.json.
+    A sheet shows fakes beside their nearest training images.
     """
     from ganzoo.cli.progress import Display
 
     with Display(settings.verbosity) as display:
         registry = plugin_files.load(display.warn)
         if dataset is not None:
+            if data_path is not None:
+                raise GanzooError(
+                    "--data-path is for a run; a data set's is --set dataset.path=..."
+                )
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
         else:
-            found, sheet = _run(target, overrides, registry, place, out, display)
+            there = replace(place, data_path=data_path)
+            found, sheet = _run(target, overrides, registry, there, out, display)
         if found.image.height > 1:
             from ganzoo.measure.reference import neighbours
             from ganzoo.report.sheets import save_png
@@ -186,6 +196,8 @@ def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
         better = "lower" if metric["lower_is_better"] else "higher"
         rows.append((name, number(metric["last"]["value"]), real, perfect, better))
     show_table("", ("score", "value", "real images", "perfect", "better"), rows)
+    for text in reading(metrics):
+        streams.tell(text)
     if metrics:
         origin = next(iter(metrics.values()))["provenance"]
         streams.tell(
@@ -205,10 +217,10 @@ def _run(
 ) -> tuple[Measured, Path]:
     from ganzoo import session
     from ganzoo.measure.afterwards import write_result
-    from ganzoo.recipe.check import load_recipe
-    from ganzoo.runs.folder import find
+    from ganzoo.runs.folder import find, is_run
+    from ganzoo.runs.frozen import frozen_recipe
 
-    if Path(target).is_dir() and not (Path(target) / "recipe.toml").is_file():
+    if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
             f"'{target}' is no run; for a folder of images name the data set they are held "
             "against: --dataset mnist"
@@ -220,10 +232,13 @@ def _run(
                 "can be set here"
             )
     run = find(target, out)
-    recipe = load_recipe(run.recipe, registry, overrides)
+    recipe = frozen_recipe(run, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     if not overrides and not write_result(run, found):
-        display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")
+        display.note(
+            f"scores of step {found.result['step']:,}, not kept: 'result.json' is of the end of a "
+            "run that is done"
+        )
     return found, run.path / SHEET
 
 

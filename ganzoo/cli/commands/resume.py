@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
     PluginFiles,
+    data_path_option,
     json_option,
     minutes_option,
     out_option,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "ganzoo resume k7qf",
-        "ganzoo resume last --minutes 30",
         "ganzoo resume k7qf --set train.epochs=50     train for longer than planned",
     ],
 )
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 @set_option
 @plugin_options
 @place_options
+@data_path_option
 @precision_options
 @minutes_option
 @out_option
@@ -59,6 +61,7 @@ def resume(
     overrides: tuple[str, ...],
     plugin_files: PluginFiles,
     place: Place,
+    data_path: str | None,
     minutes: float | None,
     out: Path,
     track: tuple[str, ...],
@@ -66,20 +69,21 @@ def resume(
 ) -> int:
     """Go on with RUN: its four letters, its folder, or 'last'.
 
-    Only train.epochs and train.steps may be changed.
+    Only train.epochs, train.steps and where its data lies may be changed.
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
-    from ganzoo.recipe.check import load_recipe
     from ganzoo.runs.folder import find
+    from ganzoo.runs.frozen import frozen_recipe
 
     run = find(name, out)
+    place = replace(place, data_path=data_path)
     with Display(settings.verbosity) as display:
         check_plugin_files(run, plugin_files.plugin, display)
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         compare_plugins(run, launch.registry, display)
-        frozen = load_recipe(run.recipe, launch.registry)
-        recipe = load_recipe(run.recipe, launch.registry, overrides)
+        frozen = frozen_recipe(run, launch.registry)
+        recipe = frozen_recipe(run, launch.registry, overrides)
         refuse_other_changes(run, frozen, recipe)
         return go_on(launch, run, recipe, is_extended=recipe != frozen)
 
@@ -90,7 +94,7 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
-    from ganzoo.runs.plugin_files import plugin_files, require_plugin_files
+    from ganzoo.runs.plugin_files import MOST_CODE, PLUGINS, plugin_files, require_plugin_files
 
     def remedy(missing: list[Path]) -> str:
         copies = ", ".join(f"'{copy}'" for copy in missing)
@@ -100,10 +104,11 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     here = {file.name: file for file in given}
     for copy in plugin_files(run):
         file = here[copy.name]
-        if file.is_file() and digest_of(file) != digest_of(copy):
+        was = digest_of(run.read(PLUGINS, copy.name, most=MOST_CODE))
+        if file.is_file() and (now := digest_of(file.read_bytes())) != was:
             display.warn(
                 f"plugin file '{file}' has changed since the run began (SHA-256 "
-                f"{digest_of(file)[:12]}, was {digest_of(copy)[:12]}); as it was: '{copy}'"
+                f"{now[:12]}, was {was[:12]}); as it was: '{copy}'"
             )
 
 
@@ -151,6 +156,6 @@ def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
         )
 
 
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()

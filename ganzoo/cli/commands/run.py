@@ -134,12 +134,15 @@ def newest(recipe: Recipe, out: Path) -> RunDir | None:
     from ganzoo.runs.folder import list_runs
 
     frozen = freeze(recipe).encode()
-    return next((run for run in reversed(list_runs(out)) if content(run.recipe) == frozen), None)
+    return next((run for run in reversed(list_runs(out)) if content(run) == frozen), None)
 
 
-def content(file: Path) -> bytes:
-    """Return a file's bytes; none where it cannot be read."""
+def content(run: RunDir) -> bytes:
+    """Return the bytes of a run's recipe; none where it cannot be read."""
+    from ganzoo.common.errors import GanzooError
+    from ganzoo.recipe.toml import MAX_BYTES
+
     try:
-        return file.read_bytes()
-    except OSError:
+        return run.read(run.recipe.name, most=MAX_BYTES)
+    except (OSError, GanzooError):
         return b""

@@ -81,17 +81,19 @@ def sample(
     from ganzoo.training.machine import choose_device
 
     recipe = plugin_files.recipe_of(run, overrides)
-    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema)
+    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn)
     many = count or (33 if walk and not gif else 64)
-    path = file or run.path / MADE / default_name(
-        model, many, seed, label, walk, gif, single, overrides
+    path = file or run.writable(
+        MADE, default_name(model, many, seed, label, walk, gif, single, overrides)
     )
     if gif:
         save_walk_film(model, path, many, seed=seed, label=label)
     elif walk:
         save_walk(model, path, many, seed=seed, label=label)
     elif single:
-        for done in save_singles(model, path, many, seed=seed, label=label):
+        for done in save_singles(
+            model, path, many, run=run.path, seed=seed, label=label, tell=streams.warn
+        ):
             if done and done % 6400 == 0:
                 streams.tell(f"{done:,} of {many:,} images")
     else:

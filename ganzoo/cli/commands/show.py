@@ -45,10 +45,10 @@ def show(
     run's state and files. KIND/NAME chooses between components of one name.
     """
     from ganzoo.recipe.source import shipped
-    from ganzoo.runs.folder import list_runs
+    from ganzoo.runs.folder import is_run, list_runs
 
     path = Path(name)
-    if (path / "recipe.toml").is_file():
+    if is_run(path):
         return show_run(name, out, as_json)
     if path.suffix == ".toml" or path.is_file() or name in shipped():
         return show_recipe(name, overrides, plugin_files, as_json)

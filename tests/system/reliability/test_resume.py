@@ -139,7 +139,7 @@ def be_a_file(run: Path) -> None:
     [
         (lambda run: None, "'status.json' says done, at step 12"),  # noqa: ARG005
         (forget_everything_but_the_log, "'log.jsonl' goes to step 12; a checkpoint was due at 4"),
-        (be_a_file, "checkpoints' cannot be read: Not a directory"),
+        (be_a_file, "checkpoints' is a file, not a folder"),
     ],
 )
 def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(
