@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
@@ -164,6 +164,7 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
+    asked: Literal["no", "soon"] = "no",
 ) -> Outcome:
     """Train in the folder ``run``, measure on the way, and leave a page however it ends.
 
@@ -171,6 +172,7 @@ def train(
         resume: whether to go on from the newest checkpoint, if there is one.
         minutes: save and stop after so many.
         track: trackers that were asked for.
+        asked: whether the run is made for its scores; see ``watch``.
 
     Raises:
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
@@ -189,7 +191,7 @@ def train(
             resume=resume,
             minutes=minutes,
             track=track,
-            measured=lambda: watch(parts, registry, reporter.warn),
+            measured=lambda: watch(parts, registry, reporter.warn, asked=asked, tell=reporter.note),
         )
     finally:
         leave_page(run, reporter.warn)
@@ -208,14 +210,13 @@ def measure(
 
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
-        NotPrepared: if the data set's classifier has to be trained first.
     """
     from ganzoo.measure.afterwards import measure_run, usual
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
     parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
-    return measure_run(run, parts, registry, reporter.warn)
+    return measure_run(run, parts, registry, reporter.warn, reporter.note)
 
 
 @contextmanager

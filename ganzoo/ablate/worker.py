@@ -94,7 +94,9 @@ def _run(task: Task) -> Answer:
         left = max(minutes - _minutes_spent(run), 1e-3)
     begun = time.monotonic()
     try:
-        outcome = session.train(parts, run, registry, Silent(), resume=True, minutes=left)
+        outcome = session.train(
+            parts, run, registry, Silent(), resume=True, minutes=left, asked="soon"
+        )
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
@@ -130,7 +132,7 @@ def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
     """Raise GanzooError where a score that will be compared cannot be taken."""
     from ganzoo.measure.watch import watch
 
-    unmeasured = watch(parts, registry, Silent().warn).unmeasured
+    unmeasured = watch(parts, registry, Silent().warn, asked="soon").unmeasured
     missing = {unmeasured[name]: name for name in task.setup.metrics if name in unmeasured}
     if missing:
         lines = [f"'{name}' cannot be measured: {reason}" for reason, name in missing.items()]

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from ganzoo.common.errors import MachineError
 TEMPORARY = ".tmp-"
 
 
-def publish(path: Path, content: bytes | str) -> None:
+OUT = "choose another folder with --out"
+
+
+def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
     """Write ``content`` to ``path`` so that a kill at any instant leaves the old file or the new.
 
     Temporary file beside the target, fsync, rename, fsync of the folder.
+
+    Args:
+        elsewhere: how another place is chosen.
 
     Raises:
         MachineError: disk full, no permission and their like; the temporary file is removed.
@@ -38,8 +45,9 @@ def publish(path: Path, content: bytes | str) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error, len(data)) from error
+        with suppress(OSError):  # the folder itself may be out of reach
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error, len(data), elsewhere) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -86,7 +94,7 @@ def cannot_write(
     path: Path,
     error: OSError,
     size: int | None = None,
-    elsewhere: str = "choose another folder with --out",
+    elsewhere: str = OUT,
 ) -> MachineError:
     """Return the one error for a write that failed: file, reason, what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)

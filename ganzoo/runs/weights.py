@@ -12,16 +12,18 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError
-from ganzoo.common.files import publish
+from ganzoo.common.files import OUT, publish
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageShape
 from ganzoo.runs.checkpoint import canonical
 
 
-def write_weights(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> None:
-    """Write a module's state alone, as plain safetensors that any tool reads."""
+def write_weights(
+    path: Path, module: nn.Module, metadata: Mapping[str, str], elsewhere: str = OUT
+) -> None:
+    """Write a module's state alone, as plain safetensors that any tool reads; see ``publish``."""
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    publish(path, canonical(to_safetensors(state, metadata=dict(metadata))))
+    publish(path, canonical(to_safetensors(state, metadata=dict(metadata))), elsewhere)
 
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
