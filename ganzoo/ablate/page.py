@@ -24,6 +24,7 @@ from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import step_of
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.thinned import read_thinned
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -177,7 +178,7 @@ def _dots(own: dict[int, float], base: dict[int, float], *, ratio: bool) -> list
 
 
 def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
-    logs = {id(run): run.run.read_log() for run in result.runs}
+    logs = {id(run): read_thinned(run.run.log) for run in result.runs}
     wanted: list[tuple[str, str, Comparison | None]] = [
         (comparison.metric if "/" in comparison.metric else f"{MEASURES}{comparison.metric}",
          comparison.metric, comparison)

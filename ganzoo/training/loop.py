@@ -22,6 +22,7 @@ from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
@@ -170,10 +171,10 @@ class Training(TrainingState):
         return Outcome("done", "", 0, result)
 
     def _result(self, status: str) -> dict[str, Any]:
-        if not self.last and (entries := self.run.read_log()):
+        if not self.last:
             self.last = {
                 name: value
-                for name, value in entries[-1].items()
+                for name, value in Record(self.run).last_entry.items()
                 if "/" in name and not name.startswith(MEASURES)
             }
         return {

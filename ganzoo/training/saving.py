@@ -14,6 +14,7 @@ from ganzoo.recipe.model import BUDGET, departures, digest, plain
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.folder import RunDir, checkpoints
+from ganzoo.runs.record import Record, real
 from ganzoo.training.background import Tensors
 from ganzoo.training.lost import SET_ASIDE, begin_again, refuse_lost, refuse_unreadable
 from ganzoo.training.state import TrainingState
@@ -170,8 +171,4 @@ def refuse_another_recipe(training: TrainingState, state: State) -> None:
 
 def seconds_so_far(run: RunDir) -> float:
     """Return the training time in the last line of the log; 0 where it says none."""
-    try:
-        spent = run.read_log()[-1]["seconds"]
-    except (IndexError, KeyError, TypeError, ValueError):
-        return 0.0
-    return float(spent) if isinstance(spent, (int, float)) else 0.0
+    return real(Record(run).last_entry.get("seconds")) or 0.0
