@@ -99,9 +99,27 @@ def cannot_write(
     """Return the one error for a write that failed: file, reason, what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    needed = f"{size / 1e6:.1f} MB are needed; " if is_full and size else ""
+    needed = f"{megabytes(size)} are needed; " if is_full and size else ""
     remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
+    if error.errno == errno.ENOSPC and has_no_inodes(path):
+        remedy = f"no more files fit there, whatever their size; remove some or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for people; a small one is not called 0.0 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 50_000 else f"{size:,} bytes"
+
+
+def has_no_inodes(path: Path) -> bool:
+    """Return whether the file system at ``path`` has bytes left and no number for one more file."""
+    if not hasattr(os, "statvfs"):
+        return False
+    for place in path.parents:
+        with suppress(OSError):
+            found = os.statvfs(place)
+            return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
+    return False
 
 
 def to_json(content: Mapping[str, Any], indent: int | None = None) -> str:
