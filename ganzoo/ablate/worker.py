@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.memory import is_out_of_memory
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import OUT_OF_TIME, Record
@@ -73,7 +74,7 @@ def perform(task: Task) -> Answer:
     except GanzooError as error:
         return Answer(str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001
-        return Answer(f"{type(error).__name__}: {error}", 1)
+        return Answer(f"{type(error).__name__}: {error}", 4 if is_out_of_memory(error) else 1)
 
 
 def _run(task: Task) -> Answer:
