@@ -17,6 +17,9 @@ TEMPORARY = ".tmp-"
 
 
 OUT = "choose another folder with --out"
+FILE = "name another place with --file"
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Formats of a picture, by the end of its file's name."""
 
 
 def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:

@@ -48,10 +48,11 @@ def write_generator(
     image: ImageShape,
     classes: Sequence[str],
     step: int,
+    elsewhere: str = OUT,
 ) -> None:
     """Write a generator's weights, what its images are, and its recipe as TOML."""
     metadata = {"ganzoo": "generator", "recipe": recipe, "image": _facts(image, classes, step)}
-    write_weights(path, network, metadata)
+    write_weights(path, network, metadata, elsewhere)
 
 
 def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
