@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -72,7 +73,10 @@ def save_picture(image: Image.Image, path: Path, elsewhere: str = OUT) -> None:
         raise GanzooError(f"'{path}' says no format of a picture by its end; known are {known}")
     buffer = io.BytesIO()
     # Of JPEG the best that is of use; PNG and lossless WEBP keep every pixel.
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "WEBP": {"lossless": True},
+    }
     image.save(buffer, kind, **options.get(kind, {}))
     publish(path, buffer.getvalue(), elsewhere)
 
