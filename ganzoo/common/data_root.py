@@ -38,8 +38,11 @@ def users_cache() -> Path | None:
     """Return the user's cache folder as the platform has it, or None for who has no home."""
     from platformdirs import user_cache_path
 
-    found = user_cache_path("ganzoo", appauthor=False)
-    # Where nobody knows the home, '~' is left as it is.
+    # Where nobody knows the home, platformdirs says so, or, an earlier one, leaves '~' as it is.
+    try:
+        found = user_cache_path("ganzoo", appauthor=False)
+    except RuntimeError:
+        return None
     return found if found.is_absolute() else None
 
 

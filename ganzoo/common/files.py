@@ -6,8 +6,8 @@ import errno
 import json
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,19 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
         with suppress(OSError):  # the folder itself may be out of reach
             temporary.unlink(missing_ok=True)
         raise cannot_write(path, error, len(data), elsewhere) from error
+
+
+@contextmanager
+def beside(warn: Callable[[str], None]) -> Iterator[None]:
+    """Write in this block what lies beside a result, and is no reason to lose that one.
+
+    Args:
+        warn: is told what could not be written.
+    """
+    try:
+        yield
+    except MachineError as error:
+        warn(f"the result stands without a file that goes with it: {error}")
 
 
 def append_line(path: Path, line: str) -> None:

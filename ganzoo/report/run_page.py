@@ -76,7 +76,8 @@ def write_page(run: RunDir) -> Path:
         MachineError: if the disk refuses.
     """
     path = run.path / NAME
-    publish(path, run_page(run))
+    command = f"ganzoo report {shlex.quote(str(run.path))} --watch"
+    publish(path, run_page(run), f"look at it with: {command}")
     return path
 
 

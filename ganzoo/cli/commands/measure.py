@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ganzoo.cli.options import (
     set_option,
 )
 from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.files import beside
 from ganzoo.common.text import number
 from ganzoo.training.place import Place
 
@@ -100,37 +101,32 @@ def of(
         if not as_json:
             show(found.result["metrics"])
         # The scores are what was asked for; what lies beside them may not be to be written.
-        drawn = _written(lambda: _draw(found, sheet), display) and found.image.height > 1
-        if keep is not None:
-            _written(lambda: _keep(keep, found, display), display)
+        drawn = False
+        with beside(display.warn):
+            drawn = _draw(found, sheet)
+        with beside(display.warn):
+            _keep(keep, found, display)
     if as_json:
         streams.result({**found.result, "sheet": str(sheet) if drawn else None})
     elif drawn:
         streams.tell(f"fakes beside their nearest training images: {sheet}")
 
 
-def _written(write: Callable[[], None], display: Display) -> bool:
-    """Write beside the scores; tell what cannot be, and return whether it could."""
-    try:
-        write()
-    except MachineError as error:
-        display.warn(f"the scores stand, and something beside them could not be written: {error}")
+def _draw(found: Measured, sheet: Path) -> bool:
+    """Draw fakes beside their nearest training images, but of points; return whether it was."""
+    if found.image.height == 1:
         return False
+    from ganzoo.measure.reference import neighbours
+    from ganzoo.report.sheets import save_png
+
+    save_png(neighbours(found.some, found.train, found.image), sheet)
     return True
 
 
-def _draw(found: Measured, sheet: Path) -> None:
-    if found.image.height > 1:
-        from ganzoo.measure.reference import neighbours
-        from ganzoo.report.sheets import save_png
-
-        save_png(neighbours(found.some, found.train, found.image), sheet)
-
-
-def _keep(run: RunDir, found: Measured, display: Display) -> None:
+def _keep(run: RunDir | None, found: Measured, display: Display) -> None:
     from ganzoo.measure.afterwards import write_result
 
-    if not write_result(run, found):
+    if run is not None and not write_result(run, found):
         display.note(f"the run is not done: scores of its step {found.result['step']:,}, not kept")
 
 
