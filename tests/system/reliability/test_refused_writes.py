@@ -7,21 +7,20 @@ slow tests at the end take real ones.
 
 from __future__ import annotations
 
-import builtins
 import errno
-import io
 import json
 import os
 import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from refused import refuse
 
 import ganzoo
 from ganzoo.cli.app import ganzoo as command
@@ -128,37 +127,6 @@ def place(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     monkeypatch.setattr(classifier, "PASSES", 0)
     monkeypatch.setattr(classifier, "_unkept", {})
     return made
-
-
-def refuse(patch: pytest.MonkeyPatch, number: int, *folders: Path) -> None:
-    """Have the system refuse, with that error, whatever would be written in the folders."""
-
-    def is_inside(path: Any) -> bool:
-        if not isinstance(path, (str, os.PathLike)):
-            return False
-        return any(Path(os.path.abspath(path)).is_relative_to(folder) for folder in folders)
-
-    def guarded(name: str, writes: Callable[..., Any], module: Any = os) -> None:
-        real = getattr(module, name)
-
-        def call(*given: Any, **named: Any) -> Any:
-            path = writes(*given, **named)
-            if path is not None and is_inside(path):
-                raise OSError(number, os.strerror(number), str(path))
-            return real(*given, **named)
-
-        patch.setattr(module, name, call)
-
-    def opened(path: Any, mode: str = "r", *_: Any, **__: Any) -> Any:
-        return path if set(mode) & set("wax+") else None
-
-    write = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-    guarded("open", lambda path, flags, *_, **__: path if flags & write else None)
-    guarded("mkdir", lambda path, *_, **__: None if os.path.exists(path) else path)
-    guarded("replace", lambda _, path, **__: path)
-    guarded("rename", lambda _, path, **__: path)
-    guarded("open", opened, io)
-    guarded("open", opened, builtins)
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC], ids=os.strerror)
@@ -288,23 +256,19 @@ def mounted(place: Place, request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", [*VERBS, "ablate"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_real_disk_that_takes_nothing_loses_no_score_and_no_picture(
     mounted: Place, verb: str
 ) -> None:
-    if verb == "ablate":
-        does = Does("ablate transpose_vs_upsample --out OUT --device cpu", "=no", 4, "--out")
-    else:
-        does = VERBS[verb]
     done = subprocess.run(
-        [sys.executable, "-m", "ganzoo", *map(mounted.put, does.words.split())],
+        [sys.executable, "-m", "ganzoo", *map(mounted.put, VERBS[verb].words.split())],
         capture_output=True,
         text=True,
         timeout=300,
     )
 
-    assert done.returncode == does.refused, done.stderr
-    assert does.remedy in done.stderr
+    assert done.returncode == VERBS[verb].refused, done.stderr
+    assert VERBS[verb].remedy in done.stderr
     assert "Traceback" not in done.stderr
     if verb == "measure":
         assert "frechet" in done.stdout
