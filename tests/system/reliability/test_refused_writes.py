@@ -77,7 +77,8 @@ VERBS = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a finished run."""
     out = tmp_path_factory.mktemp("runs")
-    with pytest.warns(UserWarning, match="not measured"):
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="not measured"):
+        patch.setattr(classifier, "seconds_to_train", lambda _: 59.0)
         found = ganzoo.run("dcgan_digits", RECIPE, out=out, device="cpu", offline=True, quiet=True)
     return found.path
 
@@ -126,10 +127,16 @@ def place(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     monkeypatch.setattr(classifier, "LEAST_SEEN", 1280)
     monkeypatch.setattr(classifier, "PASSES", 0)
     monkeypatch.setattr(classifier, "_unkept", {})
+    # Whatever the machine: no run takes that long, so that only who asks has one trained.
+    monkeypatch.setattr(classifier, "seconds_to_train", lambda _: 59.0)
     return made
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC], ids=os.strerror)
+@pytest.mark.parametrize(
+    "number",
+    [errno.EROFS, errno.ENOSPC, pytest.param(errno.EACCES, marks=pytest.mark.slow)],
+    ids=os.strerror,
+)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_run_folder_that_takes_nothing_loses_no_score_and_no_picture(
     place: Place, monkeypatch: pytest.MonkeyPatch, verb: str, number: int
@@ -158,7 +165,7 @@ def test_a_refused_measure_prints_json_without_the_sheet(
     assert found["sheet"] is None
 
 
-@pytest.mark.parametrize("where", ["data", "data and cache"])
+@pytest.mark.parametrize("where", ["data and cache", pytest.param("data", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_read_only_data_folder_stops_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch, verb: str, where: str
