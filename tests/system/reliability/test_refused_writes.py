@@ -77,9 +77,12 @@ VERBS = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a finished run."""
     out = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="not measured"):
+    options: Any = {"out": out, "device": "cpu", "offline": True, "quiet": True}
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "seconds_to_train", lambda _: 59.0)
-        found = ganzoo.run("dcgan_digits", RECIPE, out=out, device="cpu", offline=True, quiet=True)
+        patch.setenv("GANZOO_DATA", str(out / "data"))
+        with pytest.warns(UserWarning, match="not measured"):
+            found = ganzoo.run("dcgan_digits", RECIPE, **options)
     return found.path
 
 
