@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
@@ -172,6 +172,7 @@ def train(
     longer: bool = False,
     minutes: float | None = None,
     track: Collection[str] = (),
+    asked: Literal["no", "soon"] = "no",
 ) -> Outcome:
     """Train in the folder ``run``, measure on the way, and leave a page however it ends.
 
@@ -180,6 +181,7 @@ def train(
         longer: whether the run's length was changed, for its recipe to be written anew.
         minutes: save and stop after so many.
         track: trackers that were asked for.
+        asked: whether the run is made for its scores; see ``watch``.
 
     Raises:
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
@@ -199,7 +201,7 @@ def train(
             longer=longer,
             minutes=minutes,
             track=track,
-            measured=lambda: watch(parts, registry, reporter.warn),
+            measured=lambda: watch(parts, registry, reporter.warn, asked=asked, tell=reporter.note),
         )
     finally:
         leave_page(run, reporter.warn)
@@ -219,7 +221,6 @@ def measure(
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
         DataError: if the data is not that which the run was trained on.
-        NotPrepared: if the data set's classifier has to be trained first.
     """
     from ganzoo.measure.afterwards import measure_run, usual
     from ganzoo.training.same_data import refuse_other_data
@@ -228,7 +229,7 @@ def measure(
         recipe = recipe.model_copy(update={"metric": usual(registry)})
     parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
-    return measure_run(run, parts, registry, reporter.warn)
+    return measure_run(run, parts, registry, reporter.warn, reporter.note)
 
 
 @contextmanager

@@ -13,6 +13,16 @@ import pytest
 from local_server import LocalServer, running
 from tiny_run import folder, run, tiny  # noqa: F401
 
+from ganzoo.common.data_root import CACHE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is derived from data out of the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:

@@ -25,6 +25,7 @@ from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, step_of
 from ganzoo.runs.log import MEASURES
 from ganzoo.runs.record import real, whole
+from ganzoo.runs.thinned import read_thinned
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -178,7 +179,7 @@ def _dots(own: dict[int, float], base: dict[int, float], *, ratio: bool) -> list
 
 
 def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
-    logs = {id(run): run.run.read_log() for run in result.runs}
+    logs = {id(run): read_thinned(run.run) for run in result.runs}
     wanted: list[tuple[str, str, Comparison | None]] = [
         (comparison.metric if "/" in comparison.metric else f"{MEASURES}{comparison.metric}",
          comparison.metric, comparison)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
 from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.memory import is_out_of_memory
 from ganzoo.recipe.check import load_recipe
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.frozen import frozen_recipe
@@ -74,7 +75,7 @@ def perform(task: Task) -> Answer:
     except GanzooError as error:
         return Answer(str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001
-        return Answer(f"{type(error).__name__}: {error}", 1)
+        return Answer(f"{type(error).__name__}: {error}", 4 if is_out_of_memory(error) else 1)
 
 
 def _run(task: Task) -> Answer:
@@ -95,7 +96,9 @@ def _run(task: Task) -> Answer:
         left = max(minutes - _minutes_spent(run), 1e-3)
     begun = time.monotonic()
     try:
-        outcome = session.train(parts, run, registry, Silent(), resume=True, minutes=left)
+        outcome = session.train(
+            parts, run, registry, Silent(), resume=True, minutes=left, asked="soon"
+        )
     finally:
         if minutes is not None:
             _spend(run, time.monotonic() - begun)
@@ -131,7 +134,7 @@ def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
     """Raise GanzooError where a score that will be compared cannot be taken."""
     from ganzoo.measure.watch import watch
 
-    unmeasured = watch(parts, registry, Silent().warn).unmeasured
+    unmeasured = watch(parts, registry, Silent().warn, asked="soon").unmeasured
     missing = {unmeasured[name]: name for name in task.setup.metrics if name in unmeasured}
     if missing:
         lines = [f"'{name}' cannot be measured: {reason}" for reason, name in missing.items()]

@@ -19,6 +19,7 @@ import click
 from ganzoo._version import __version__
 from ganzoo.cli import output as streams
 from ganzoo.common.errors import GanzooError, MachineError, printable
+from ganzoo.common.memory import is_out_of_memory, memory_limit
 
 DONE, BUG, INPUT = 0, 1, 2
 PIPE = 128 + signal.SIGPIPE
@@ -77,7 +78,7 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
     except BrokenPipeError:
         return PIPE
     except OSError as error:
-        if error.errno not in SURROUNDINGS:
+        if error.errno not in SURROUNDINGS or is_out_of_memory(error):
             return _crash(error, is_debugging())
         where = "" if error.filename is None else f" '{error.filename}'"
         text = f"the system refuses{where}: {error.strerror}"
@@ -125,7 +126,13 @@ def _told(text: str, code: int, debugging: bool) -> int:
 
 
 def _crash(error: BaseException, debugging: bool) -> int:
-    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    what = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+    if is_out_of_memory(error):
+        text = (
+            f"out of memory ({printable(what, 200)}){memory_limit()}; a smaller train.batch_size, "
+            "smaller images and fewer --workers take less, or allow the process more"
+        )
+        return _told(text, MachineError.exit_code, debugging)
     text = f"this is a bug in ganzoo or in a plugin: {printable(what, 300)}"
     if debugging:
         return _told(text, BUG, debugging)

@@ -219,12 +219,13 @@ def run_names(
     parameter: click.Parameter,  # noqa: ARG001
     incomplete: str,
 ) -> list[CompletionItem]:
-    """Complete the letters of a run."""
+    """Complete the letters of a run; a cell of an ablation is shown with its variant and seed."""
     from ganzoo.runs.folder import list_runs
+    from ganzoo.runs.record import Titles
 
-    runs = list_runs(Path(context.params.get("out") or OUT))
+    runs, titles = list_runs(Path(context.params.get("out") or OUT)), Titles()
     return [
-        CompletionItem(run.id, help=run.path.parent.name)
+        CompletionItem(run.id, help=titles.title(run))
         for run in reversed(runs)
         if run.id.startswith(incomplete)
     ]

@@ -71,6 +71,7 @@ class Display:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self.transfers.is_drawn = self.is_drawn
 
     # The reporter
 
@@ -100,6 +101,8 @@ class Display:
                 redirect_stdout=False,
             )
             self._live.start(refresh=True)
+            # A terminal has one live display: what takes long from now on is told in lines.
+            self.transfers.is_drawn = False
         self._updated = time.monotonic()
 
     def stepped(self, training: TrainingState) -> None:
@@ -207,7 +210,7 @@ class Transfers:
 
     def __init__(self, console: Console, *, drawn: bool, quiet: bool = False) -> None:
         self._console = console
-        self._drawn = drawn
+        self.is_drawn = drawn
         self._quiet = quiet
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -215,7 +218,7 @@ class Transfers:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` (0 where unknown) is done."""
-        if self._drawn:
+        if self.is_drawn:
             self._draw(what, done, total)
         elif not self._quiet and time.monotonic() - self._told >= LINE_S:
             self._told = time.monotonic()

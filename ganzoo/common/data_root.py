@@ -1,4 +1,4 @@
-"""The folder data sets live in."""
+"""The folder data sets live in, and the one for what is made from them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,42 @@ from pathlib import Path
 from typing import Protocol
 
 VARIABLE = "GANZOO_DATA"
+CACHE = "GANZOO_CACHE"
+WITHOUT_HOME = "ganzoo-data"
 
 
 def data_root(option: str | None = None) -> Path:
     """Return the data folder: ``option``, else ``$GANZOO_DATA``, else the user's cache folder.
 
     The folder need not exist: whoever downloads into it makes it. Only the two that a person typed
-    have ``~`` expanded.
+    have ``~`` expanded. Who has no home has it in the working folder.
     """
     chosen = option or os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
+    return users_cache() or Path.cwd() / WITHOUT_HOME
+
+
+def cache_root() -> Path | None:
+    """Return the folder of what can be made again from data: classifiers, statistics.
+
+    ``$GANZOO_CACHE``, else the user's cache folder; None for who has no home. Data folders are
+    shared and often cannot be written to.
+    """
+    chosen = os.environ.get(CACHE)
+    return Path(chosen).expanduser().absolute() if chosen else users_cache()
+
+
+def users_cache() -> Path | None:
+    """Return the user's cache folder as the platform has it, or None for who has no home."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("ganzoo", appauthor=False)
+    # Where nobody knows the home, platformdirs says so, or, an earlier one, leaves '~' as it is.
+    try:
+        found = user_cache_path("ganzoo", appauthor=False)
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
 
 
 class Progress(Protocol):

@@ -51,6 +51,12 @@ class TrainingError(GanzooError):
     exit_code: ClassVar[int] = 3
 
 
+class MemoryFullError(TrainingError):
+    """A run that needs more memory than there is: the machine's doing, not the recipe's."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class MachineError(GanzooError):
     """The machine stands in the way: a full disk, a lock, a folder without permission."""
 

@@ -6,8 +6,8 @@ import errno
 import json
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,19 @@ MOST_DEPTH = 32
 """Of tables and lists in each other, in JSON that is read."""
 
 
-def publish(path: Path, content: bytes | str) -> None:
+OUT = "choose another folder with --out"
+FILE = "name another place with --file"
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Formats of a picture, by the end of its file's name."""
+
+
+def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
     """Write ``content`` to ``path`` so that a kill at any instant leaves the old file or the new.
 
     Temporary file beside the target, fsync, rename, fsync of the folder.
+
+    Args:
+        elsewhere: how another place is chosen.
 
     Raises:
         MachineError: disk full, no permission and their like; the temporary file is removed.
@@ -44,9 +53,22 @@ def publish(path: Path, content: bytes | str) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        with suppress(OSError):  # its folder may be a file
-            temporary.unlink()
-        raise cannot_write(path, error, len(data)) from error
+        with suppress(OSError):  # the folder itself may be out of reach
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error, len(data), elsewhere) from error
+
+
+@contextmanager
+def beside(warn: Callable[[str], None]) -> Iterator[None]:
+    """Write in this block what lies beside a result, and is no reason to lose that one.
+
+    Args:
+        warn: is told what could not be written.
+    """
+    try:
+        yield
+    except MachineError as error:
+        warn(f"the result stands without a file that goes with it: {error}")
 
 
 def append_line(path: Path, line: str) -> None:
@@ -96,13 +118,15 @@ def cannot_write(
     path: Path,
     error: OSError,
     size: int | None = None,
-    elsewhere: str = "choose another folder with --out",
+    elsewhere: str = OUT,
 ) -> MachineError:
     """Return the one error for a write that failed: file, reason, what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    needed = f"{size / 1e6:.1f} MB are needed; " if is_full and size else ""
+    needed = f"{megabytes(size)} are needed; " if is_full and size else ""
     remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
+    if error.errno == errno.ENOSPC and has_no_inodes(path):
+        remedy = f"no more files fit there, whatever their size; remove some or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
 
 
@@ -127,6 +151,22 @@ def parse_json(content: bytes) -> Any:
         if depth > MOST_DEPTH:
             raise ValueError("nested too deep")
     return found
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for people; a small one is not called 0.0 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 50_000 else f"{size:,} bytes"
+
+
+def has_no_inodes(path: Path) -> bool:
+    """Return whether the file system at ``path`` has bytes left and no number for one more file."""
+    if not hasattr(os, "statvfs"):
+        return False
+    for place in path.parents:
+        with suppress(OSError):
+            found = os.statvfs(place)
+            return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
+    return False
 
 
 def to_json(content: Mapping[str, Any], indent: int | None = None) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
+from ganzoo.measure.classifier import Tell, nobody
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
@@ -57,16 +58,20 @@ def usual(registry: Registry) -> list[MetricSpec]:
 
 
 def measure_run(
-    run: RunDir, parts: Parts, registry: Registry, warn: Callable[[str], None]
+    run: RunDir,
+    parts: Parts,
+    registry: Registry,
+    warn: Callable[[str], None],
+    tell: Tell = nobody,
 ) -> Measured:
     """Measure a run at its newest checkpoint.
 
     Args:
         parts: built from its recipe; the checkpoint's weights are put into them.
+        tell: is told before a classifier is trained.
 
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
-        NotPrepared: if the data set's classifier has to be trained first.
     """
     path, tensors, state = checkpoint.newest_readable(
         run.checkpoints,
@@ -78,7 +83,7 @@ def measure_run(
         checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
         if parts.average is not None:
             checkpoint.unpack_module("average", parts.average.network, tensors)
-    measures = watch(parts, registry, warn, postpone=False)
+    measures = watch(parts, registry, warn, asked="yes", tell=tell)
     with checkpoint.fitting(path):
         measures.restore(state.measures, state.step)
     measures.take(state.step)
@@ -96,6 +101,7 @@ def measure_images(
     warn: Callable[[str], None],
     *,
     metrics: Sequence[MetricSpec] = (),
+    tell: Tell = nobody,
 ) -> Measured:
     """Measure images against a data set, as if a generator had made them.
 
@@ -121,7 +127,7 @@ def measure_images(
     check_names(metrics)
     measure = measure.model_copy(update={"samples": len(images)})
     with observing():
-        network = network_for(measure, dataset, train, image, registry, root)
+        network = network_for(measure, dataset, train, image, registry, root, tell=tell)
         bench = Bench(measure, image, train, _test(dataset, root), network)
         usable, reasons = measurable(metrics, bench)
         scorer = Scorer(bench, usable, ema=False)

@@ -1,8 +1,13 @@
-"""Training a data set's own classifier, once, deterministically, into the data folder."""
+"""Training a data set's own classifier, once, deterministically, into the user's cache."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
+import shlex
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as parse_safetensors
 from torch.nn import functional
 
-from ganzoo.common.data_root import DataRoot
-from ganzoo.common.errors import DataError, GanzooError
+from ganzoo.common.data_root import DataRoot, cache_root
+from ganzoo.common.errors import DataError, GanzooError, MachineError
+from ganzoo.common.text import duration
 from ganzoo.measure.features import FeatureNetwork
 from ganzoo.measure.networks import Classifier, Stacked, weights_sha256
 from ganzoo.measure.reference import shuffled
@@ -31,12 +37,30 @@ SHIFT = 2
 MOST_SEEN = 240_000
 LEAST_SEEN = 12_000
 PASSES = 4
-QUICK = 5_000
-"""Training images up to which a classifier is ready in seconds, and so is trained unasked."""
+UNASKED = 60.0
+"""Seconds that a classifier may take to train without being asked for."""
+TIMED_PIXELS = 1 << 19
+"""Of the images whose time is taken to tell how long training will take."""
+CACHE_FOLDER = "name another folder with GANZOO_CACHE"
+
+Tell = Callable[[str], None]
+"""Told what is worth knowing while it happens."""
+
+
+def nobody(text: str) -> None:
+    """Tell nobody."""
 
 
 class NotPrepared(GanzooError):  # noqa: N818
-    """A classifier that is wanted and not there, for a data set too large to train it unasked."""
+    """A classifier that is wanted, not there, and would take too long to be trained unasked.
+
+    Attributes:
+        seconds: how long it would take.
+    """
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 class Card(Table):
@@ -58,29 +82,98 @@ class Card(Table):
 
 
 def path_of(root: Path, dataset: str, fingerprint: str) -> Path:
-    """Return where the classifier of a data set with that content belongs."""
+    """Return where in ``root`` the classifier of a data set with that content belongs."""
     return root / FOLDER / f"{dataset}-{fingerprint[:12]}.safetensors"
 
 
-def classifier(spec: DatasetSpec, train: ImageData, root: DataRoot) -> FeatureNetwork:
-    """Return the data set's classifier, trained on the spot where that takes seconds.
+def places(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> list[Path]:
+    """Return where a classifier may lie: the user's cache, for new ones; the data folder.
+
+    Data folders held them once, and may still.
+    """
+    return [
+        path_of(folder, spec.use, fingerprint)
+        for folder in (cache_root(), root.path)
+        if folder is not None
+    ]
+
+
+_unkept: dict[tuple[str, str], FeatureNetwork] = {}
+"""Classifiers that could not be stored, for as long as the process lives."""
+
+
+def classifier(
+    spec: DatasetSpec,
+    train: ImageData,
+    root: DataRoot,
+    *,
+    budget: float = math.inf,
+    reason: str = "longer than is spent on it unasked",
+    tell: Tell = nobody,
+) -> FeatureNetwork:
+    """Return the data set's classifier; where it is not there, it is trained on the spot.
+
+    Args:
+        budget: seconds that training it may take.
+        reason: what to say of a time that is more than that.
+        tell: is told before training begins what is done, why, how long it takes, and how to leave
+            it out.
 
     Raises:
-        NotPrepared: if it is not there and the data set is large; says what to do.
+        NotPrepared: if training it takes longer than ``budget``; says what to do.
         GanzooError: if its file is damaged, or the data set has no labels.
     """
     if spec.judge is not None:
         raise AssertionError("stacked images are read by their judge's classifier; see stacked()")
-    path = path_of(root.path, spec.use, train.fingerprint)
-    if path.is_file():
-        return read_classifier(path)
-    if len(train) > QUICK:
-        raise NotPrepared(
-            f"measures need the classifier of data set {spec.use!r}, which is not in "
-            f"'{path.parent}'; train it once, a few minutes on a CPU: "
-            f"ganzoo measure prepare {spec.use}"
-        )
-    return train_classifier(spec, root)
+    if (kept := _unkept.get((spec.use, train.fingerprint))) is not None:
+        return kept
+    for path in places(spec, train.fingerprint, root):
+        if os.path.isfile(path):
+            return read_classifier(path)
+    seconds = seconds_to_train(train)
+    if seconds > budget:
+        raise _not_prepared(spec, seconds, reason)
+    tell(
+        f"training the classifier in whose features scores are taken, once for data set "
+        f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to leave it out: "
+        "--set measure.network=random for other features, --set metric=[] for no scores"
+    )
+    return train_classifier(spec, root, train=train, limit=budget, reason=reason, tell=tell)
+
+
+def _not_prepared(spec: DatasetSpec, seconds: float, reason: str) -> NotPrepared:
+    given = spec.model_dump(mode="json", exclude={"value_range", "fallback"})
+    words = [f"{name}={json.dumps(given[name])}" for name in given if name in spec.model_fields_set]
+    command = shlex.join(["ganzoo", "measure", "prepare", spec.use])
+    settings = "".join(f" --set {shlex.quote(word)}" for word in words if word[:4] != "use=")
+    return NotPrepared(
+        f"measures need the classifier of data set {spec.use!r}, which is not there; training it "
+        f"takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
+        f"{command}{settings}",
+        seconds,
+    )
+
+
+def seconds_to_train(data: ImageData) -> float:
+    """Return about how long training a classifier takes here, from the time some images take."""
+    assert data.labels is not None
+    with observing(), _one_thread():
+        pixels = pick(data, torch.tensor([0])).shape[1:].numel()
+        count = min(len(data), BATCH, max(8, TIMED_PIXELS // pixels))
+        chosen = torch.arange(count)
+        network = Classifier(pick(data, chosen[:1]).shape[1], len(data.classes))
+        # Of one image batch norm makes nothing: its time is taken in evaluation.
+        network.train(count > 1)
+        quickest = math.inf
+        for _ in range(3):
+            begun = time.perf_counter()
+            images = pick(data, chosen).float() / 255
+            loss = functional.cross_entropy(network(images)[1], data.labels[chosen])
+            loss.backward()  # type: ignore[no-untyped-call]
+            quickest = min(quickest, time.perf_counter() - begun)
+            if quickest > 0.3:
+                break
+    return quickest / count * _images_seen(data)
 
 
 def stacked(single: FeatureNetwork, channels: int) -> FeatureNetwork:
@@ -94,16 +187,31 @@ def stacked(single: FeatureNetwork, channels: int) -> FeatureNetwork:
     )
 
 
-def train_classifier(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
-    """Train the classifier of a data set and write it, with its accuracy, into the data folder.
+def train_classifier(
+    spec: DatasetSpec,
+    root: DataRoot,
+    *,
+    train: ImageData | None = None,
+    limit: float = math.inf,
+    reason: str = "",
+    tell: Tell = nobody,
+) -> FeatureNetwork:
+    """Train the classifier of a data set and write it, with its accuracy, into the user's cache.
 
-    Always on the CPU with one thread, whatever the machine has: the same weights every time.
+    Always on the CPU with one thread, whatever the machine has: the same weights every time. Where
+    it cannot be written, that is told and the process keeps it.
+
+    Args:
+        train: the training images, if they are there already.
+        limit: seconds after which it is given up.
+        reason: what to say of such a time.
 
     Raises:
+        NotPrepared: if it took longer than ``limit``.
         GanzooError: if the data set has no labels.
         DataError: if it cannot be had.
     """
-    train = spec.build(root, "train")
+    train = spec.build(root, "train") if train is None else train
     if train.labels is None or not train.classes:
         raise GanzooError(
             f"data set {spec.use!r} has no labels to train a classifier on; its images are "
@@ -114,7 +222,9 @@ def train_classifier(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
         torch.manual_seed(0)
         channels = pick(train, torch.tensor([0])).shape[1]
         network = Classifier(channels, len(train.classes))
-        _fit(network, train, root, f"classifier of {spec.use}")
+        expected = _fit(network, train, root, f"classifier of {spec.use}", limit)
+        if expected is not None:
+            raise _not_prepared(spec, expected, reason)
         network.eval()
         right = _right(network, test)
     card = Card(
@@ -129,9 +239,20 @@ def train_classifier(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
         tested_on=len(test),
         sha256=weights_sha256(network),
     )
-    path = path_of(root.path, spec.use, train.fingerprint)
-    write_weights(path, network, {"ganzoo": "feature network", "card": card.model_dump_json()})
-    return read_classifier(path)
+    metadata = {"ganzoo": "feature network", "card": card.model_dump_json()}
+    cache = cache_root()
+    problem = "there is no home folder to keep it in; name a folder with GANZOO_CACHE"
+    if cache is not None:
+        path = path_of(cache, spec.use, train.fingerprint)
+        try:
+            write_weights(path, network, metadata, CACHE_FOLDER)
+        except MachineError as error:
+            problem = str(error)
+        else:
+            return read_classifier(path)
+    tell(f"the classifier of data set {spec.use!r} is used and not kept: {problem}")
+    found = _unkept[spec.use, train.fingerprint] = _network_of(card, network)
+    return found
 
 
 def read_classifier(path: Path) -> FeatureNetwork:
@@ -140,7 +261,7 @@ def read_classifier(path: Path) -> FeatureNetwork:
     Raises:
         GanzooError: if the file is damaged or no classifier of this ganzoo's.
     """
-    again = "remove it, and 'ganzoo measure prepare' trains it again"
+    again = "'ganzoo measure prepare' trains it again"
     try:
         card = read_card(path)
         with observing():
@@ -151,6 +272,10 @@ def read_classifier(path: Path) -> FeatureNetwork:
     found = weights_sha256(network)
     if found != card.sha256:
         raise GanzooError(f"'{path}' is damaged: SHA-256 {found}, not {card.sha256}; {again}")
+    return _network_of(card, network)
+
+
+def _network_of(card: Card, network: Classifier) -> FeatureNetwork:
     return FeatureNetwork(
         card.name, network, card.num_classes, accuracy=card.accuracy, sha256=card.sha256
     )
@@ -190,12 +315,22 @@ def _part(data: ImageData, indices: torch.Tensor) -> ImageData:
     )
 
 
-def _fit(network: Classifier, data: ImageData, root: DataRoot, what: str) -> None:
-    """Adam under a one-cycle rate on images that are shifted by up to two pixels."""
+def _images_seen(data: ImageData) -> int:
+    return min(MOST_SEEN, max(LEAST_SEEN, PASSES * len(data)))
+
+
+def _fit(
+    network: Classifier, data: ImageData, root: DataRoot, what: str, limit: float
+) -> float | None:
+    """Adam under a one-cycle rate on images that are shifted by up to two pixels.
+
+    Returns:
+        None, or, where it was given up after ``limit`` seconds, how many it would have taken.
+    """
     assert data.labels is not None
+    begun = time.monotonic()
     batch = min(BATCH, len(data))
-    seen = min(MOST_SEEN, max(LEAST_SEEN, PASSES * len(data)))
-    steps = seen // batch
+    steps = _images_seen(data) // batch
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=RATE, total_steps=steps, pct_start=0.2
@@ -217,6 +352,10 @@ def _fit(network: Classifier, data: ImageData, root: DataRoot, what: str) -> Non
         optimizer.step()
         schedule.step()
         root.progress(what, step + 1, steps)
+        spent = time.monotonic() - begun
+        if spent > limit:
+            return spent / (step + 1) * steps
+    return None
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure import classifier as prepare
@@ -19,11 +21,19 @@ def network_for(
     image: ImageShape,
     registry: Registry,
     root: DataRoot,
+    *,
+    budget: float = math.inf,
+    reason: str = "",
+    tell: prepare.Tell = prepare.nobody,
 ) -> FeatureNetwork:
     """Return the network that ``measure.network`` names for this data.
 
+    Args:
+        budget: seconds that training a classifier may take; see ``classifier.classifier`` for this
+            and the rest.
+
     Raises:
-        NotPrepared: if it is a classifier that has to be trained first, which takes minutes.
+        NotPrepared: if it is a classifier that takes longer than that to train.
         GanzooError: if the data has no labels to train one on, or the file is damaged.
     """
     if is_points(image):
@@ -43,6 +53,8 @@ def network_for(
     if dataset.judge is not None:
         judge = registry.find("dataset", dataset.judge)()
         assert isinstance(judge, DatasetSpec)
-        single = prepare.classifier(judge, judge.build(root, "train"), root)
+        single = prepare.classifier(
+            judge, judge.build(root, "train"), root, budget=budget, reason=reason, tell=tell
+        )
         return prepare.stacked(single, image.channels)
-    return prepare.classifier(dataset, data, root)
+    return prepare.classifier(dataset, data, root, budget=budget, reason=reason, tell=tell)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
 from ganzoo.common.errors import CheckpointError, DataError, GanzooError
-from ganzoo.measure.classifier import NotPrepared
+from ganzoo.common.text import duration
+from ganzoo.measure.classifier import UNASKED, NotPrepared, Tell, nobody
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
     from ganzoo.training.parts import Parts
 
 
+Asked = Literal["no", "soon", "yes"]
+Late = Callable[[float], tuple["Scorer | None", dict[str, str]]]
+"""From the seconds that the training takes to what takes the scores, and why some are not."""
+
+
 @dataclass
 class Watch:
     """The measures of one run.
 
     Attributes:
-        scorer: None where nothing can be measured.
+        scorer: None where nothing can be measured, or not yet.
         unmeasured: why a score is not taken, by its name.
         last: the newest value and its step, by score.
         best: the best value and its step, by score; kept apart from the last everywhere.
@@ -43,16 +50,26 @@ class Watch:
     unmeasured: dict[str, str]
     last: dict[str, dict[str, float]] = field(default_factory=dict)
     best: dict[str, dict[str, float]] = field(default_factory=dict)
+    late: Late | None = None
+    """Prepares the scorer when it is first wanted, knowing how long the training takes."""
+    _begun: tuple[int, float] | None = None
 
     def is_due(self, step: int) -> bool:
         """Tell whether the run is measured after ``step`` steps: at the cadence and at the end."""
+        if self._begun is None:
+            self._begun = step - 1, time.monotonic()
         every = self.parts.recipe.measure.every
         at_cadence = every > 0 and step % every == 0
-        return self.scorer is not None and (at_cadence or step == self.parts.steps)
+        is_able = self.scorer is not None or self.late is not None
+        return is_able and (at_cadence or step == self.parts.steps)
 
     def take(self, step: int) -> dict[str, float]:
         """Measure the generator as it is after ``step`` steps; return the log's entries."""
-        assert self.scorer is not None
+        if self.late is not None:
+            late, self.late = self.late, None
+            self.scorer, self.unmeasured = late(self._training_seconds(step))
+        if self.scorer is None:
+            return {}
         recipe, generator = self.parts.recipe, self.parts.best_generator
         with observing(generator, self.parts.discriminator.network):
             images = fakes(
@@ -69,6 +86,13 @@ class Watch:
                 name = named(spec, score)
                 self._remember(name, found[name], step, lower=scale.lower_is_better)
         return {MEASURES + name: value for name, value in found.items()}
+
+    def _training_seconds(self, step: int) -> float:
+        """Return how long the whole training takes, by the steps made since it was watched."""
+        if self._begun is None:
+            return math.inf
+        before, begun = self._begun
+        return (time.monotonic() - begun) / max(1, step - before) * self.parts.steps
 
     def _remember(self, name: str, value: float, step: int, *, lower: bool) -> None:
         entry = {"value": value, "step": step}
@@ -126,45 +150,87 @@ def _entries(found: Any, made: int) -> dict[str, dict[str, float]]:
 
 
 def watch(
-    parts: Parts, registry: Registry, warn: Callable[[str], None], *, postpone: bool = True
+    parts: Parts,
+    registry: Registry,
+    warn: Callable[[str], None],
+    *,
+    asked: Asked = "no",
+    tell: Tell = nobody,
 ) -> Watch:
     """Prepare the measures of a run before its first step.
 
-    A metric that cannot be taken on this data is told and left out. So are all, where the data
-    set's classifier has to be trained first and measuring can be made up for at the end.
+    A metric that cannot be taken on this data is told and left out. A classifier that has to be
+    trained first and was not asked for waits until the training's own time is known, and is left
+    out, as all metrics then are, where it would take longer than that, or than a minute.
+
+    Args:
+        asked: whether scores were asked for: 'no' by a run, 'yes' by who wants nothing else; 'soon'
+            by who compares runs, and need not wait for the first of them.
+        tell: is told before a classifier is trained.
 
     Raises:
-        NotPrepared: if that classifier is missing and the recipe measures on the way, or measuring
-            is not to be postponed.
+        NotPrepared: if that classifier takes more than a minute and the recipe measures on the way.
         GanzooError: if two metrics give the same score, or a feature network is damaged.
     """
     recipe = parts.recipe
     check_names(recipe.metric)
     if not recipe.metric:
         return Watch(parts, None, {})
-    everything = [named(spec, score) for spec in recipe.metric for score in spec.scores]
-    try:
+
+    def opened(budget: float, reason: str) -> tuple[Scorer | None, dict[str, str]]:
         with observing():
-            bench = bench_of(parts, registry)
-    except NotPrepared as error:
-        if recipe.measure.every or not postpone:
-            raise
+            bench = bench_of(parts, registry, budget=budget, reason=reason, tell=tell)
+        usable, reasons = measurable(recipe.metric, bench)
+        for name, why in reasons.items():
+            warn(f"not measured: '{name}': {why}")
+        if asked == "yes" and not usable:
+            raise GanzooError("none of the recipe's metrics can be taken on its data")
+        scorer = Scorer(bench, usable, ema=parts.average is not None) if usable else None
+        return scorer, reasons
+
+    def left_out(error: NotPrepared) -> dict[str, str]:
         warn(f"not measured: {error}\nthen measure this run afterwards: ganzoo measure last")
-        return Watch(parts, None, dict.fromkeys(everything, str(error)))
-    usable, reasons = measurable(recipe.metric, bench)
-    for name, reason in reasons.items():
-        warn(f"not measured: '{name}': {reason}")
-    if not postpone and not usable:
-        raise GanzooError("none of the recipe's metrics can be taken on its data")
-    scorer = Scorer(bench, usable, ema=parts.average is not None) if usable else None
-    return Watch(parts, scorer, reasons)
+        names = [named(spec, score) for spec in recipe.metric for score in spec.scores]
+        return dict.fromkeys(names, str(error))
+
+    def late(seconds: float) -> tuple[Scorer | None, dict[str, str]]:
+        reason = f"more than the {duration(seconds)} of the training they would judge"
+        try:
+            return opened(min(seconds, UNASKED), reason)
+        except NotPrepared as error:
+            return None, left_out(error)
+
+    budget = {"no": 0.0, "soon": UNASKED, "yes": math.inf}[asked]
+    try:
+        return Watch(parts, *opened(budget, "longer than is spent on it unasked"))
+    except NotPrepared as error:
+        if asked == "no" and error.seconds <= UNASKED:
+            return Watch(parts, None, {}, late=late)
+        if recipe.measure.every:
+            raise
+        return Watch(parts, None, left_out(error))
 
 
-def bench_of(parts: Parts, registry: Registry) -> Bench:
-    """Return what the run's fakes are held against."""
+def bench_of(
+    parts: Parts,
+    registry: Registry,
+    *,
+    budget: float = math.inf,
+    reason: str = "",
+    tell: Tell = nobody,
+) -> Bench:
+    """Return what the run's fakes are held against; see ``classifier.classifier``."""
     recipe, device = parts.recipe, parts.machine.device
     network = network_for(
-        recipe.measure, parts.dataset, parts.data, parts.shape, registry, parts.root
+        recipe.measure,
+        parts.dataset,
+        parts.data,
+        parts.shape,
+        registry,
+        parts.root,
+        budget=budget,
+        reason=reason,
+        tell=tell,
     )
     discriminator = parts.discriminator.network
     seen = seen_shape(recipe.view, parts.shape)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ganzoo.common.errors import GanzooError, PluginError
+from ganzoo.common.memory import is_out_of_memory
 from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 
@@ -24,7 +25,7 @@ def attempt(spec: Spec, what: str, call: Callable[[], T]) -> T:
         except GanzooError:
             raise
         except BaseException as error:  # sys.exit() in a plugin, too
-            if is_stop(error) or type(error).__name__ == "OutOfMemoryError":
+            if is_stop(error) or is_out_of_memory(error):
                 raise
             place = last_place(error)
             raise PluginError(

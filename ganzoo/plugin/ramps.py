@@ -106,6 +106,8 @@ MovingNonNegative = Annotated[float, Field(ge=0), OrRamp]
 """The same from 0 on."""
 MovingPositive = Annotated[float, Field(gt=0), OrRamp]
 """The same above 0."""
+MovingRate = Annotated[float, Field(gt=0, le=100), OrRamp]
+"""A learning rate: above 0, and at most 100, past any that ever trained something."""
 MovingShare = Annotated[float, Field(ge=0, le=1), OrRamp]
 """The same from 0 to 1."""
 

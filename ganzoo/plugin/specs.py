@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.plugin.ramps import MovingNonNegative, MovingPositive, rate
+from ganzoo.plugin.ramps import MovingNonNegative, MovingRate, rate
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
@@ -148,7 +148,7 @@ class OptimizerSpec(Spec):
 
     kind: ClassVar[str] = "optimizer"
 
-    lr: MovingPositive = 2e-4
+    lr: MovingRate = 2e-4
     """Learning rate."""
     schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
     """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""

@@ -18,6 +18,8 @@ from ganzoo.recipe.toml import parse
 __all__ = ["Origin", "Source", "find_recipe", "read_source", "shipped"]
 
 MAX_EXTENDS = 8
+LENGTHS = ("epochs", "steps")
+"""What says in [train] how long a run is; given by themselves, each replaces an inherited other."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,28 @@ def _extended(path: Path, children: tuple[Path, ...]) -> Source:
 
 def _laid(below: Node, above: Node) -> Node:
     problems: list[Problem] = []
-    root = over(below, above, problems)
+    root = over(_without_other_length(below, above), above, problems)
     if problems:
         raise RecipeError(problems)
     return root
+
+
+def _without_other_length(below: Node, above: Node) -> Node:
+    """Return ``below`` without its length where ``above`` gives the run another in the other unit.
+
+    Else the shorter of both would win, and 600 steps over inherited epochs might well end at 140.
+    """
+    given, inherited = (each.inner("train") for each in (above, below))
+    if given is None or inherited is None:
+        return below
+    named = [key for key in LENGTHS if given.inner(key) is not None]
+    if len(named) != 1 or not isinstance(inherited.value, dict):
+        return below
+    kept = {
+        key: node for key, node in inherited.value.items() if key in named or key not in LENGTHS
+    }
+    train = Node(inherited.place, kept)
+    return Node(below.place, {**below.value, "train": train})
 
 
 def _parent(source: Source, path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.common.files import publish
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import real
+from ganzoo.runs.thinned import read_thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,12 +27,14 @@ def draw(run: RunDir) -> None:
 
     Above the losses of both sides. Below their accuracies: the share of images that the
     discriminator told right, and the share of the generator's that it took for real.
-    Thin lines follow the log; dots are means over an epoch, where there are at least two epochs.
+    Thin lines follow the log, or evenly chosen lines of a long one; dots are means over an epoch,
+    where there are at least two epochs.
 
     Raises:
         MachineError: if the disk refuses.
     """
-    lines = [line for line in map(numbers, run.read_log()) if {"step", "epoch"} <= line.keys()]
+    found = map(numbers, read_thinned(run))
+    lines = [line for line in found if {"step", "epoch"} <= line.keys()]
     if len(lines) < 2:
         return
     # Imported at the end of a run only, and without pyplot: no window, no global state.

@@ -21,11 +21,12 @@ from ganzoo.runs.log import MEASURES
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
+from ganzoo.runs.thinned import read_thinned
 
 NAME = "report.html"
 MOST_SHEETS = 60
 MOST_BYTES = 32 * 1024 * 1024
-"""Of the sheets on one page, and of the log that is read."""
+"""Of the sheets on one page."""
 
 MOST_POINTS = 400
 """Of one curve."""
@@ -77,7 +78,8 @@ def write_page(run: RunDir) -> Path:
         MachineError: if the disk refuses.
     """
     path = run.path / NAME
-    publish(path, run_page(run))
+    command = f"ganzoo report {shlex.quote(str(run.path))} --watch"
+    publish(path, run_page(run), f"look at it with: {command}")
     return path
 
 
@@ -143,8 +145,8 @@ def pace(result: Table, log: Sequence[Table]) -> str:
 
 
 def read_log(run: RunDir) -> list[Table]:
-    """Return the whole lines of a log that have a step; at most its last 32 MiB."""
-    return [entry for entry in run.read_log(MOST_BYTES) if whole(entry.get("step")) is not None]
+    """Return the lines of a log that have a step, evenly chosen of a long one."""
+    return [entry for entry in read_thinned(run) if whole(entry.get("step")) is not None]
 
 
 def all_sheets(run: RunDir) -> list[Sheet]:

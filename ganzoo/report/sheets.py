@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.common.errors import RefusedError
-from ganzoo.common.files import publish
+from ganzoo.common.errors import GanzooError, RefusedError
+from ganzoo.common.files import OUT, PICTURES, publish
 from ganzoo.common.inside import read_inside
 from ganzoo.plugin.types import ImageShape
 from ganzoo.report.spacing import evenly
@@ -64,6 +65,26 @@ def save_png(image: Image.Image, path: Path) -> None:
     publish(path, buffer.getvalue())
 
 
+def save_picture(image: Image.Image, path: Path, elsewhere: str = OUT) -> None:
+    """Write ``image`` in the format that the file's name says; see ``publish``.
+
+    Raises:
+        GanzooError: if it says none that is known.
+    """
+    kind = PICTURES.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(PICTURES)
+        raise GanzooError(f"'{path}' says no format of a picture by its end; known are {known}")
+    buffer = io.BytesIO()
+    # Of JPEG the best that is of use; PNG and lossless WEBP keep every pixel.
+    options: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "WEBP": {"lossless": True},
+    }
+    image.save(buffer, kind, **options.get(kind, {}))
+    publish(path, buffer.getvalue(), elsewhere)
+
+
 def save_gif(sheets: Sequence[Path], path: Path, seconds: float = 6.0) -> None:
     """Write the sheets as one looping GIF; at most 60 of them, evenly chosen, the last included.
 
@@ -88,7 +109,11 @@ def opened(file: Path) -> Image.Image | None:
 
 
 def save_film(
-    pictures: Sequence[Image.Image], path: Path, seconds: float, rest: int = 1500
+    pictures: Sequence[Image.Image],
+    path: Path,
+    seconds: float,
+    rest: int = 1500,
+    elsewhere: str = OUT,
 ) -> None:
     """Write ``pictures`` as one looping GIF; the last is shown for ``rest`` milliseconds."""
     frames = [enlarged(picture) for picture in pictures]
@@ -105,7 +130,7 @@ def save_film(
         duration=[duration] * (len(frames) - 1) + [rest],
         loop=0,
     )
-    publish(path, buffer.getvalue())
+    publish(path, buffer.getvalue(), elsewhere)
 
 
 def enlarged(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from typing import Any
 from ganzoo.common.errors import RefusedError
 from ganzoo.common.files import parse_json
 from ganzoo.common.inside import NO_FOLLOW, NO_WAIT
-from ganzoo.runs.folder import LOCK, RunDir, list_runs
+from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir, list_runs
 
 LAST_BYTES = 1 << 16
 UNREADABLE = "unreadable"
@@ -148,17 +148,45 @@ class Record:
         return State(status, self.step, self.reason)
 
 
+class Titles:
+    """What runs are called in lists: their recipe's name, or an ablation's with variant and seed.
+
+    An ablation's plan is read once for all of its cells.
+    """
+
+    def __init__(self) -> None:
+        self._cells: dict[Path, dict[str, Table]] = {}
+
+    def cell(self, run: RunDir) -> Table:
+        """Return 'variant' and 'seed' of a cell; an empty table for any other run."""
+        above = run.path.parent
+        if above not in self._cells:
+            cells = many(RunDir(above).read_json(EXPERIMENT).get("cells"))
+            self._cells[above] = {str(table(each).get("id")): table(each) for each in cells}
+        return self._cells[above].get(run.id, {})
+
+    def title(self, run: RunDir) -> str:
+        """Return 'dcgan_mnist', or 'mode_collapse: pack, seed 3'."""
+        cell, name = self.cell(run), run.path.parent.name
+        return f"{name}: {cell.get('variant')}, seed {cell.get('seed')}" if cell else name
+
+
 def summaries(out: Path) -> list[dict[str, Any]]:
     """Return one row for each run under ``out``, the newest first."""
-    return [summary(run) for run in reversed(list_runs(out))]
+    titles = Titles()
+    return [summary(run, titles) for run in reversed(list_runs(out))]
 
 
-def summary(run: RunDir) -> dict[str, Any]:
+def summary(run: RunDir, titles: Titles | None = None) -> dict[str, Any]:
     """Return where a run stands, and its last terms."""
-    record = Record(run)
+    titles = titles or Titles()
+    record, cell = Record(run), titles.cell(run)
     return {
         "id": run.id,
         "recipe": run.path.parent.name,
+        "variant": cell.get("variant"),
+        "seed": cell.get("seed"),
+        "title": titles.title(run),
         "status": record.status,
         "step": record.step,
         "steps": record.steps,

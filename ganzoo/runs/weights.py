@@ -13,16 +13,18 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, RefusedError
-from ganzoo.common.files import parse_json, publish
+from ganzoo.common.files import OUT, parse_json, publish
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageShape
 from ganzoo.runs.checkpoint import canonical, header_of, sized
 
 
-def write_weights(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> None:
-    """Write a module's state alone, as plain safetensors that any tool reads."""
+def write_weights(
+    path: Path, module: nn.Module, metadata: Mapping[str, str], elsewhere: str = OUT
+) -> None:
+    """Write a module's state alone, as plain safetensors that any tool reads; see ``publish``."""
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    publish(path, canonical(to_safetensors(state, metadata=dict(metadata))))
+    publish(path, canonical(to_safetensors(state, metadata=dict(metadata))), elsewhere)
 
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
@@ -47,10 +49,11 @@ def write_generator(
     image: ImageShape,
     classes: Sequence[str],
     step: int,
+    elsewhere: str = OUT,
 ) -> None:
     """Write a generator's weights, what its images are, and its recipe as TOML."""
     metadata = {"ganzoo": "generator", "recipe": recipe, "image": _facts(image, classes, step)}
-    write_weights(path, network, metadata)
+    write_weights(path, network, metadata, elsewhere)
 
 
 def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:

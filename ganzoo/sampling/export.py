@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.common.files import publish
+from ganzoo.common.files import FILE, publish
 from ganzoo.recipe.model import freeze
 from ganzoo.report.sheets import save_png
 from ganzoo.runs.folder import RunDir
@@ -66,7 +66,7 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
 def write_weights(model: Model, path: Path) -> None:
     """Write the weights with recipe and image shape in their metadata."""
     write_generator(
-        path, model.network, freeze(model.recipe), model.image, model.classes, model.step
+        path, model.network, freeze(model.recipe), model.image, model.classes, model.step, FILE
     )
 
 
@@ -79,7 +79,7 @@ def write_program(model: Model, path: Path) -> float:
         torch.export.save(traced, file)
         again = torch.export.load(file).module()
         worst = compare(model, network, again)
-        publish(path, file.read_bytes())
+        publish(path, file.read_bytes(), FILE)
     return worst
 
 
@@ -115,7 +115,7 @@ def write_onnx(model: Model, path: Path) -> float:
             return torch.from_numpy(images)
 
         worst = compare(model, network, again)
-        publish(path, file.read_bytes())
+        publish(path, file.read_bytes(), FILE)
     return worst
 
 
@@ -168,9 +168,9 @@ def compare(model: Model, network: nn.Module, program: Callable[..., Any]) -> fl
 def write_hub(model: Model, run: RunDir, folder: Path, licence: str) -> None:
     """Write a folder that a model hub shows and that ``ganzoo sample`` reads back."""
     write_weights(model, folder / run.generator.name)
-    publish(folder / "recipe.toml", freeze(model.recipe))
+    publish(folder / "recipe.toml", freeze(model.recipe), FILE)
     save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
-    publish(folder / "README.md", card(model, run, licence))
+    publish(folder / "README.md", card(model, run, licence), FILE)
 
 
 def card(model: Model, run: RunDir, licence: str) -> str:

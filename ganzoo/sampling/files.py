@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.common.files import TEMPORARY, cannot_write
-from ganzoo.report.sheets import mosaic, save_film, save_png, to_pixels
+from ganzoo.common.files import FILE, TEMPORARY, cannot_write
+from ganzoo.report.sheets import mosaic, save_film, save_picture, to_pixels
 from ganzoo.sampling.made import claim
 from ganzoo.sampling.model import BLOCK, STRIDE, Model
 
@@ -25,10 +26,10 @@ Label = str | int | None
 
 
 def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label = None) -> None:
-    """Write ``count`` images as one PNG, about as wide as high.
+    """Write ``count`` images as one picture, about as wide as high; its name says the format.
 
     Raises:
-        GanzooError: for more than 10,000 images.
+        GanzooError: for more than 10,000 images, or a name of no known format.
     """
     if count > LARGEST_SHEET:
         raise GanzooError(
@@ -36,7 +37,7 @@ def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label 
         )
     blocks = model.stream(count, seed=seed, label=label)
     pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
-    save_png(mosaic(pixels, math.ceil(math.sqrt(count))), path)
+    save_picture(mosaic(pixels, math.ceil(math.sqrt(count))), path, FILE)
 
 
 def save_singles(
@@ -64,7 +65,7 @@ def save_singles(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(folder, error, elsewhere=FILE) from error
     claim(folder, model, run, count, seed=seed, label=label, tell=tell)
     missing = (number for number in range(count) if not _picture(folder, number).exists())
     first = next(missing, count) // BLOCK * BLOCK
@@ -78,8 +79,9 @@ def save_singles(
                 mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
                 os.replace(temporary, path)
             except OSError as error:
-                temporary.unlink(missing_ok=True)
-                raise cannot_write(path, error, pixels.numel()) from error
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise cannot_write(path, error, pixels.numel(), FILE) from error
             first += 1
         yield first
 
@@ -89,7 +91,7 @@ def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label 
     walk = model.walk(_walkable(frames), seed=seed, label=label)
     pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
     full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)
-    save_png(mosaic(pixels, min(next(full, STRIDE), frames)), path)
+    save_picture(mosaic(pixels, min(next(full, STRIDE), frames)), path, FILE)
 
 
 def save_walk_film(
@@ -99,7 +101,7 @@ def save_walk_film(
     walk = model.walk(_walkable(frames), seed=seed, label=label, walkers=WALKERS, closed=True)
     pictures = [mosaic(to_pixels(frame, model.image), 4) for frame in walk]
     each = int(1000 * SECONDS_PER_FRAME)
-    save_film(pictures, path, frames * SECONDS_PER_FRAME, rest=each)
+    save_film(pictures, path, frames * SECONDS_PER_FRAME, rest=each, elsewhere=FILE)
 
 
 def _walkable(frames: int) -> int:

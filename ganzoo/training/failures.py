@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from ganzoo.common.errors import GanzooError, TrainingError
+from ganzoo.common.errors import GanzooError, MemoryFullError, TrainingError
+from ganzoo.common.memory import is_out_of_memory, memory_limit
 from ganzoo.runs.folder import checkpoints
 from ganzoo.training.parts import Parts
 from ganzoo.training.state import TrainingState
@@ -21,22 +20,23 @@ def failures(training: TrainingState) -> Iterator[None]:
         yield
     except GanzooError as error:
         _record_failure(training, str(error))
-        kept = checkpoints(training.run.checkpoints)
         if isinstance(error, TrainingError):
-            last = f"last good checkpoint: {kept[0]}" if kept else "no checkpoint was written yet"
-            raise TrainingError(f"{error}; {last}") from error
-        raise
-    except (RuntimeError, MemoryError) as error:
-        _record_failure(training, f"{type(error).__name__}: {error}")
-        if is_out_of_memory(error):
-            raise TrainingError(out_of_memory(training.parts)) from error
+            raise TrainingError(f"{error}; {_last_checkpoint(training)}") from error
         raise
     except BaseException as error:
         _record_failure(training, f"{type(error).__name__}: {error}")
+        if is_out_of_memory(error):
+            text = f"{out_of_memory(training.parts)}; {_last_checkpoint(training)}"
+            raise MemoryFullError(text) from error
         raise
     finally:
         training.aside.close()
         training.parts.feed.close()
+
+
+def _last_checkpoint(training: TrainingState) -> str:
+    kept = checkpoints(training.run.checkpoints)
+    return f"last good checkpoint: {kept[0]}" if kept else "no checkpoint was written yet"
 
 
 def _record_failure(training: TrainingState, reason: str) -> None:
@@ -49,19 +49,12 @@ def _record_failure(training: TrainingState, reason: str) -> None:
         training.reporter.warn(str(error))
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether torch or Python ran out of memory; the CPU's allocator has no own class."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "can't allocate memory" in str(error) or "DefaultCPUAllocator" in str(error)
-
-
 def out_of_memory(parts: Parts) -> str:
     """Return the one line for a run that does not fit."""
     size = parts.recipe.train.batch_size
     return (
         f"out of memory at train.batch_size = {size} (images {parts.shape}, "
-        f"{parts.machine.device}); try --set train.batch_size={max(1, size // 2)}"
+        f"{parts.machine.device}){memory_limit()}; try --set train.batch_size={max(1, size // 2)}"
     )
 
 

@@ -7,8 +7,11 @@ loader whose workers only read, so that their number never changes a run.
 from __future__ import annotations
 
 import math
+import multiprocessing
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +29,8 @@ KEPT_ORDERS = 2
 SHARE = 0.5
 """Share of a GPU's free memory that images may take; larger data stays in the host's."""
 CPU = torch.device("cpu")
+HELD = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+"""What stops a run; its workers end with it and not by themselves."""
 
 
 class Order:
@@ -150,7 +155,9 @@ class Feed:
             generator=torch.Generator(),
             persistent_workers=False,
         )
-        return zip(_count_from(number), loader, strict=False)
+        # A zip begins its parts when it is made: the workers are started here.
+        with signals_held() if self.workers else nullcontext():
+            return zip(_count_from(number), loader, strict=False)
 
 
 def fits(data: ImageData, device: torch.device) -> bool:
@@ -173,9 +180,29 @@ def to_range(raw: Tensor, shape: ImageShape) -> Tensor:
 
 def ignore_signals(worker: int) -> None:  # noqa: ARG001
     """Leave Ctrl-C to the main process, which stops the workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in HELD:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Have processes that are started in this block deaf to what stops a run, from the first on.
+
+    A worker that is spawned imports torch before it can say so itself, and Ctrl-C goes to all
+    processes of a terminal. What arrives here meanwhile is taken up at the end of the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    if multiprocessing.get_start_method() != "fork":
+        # Of Python's own helper: it would lift the block when it starts.
+        resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _count_from(number: int) -> Iterator[int]:

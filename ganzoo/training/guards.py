@@ -6,7 +6,8 @@ The trial runs on copies, so it leaves no trace in the run.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Literal
 
@@ -244,6 +245,8 @@ def _remedy(recipe: Recipe, role: Role) -> str:
 PROBE_IMAGES = 8
 PROBE_STEPS = 1000
 """Length of the run that a trial pretends to be in."""
+TOO_FEW = "Expected more than 1 value per channel when training"
+"""How torch's batch norm refuses one image."""
 
 
 def try_out(parts: Parts, reporter: Reporter) -> None:
@@ -255,30 +258,13 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
     networks = (parts.generator.network, parts.discriminator.network, *parts.own.values())
     with observing(*networks):
         torch.manual_seed(0)
-        count = min(PROBE_IMAGES, parts.recipe.train.batch_size)
-        full = parts.feed(0)
-        labels = None if full.labels is None else full.labels[:count]
-        inputs = None if full.inputs is None else full.inputs[:count]
-        batch = Batch(full.images[:count], labels, inputs)
-        drawn = parts.noise.latents(parts.recipe.latent, len(batch.images), "probe")
-        latent = attempt(
-            parts.recipe.generator, "latents()", lambda: parts.recipe.generator.latents(drawn)
-        )
-        if not isinstance(latent, Tensor) or len(latent) != len(drawn):
-            found = tuple(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
-            raise GanzooError(
-                f"generator {parts.recipe.generator.use!r}: latents() returned {found} for "
-                f"{tuple(drawn.shape)}; it returns one row for each latent"
-            )
-        problems = guards.probe(
-            parts.recipe,
-            parts.generator.network,
-            parts.discriminator.network,
-            batch,
-            latent,
-            parts.shape,
-            parts.own,
-        )
+        batch = _first(parts, min(PROBE_IMAGES, parts.recipe.train.batch_size))
+        with _few_images(parts, len(batch.images), is_last=False):
+            problems = _tried(parts, batch, len(batch.images))
+        fewest, fakes, is_last = _fewest(parts)
+        if not problems and fewest < len(batch.images):
+            with _few_images(parts, fewest, is_last=is_last):
+                problems = _tried(parts, _first(parts, fewest), fakes)
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
@@ -305,3 +291,81 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
     raise GanzooError(
         "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains all the same"])
     )
+
+
+def _first(parts: Parts, count: int) -> Batch:
+    """Return the first ``count`` images of the run."""
+    full = parts.feed(0)
+    return Batch(*(None if each is None else each[:count] for each in full))  # type: ignore[arg-type]
+
+
+def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:
+    """Return what is wrong with one step at these images and as many latents as are wanted.
+
+    Raises:
+        GanzooError: if ``latents()`` breaks its promise.
+        PluginError: if a component fails outright.
+    """
+    recipe = parts.recipe
+    drawn = parts.noise.latents(recipe.latent, fakes, "probe")
+    latent = attempt(recipe.generator, "latents()", lambda: recipe.generator.latents(drawn))
+    if not isinstance(latent, Tensor) or len(latent) != len(drawn):
+        found = tuple(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
+        raise GanzooError(
+            f"generator {recipe.generator.use!r}: latents() returned {found} for "
+            f"{tuple(drawn.shape)}; it returns one row for each latent"
+        )
+    networks = parts.generator.network, parts.discriminator.network
+    return guards.probe(recipe, *networks, batch, latent, parts.shape, parts.own)
+
+
+def _fewest(parts: Parts) -> tuple[int, int, bool]:
+    """Return how few real images the networks are shown at once, the fakes with them, and why.
+
+    It is a part of a batch, or of the last batch of an epoch where that is kept and gets its turn.
+    """
+    train, step = parts.recipe.train, parts.recipe.step
+    rest = len(parts.data) % train.batch_size
+    is_reached = parts.steps * step.discriminator_updates >= parts.feed.order.batches_per_epoch
+    is_kept = train.last_batch == "keep" and train.order != "replacement"
+    is_last = bool(rest) and is_kept and is_reached
+    size = rest if is_last else train.batch_size
+    count = min(step.accumulate, size)
+    return size // count, (train.batch_size if step.fakes == "full" else size) // count, is_last
+
+
+@contextmanager
+def _few_images(parts: Parts, count: int, *, is_last: bool) -> Iterator[None]:
+    """Say of a component that fails at so few images which batch has them, and the ways out.
+
+    Args:
+        is_last: whether it is the last batch of an epoch that has.
+
+    Raises:
+        GanzooError: in place of what the component raised.
+    """
+    try:
+        yield
+    except GanzooError as error:
+        what = str(error)
+        is_norm = TOO_FEW in what
+        if not is_norm and not is_last:
+            raise
+        train, accumulate = parts.recipe.train, parts.recipe.step.accumulate
+        some = "1 image" if count == 1 else f"{count} images"
+        keys = [f"train.batch_size = {train.batch_size}"]
+        ways = ["another train.batch_size"]
+        if accumulate > 1:
+            keys.append(f"step.accumulate = {accumulate}")
+            ways.append("a smaller step.accumulate")
+        if is_last:
+            keys = [f"{len(parts.data):,} images", *keys, "train.last_batch = 'keep'"]
+            ways = ["train.last_batch = 'drop'", *ways]
+        if is_norm:
+            what = f"{what.partition(': ')[0]}, as batch norm needs more than one value a channel"
+            ways.append("a norm without statistics of the batch, as norm = 'none' is")
+        where = "the last batch of an epoch has" if is_last else "the networks are shown"
+        raise GanzooError(
+            f"{where} {some} ({', '.join(keys)}): {what}; nothing was trained; use "
+            f"{', '.join(ways[:-1])}{' or ' if len(ways) > 1 else ''}{ways[-1]}"
+        ) from error

@@ -229,6 +229,8 @@ class Health:
 
 def diversity(images: Tensor) -> float:
     """Return the standard deviation over ``[N, C, H, W]`` images, averaged over pixels."""
+    if len(images) < 2:
+        return 0.0
     return float(images.detach().float().flatten(1).std(0).mean())
 
 

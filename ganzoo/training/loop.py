@@ -12,7 +12,8 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ganzoo.common.files import publish
+from ganzoo.common.errors import MachineError
+from ganzoo.common.files import beside, publish
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe.model import freeze
@@ -22,6 +23,7 @@ from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
@@ -64,7 +66,8 @@ class Training(TrainingState):
                 self.save()
                 self.aside.settle()
                 self.run.set_status("interrupted", self.step, reason)
-                curves.draw(self.run)
+                with beside(self.reporter.warn):
+                    curves.draw(self.run)
                 return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
             reason = ""
         return self._finish()
@@ -118,7 +121,12 @@ class Training(TrainingState):
             "seconds": round(self.total_seconds, 3),
             "images_per_second": round(images / max(elapsed, 1e-9), 1),
         }
-        self.run.append_log(entry)
+        try:
+            self.run.append_log(entry)
+        except MachineError:
+            if scores:
+                self.reporter.warn(f"not written: {scores_in_words(entry)}")
+            raise
         self.log_lines += 1
         self.logged_at, self.logged_step = time.monotonic(), self.step
         self.health.watch_accuracy(self.step, self.last)
@@ -164,12 +172,14 @@ class Training(TrainingState):
         network = self.parts.best_generator
         recipe, classes = freeze(self.parts.recipe), self.parts.data.classes
         write_generator(self.run.generator, network, recipe, self.parts.shape, classes, self.step)
-        save_gif(self.run.sheets(), self.run.path / "samples.gif")
-        curves.draw(self.run)
         self._look_back()
         result = self._result("done")
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)
+        with beside(self.reporter.warn):
+            save_gif(self.run.sheets(), self.run.path / "samples.gif")
+        with beside(self.reporter.warn):
+            curves.draw(self.run)
         return Outcome("done", "", 0, result)
 
     @torch.no_grad()
@@ -189,10 +199,10 @@ class Training(TrainingState):
             self.health.watch_end(self.step, found, self.reporter.note)
 
     def _result(self, status: str) -> dict[str, Any]:
-        if not self.last and (entry := Record(self.run).last_entry):
+        if not self.last:
             self.last = {
                 name: value
-                for name, value in entry.items()
+                for name, value in Record(self.run).last_entry.items()
                 if "/" in name and not name.startswith(MEASURES)
             }
         return {

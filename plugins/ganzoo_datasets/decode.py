@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Literal
 
-from PIL import Image, ImageMath, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageMath, ImageOps, UnidentifiedImageError
 
 from ganzoo_datasets.archives import UnreadableError
 
@@ -26,8 +26,10 @@ BYTES = 256 << 20
 ASPECT = 4
 """Longer side over shorter from which a crop is worth a note."""
 ORIENTATION = 0x0112
-COLOURED = frozenset({"RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
-"""Pillow's names for images that have colours; whether a palette has is not looked at."""
+COLOURED = frozenset({"RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "P", "PA"})
+"""Pillow's names for images that may have colours; grey ones are often stored as such, too."""
+TINT = 2
+"""Difference between red, green and blue that rounding explains."""
 BROKEN = (
     OSError,
     EOFError,
@@ -88,15 +90,15 @@ def decode(data: bytes, frame: Frame) -> tuple[bytes, frozenset[str]]:
 def check(data: bytes, frame: Frame) -> frozenset[str]:
     """Return the kinds of changes that ``decode`` will make, as far as the header tells.
 
-    What is after the header is decoded only where the end of the data is not in its place, and of
-    images with 16 bits, which may be darker than they look.
+    What is after the header is decoded only where the end of the data is not in its place, of
+    images with 16 bits, which may be darker than they look, and of those that may lose colours.
 
     Raises:
         UnreadableError: if it is not an image, is broken or too large.
     """
     try:
         with _opened(data, frame) as image:
-            if _has_16_bits(image, data):
+            if _has_16_bits(image, data) or _may_lose_colour(image, frame):
                 image.load()
             changes = _changes(image, data, frame)
             if not _is_whole(data, image.format):
@@ -122,7 +124,7 @@ def _opened(data: bytes, frame: Frame) -> Image.Image:
 
 
 def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
-    """Return what will be done to the image; pixels are looked at only of those with 16 bits."""
+    """Return what will be done to the image, which is decoded where its pixels have to be seen."""
     mode, width, height = image.mode, image.width, image.height
     # Of a PNG without EXIF data before its pixels, getexif() decodes all to look behind them.
     has_exif = image.format != "PNG" or "exif" in image.info
@@ -138,7 +140,7 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
         "16 bits of which 12 or fewer are used, nearly black; stretch them before": (
             _has_16_bits(image, data) and _is_nearly_black(image)
         ),
-        "colour, made grey": frame.channels == 1 and mode in COLOURED,
+        "colour, made grey": _may_lose_colour(image, frame) and _has_colour(image),
         "1-bit, made black and white": mode == "1",
         "CMYK, converted to RGB": mode == "CMYK",
         "palette, converted to RGB": mode in {"P", "PA"},
@@ -153,6 +155,17 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
 
 def _has_16_bits(image: Image.Image, data: bytes) -> bool:
     return image.mode.startswith("I") or (image.format == "PNG" and data[24:25] == b"\x10")
+
+
+def _may_lose_colour(image: Image.Image, frame: Frame) -> bool:
+    return frame.channels == 1 and image.mode in COLOURED
+
+
+def _has_colour(image: Image.Image) -> bool:
+    """Tell whether red, green and blue differ anywhere in a decoded image."""
+    red, green, blue = image.convert("RGBA" if image.mode == "PA" else "RGB").split()[:3]
+    pairs = (ImageChops.difference(red, other).getextrema() for other in (green, blue))
+    return any(int(pair[1]) > TINT for pair in pairs)  # type: ignore[arg-type]
 
 
 def _is_nearly_black(image: Image.Image) -> bool:

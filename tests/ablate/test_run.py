@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from refused import refuse
 from small import FATAL, ablate, lines_of, plan, start, statuses, stop_when, tables
+
+from ganzoo.cli.app import ganzoo as command
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -31,6 +39,40 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(folder: Path) -
     assert code == 0, told
     assert (tables(whole), lines_of(whole, ["result.json", "status.json"])) == before
     assert (whole / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC], ids=os.strerror)
+def test_a_finished_experiment_is_compared_where_nothing_can_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    words = ["ablate", str(folder / "small.toml"), "--out", str(folder / "whole"), "--device=cpu"]
+
+    with monkeypatch.context() as patch:
+        refuse(patch, number, folder / "whole")
+        done = CliRunner().invoke(command, words)
+
+    assert done.exit_code == 0, done.output
+    assert "frechet" in done.stdout
+    assert "cannot write" in done.stderr
+    assert "the result stands without a file that goes with it" in done.stderr
+
+
+@pytest.mark.slow
+def test_cells_are_trained_and_compared_without_a_home_or_data_to_write_to(tmp_path: Path) -> None:
+    small = plan(tmp_path, steps=3)
+    bare = {name: value for name, value in os.environ.items() if name[:4] not in {"XDG_", "GANZ"}}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ganzoo", "ablate", str(small), "--out", str(tmp_path / "out"),
+         "--device", "cpu", "--data", "/proc/data"],
+        env={**bare, "HOME": "/proc"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "frechet" in done.stdout
 
 
 def test_every_cell_has_a_page_as_any_run_and_the_comparison_leads_there(folder: Path) -> None:

@@ -282,7 +282,21 @@ def test_twelve_bits_in_sixteen_are_told(see: Any, top: int, is_told: bool) -> N
 def test_colours_that_become_grey_are_told(see: Any) -> None:
     assert "colour, made grey" in see(encoded(plain(RED)), frame(channels=1))
     assert "colour, made grey" not in see(encoded(plain(RED)), frame(channels=3))
-    assert "colour, made grey" not in see(encoded(plain(RED).convert("L")), frame(channels=1))
+    assert "colour, made grey" in see(encoded(plain(RED).convert("P")), frame(channels=1))
+
+
+@pytest.mark.parametrize("see", [check, lambda *given: decode(*given)[1]], ids=["check", "decode"])
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [(mode, "PNG") for mode in ("L", "RGB", "RGBA", "P")]
+    + [(mode, "JPEG") for mode in ("L", "RGB", "CMYK")],
+)
+def test_grey_that_is_stored_as_colour_loses_none(see: Any, mode: str, kind: str) -> None:
+    grey = Image.linear_gradient("L").resize((16, 16))
+    # Straight from grey, or Pillow takes a palette of colours.
+    grey = grey.convert(mode) if mode == "P" else grey.convert("RGB").convert(mode)
+
+    assert "colour, made grey" not in see(encoded(grey, kind), frame(channels=1))
 
 
 def test_the_clear_value_of_sixteen_bit_grey_lies_on_the_background() -> None:

@@ -270,6 +270,20 @@ def test_a_download_is_a_bar_on_a_terminal(screen: Screen) -> None:
     assert text.endswith("\x1b[2K")
 
 
+def test_what_takes_long_while_a_run_is_shown_is_told_in_lines(
+    screen: Screen, tmp_path: Path
+) -> None:
+    with redirect_stderr(screen.stream), Display() as display:
+        display.started(played(tmp_path))
+        display.transfers("classifier of digits", 1, 4)
+        display.close()
+        display.transfers("mnist", 1, 2)
+    text = screen.text()
+
+    assert "classifier of digits: 25%" in text
+    assert "mnist: 50%" not in text
+
+
 def test_a_download_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     with Display() as display:
         for done in range(100):

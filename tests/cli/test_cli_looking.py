@@ -41,7 +41,7 @@ def test_a_component_is_shown_with_types_defaults_and_help(call: Call) -> None:
 
     fields = {field["name"]: field for field in facts["fields"]}
     assert facts["kind"] == "optimizer"
-    assert fields["lr"]["type"] == "number > 0 | ramp"
+    assert fields["lr"]["type"] == "number in (0, 100] | ramp"
     assert "ramp" in fields["betas"]["type"]
     assert fields["lr"]["default"] == "0.0002"
     assert fields["lr"]["help"] in text

@@ -34,6 +34,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LEAST_SEEN", 1280)
         patch.setattr(prepare, "PASSES", 0)
+        # Into the data folder, where classifiers lay once and are still found.
+        patch.setenv("GANZOO_CACHE", str(root.path))
         prepare.train_classifier(Digits(), root)
     return root.path
 
@@ -139,11 +141,13 @@ def test_a_classifier_is_prepared_with_its_accuracy_and_digest(
 ) -> None:
     monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
     monkeypatch.setattr(prepare, "PASSES", 0)
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
 
     done = ganzoo("measure", "prepare", "digits", "--json", data=tmp_path)
 
     assert done.exception is None, done.output
     facts = json.loads(done.stdout)
+    assert Path(facts["file"]).parent == tmp_path / "cache" / "measure"
     card = prepare.read_card(Path(facts["file"]))
     assert facts["sha256"] == card.sha256
     assert facts["accuracy"] == card.accuracy

@@ -89,30 +89,42 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "PASSES", 0)
 
 
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return this test's own cache folder."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prepare, "_unkept", {})
+    return tmp_path / "cache"
+
+
 @pytest.mark.usefixtures("short")
-def test_the_same_classifier_comes_out_twice_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_the_same_classifier_comes_out_twice_and_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: DataRoot
+) -> None:
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    roots = [DataRoot(tmp_path / name, download=False) for name in ("a", "b")]
-    first = prepare.train_classifier(Digits(), roots[0])
+    first = prepare.train_classifier(Digits(), root)
     torch.rand(3)
     torch.set_rng_state(before)
-    second = prepare.train_classifier(Digits(), roots[1])
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "other"))
+    second = prepare.train_classifier(Digits(), root)
 
     assert first.sha256 == second.sha256
-    files = [next((root.path / "measure").iterdir()) for root in roots]
+    files = [next((tmp_path / name / "measure").iterdir()) for name in ("cache", "other")]
     assert files[0].name == files[1].name
     assert files[0].read_bytes() == files[1].read_bytes()
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
 
 
-def test_digits_are_ready_unasked_and_kept(root: DataRoot) -> None:
-    data = Digits().build(root)
+def test_digits_are_ready_when_asked_for_and_kept_in_the_cache(root: DataRoot, cache: Path) -> None:
+    data, told = Digits().build(root), []
 
-    first = network_for(Measure(), Digits(), data, GREY, load_plugins(), root)
-    (path,) = (root.path / "measure").iterdir()
+    first = network_for(
+        Measure(), Digits(), data, GREY, load_plugins(), root, budget=60, tell=told.append
+    )
+    (path,) = (cache / "measure").iterdir()
     written = path.stat().st_mtime_ns
-    second = network_for(Measure(), Digits(), data, GREY, load_plugins(), root)
+    second = network_for(Measure(), Digits(), data, GREY, load_plugins(), root, budget=0)
 
     assert first.name == "digits-classifier"
     assert first.accuracy is not None
@@ -120,13 +132,52 @@ def test_digits_are_ready_unasked_and_kept(root: DataRoot) -> None:
     assert first.num_classes == 10
     assert second.sha256 == first.sha256
     assert path.stat().st_mtime_ns == written
+    assert not (root.path / "measure").exists()
+    (line,) = told
+    assert "once for data set 'digits': about " in line
+    assert "--set measure.network=random" in line
 
 
 @pytest.mark.usefixtures("short")
-def test_a_file_with_one_changed_bit_is_refused(tmp_path: Path) -> None:
-    root = DataRoot(tmp_path, download=False)
+def test_a_classifier_that_lies_in_the_data_folder_is_used(
+    tmp_path: Path, root: DataRoot, cache: Path
+) -> None:
     prepare.train_classifier(Digits(), root)
-    (path,) = (tmp_path / "measure").iterdir()
+    earlier = DataRoot(tmp_path / "data", download=False)
+    earlier.path.mkdir()
+    (cache / "measure").rename(earlier.path / "measure")
+
+    found = prepare.classifier(Digits(), Digits().build(earlier), earlier, budget=0)
+
+    assert found.name == "digits-classifier"
+    assert not (cache / "measure").exists()
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("place", ["file in the way", "no home"])
+def test_where_nothing_can_be_kept_the_classifier_is_used_and_that_is_told_once(
+    place: str, root: DataRoot, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "no home":
+        monkeypatch.setattr(prepare, "cache_root", lambda: None)
+    else:
+        cache.write_text("in the way")
+    told: list[str] = []
+    data = Digits().build(root)
+
+    found = [prepare.classifier(Digits(), data, root, tell=told.append) for _ in range(2)]
+
+    assert found[0] is found[1]
+    assert found[0].sha256
+    problems = [line for line in told if "is used and not kept" in line]
+    assert len(problems) == 1
+    assert "GANZOO_CACHE" in problems[0]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_file_with_one_changed_bit_is_refused(root: DataRoot, cache: Path) -> None:
+    prepare.train_classifier(Digits(), root)
+    (path,) = (cache / "measure").iterdir()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -142,13 +193,40 @@ def many(labels: torch.Tensor | None, classes: tuple[str, ...] = ()) -> ImageDat
     return ImageData(random_images(6000), labels, classes, "test", "0" * 64)
 
 
-def test_a_large_data_set_is_never_prepared_unasked(tmp_path: Path) -> None:
-    data = many(torch.zeros(6000, dtype=torch.int64), tuple("0123456789"))
+@pytest.mark.parametrize(("side", "longer"), [(8, 1), (64, 8)])
+def test_the_time_that_is_told_counts_pixels_and_not_images(side: int, longer: int) -> None:
+    images = torch.zeros(200, 3, side, side, dtype=torch.uint8)
+    labels = torch.zeros(200, dtype=torch.int64)
+    few = ImageData(images, labels, tuple("0123"), "here", "0" * 64)
+    small = ImageData(images[..., :8, :8], labels, tuple("0123"), "here", "0" * 64)
 
-    with pytest.raises(prepare.NotPrepared, match="ganzoo measure prepare mnist"):
+    assert prepare.seconds_to_train(few) >= longer * prepare.seconds_to_train(small) / 4
+
+
+def test_a_classifier_that_takes_longer_than_allowed_is_not_trained(
+    tmp_path: Path, cache: Path
+) -> None:
+    data = many(torch.zeros(6000, dtype=torch.int64), tuple("0123456789"))
+    root = DataRoot(tmp_path, download=False)
+
+    with pytest.raises(prepare.NotPrepared, match=r"about .* longer; .*measure prepare mnist"):
         network_for(
-            Measure(), Mnist(), data, GREY, load_plugins(), DataRoot(tmp_path, download=False)
+            Measure(), Mnist(), data, GREY, load_plugins(), root, budget=1e-3, reason="longer"
         )
+    assert not cache.exists()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_classifier_that_was_thought_quicker_is_given_up_in_time(
+    root: DataRoot, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "seconds_to_train", lambda _: 0.0)
+
+    with pytest.raises(prepare.NotPrepared, match="measure prepare digits") as caught:
+        prepare.classifier(Digits(), Digits().build(root), root, budget=1e-4)
+
+    assert caught.value.seconds > 1e-4
+    assert not cache.exists()
 
 
 def test_data_without_labels_is_seen_by_the_random_network(tmp_path: Path) -> None:

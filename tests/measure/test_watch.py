@@ -44,6 +44,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LEAST_SEEN", 1280)
         patch.setattr(prepare, "PASSES", 0)
+        # Into the data folder, where classifiers lay once and are still found.
+        patch.setenv("GANZOO_CACHE", str(root.path))
         prepare.train_classifier(Digits(), root)
     return root
 
@@ -167,18 +169,27 @@ def test_fakes_to_measure_depend_on_no_seed_of_the_run(tmp_path: Path, root: Dat
     assert provenances[0]["last"] != provenances[1]["last"]
 
 
-def test_a_missing_classifier_is_told_before_the_run_which_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
+    """Return a data folder of whose classifiers none is anywhere."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
+    monkeypatch.setattr(prepare, "PASSES", 0)
+    return DataRoot(tmp_path / "empty", download=False)
+
+
+def test_a_missing_classifier_that_takes_long_is_told_before_the_run_which_goes_on(
+    tmp_path: Path, empty: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "QUICK", 10)
-    empty, told = DataRoot(tmp_path / "empty", download=False), Told()
+    monkeypatch.setattr(prepare, "seconds_to_train", lambda _: 523.0)
+    told = Told()
 
     folder = run(tmp_path, empty, told=told)
 
     result = folder.read_json("result.json")
     assert result["status"] == "done"
     assert result["metrics"] == {}
-    assert "ganzoo measure prepare digits" in result["unmeasured"]["frechet"]
+    assert "about 8 min 43 s" in result["unmeasured"]["frechet"]
     assert any("ganzoo measure prepare digits" in text for text in told.warnings)
     with pytest.raises(prepare.NotPrepared):
         run(tmp_path, empty, "measure.every=2")
@@ -200,6 +211,33 @@ def test_forged_scores_are_refused(which: str, score: object, told: str) -> None
 
     with pytest.raises(CheckpointError, match=told):
         watched.restore({which: {"a": score}}, 7)
+
+
+@pytest.mark.parametrize("overrides", [[], ["measure.every=2"]], ids=["end", "cadence"])
+def test_an_unasked_classifier_never_takes_longer_than_the_training_it_judges(
+    tmp_path: Path, empty: DataRoot, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    monkeypatch.setattr(prepare, "seconds_to_train", lambda _: 59.0)
+    told = Told()
+
+    folder = run(tmp_path, empty, *overrides, told=told)
+
+    result = folder.read_json("result.json")
+    assert result["metrics"] == {}
+    assert "of the training they would judge" in result["unmeasured"]["frechet"]
+    assert sum("not measured" in text for text in told.warnings) == 1
+    assert not any("m/frechet" in line for line in folder.read_log())
+
+
+def test_a_classifier_that_takes_less_than_the_training_is_trained_unasked(
+    tmp_path: Path, empty: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "_training_seconds", lambda *_: 50.0)
+
+    folder = run(tmp_path, empty, "measure.every=4")
+
+    assert set(scores(folder)[4]) == set(scores(folder)[6])
+    assert folder.read_json("result.json")["metrics"]["frechet"]["last"]["step"] == 6
 
 
 def test_checkpoints_remember_what_was_measured(tmp_path: Path, root: DataRoot) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from ganzoo.plugin.ramps import Moving, MovingShare, OrRamp, Ramp, at_step, ramps_of
+from ganzoo.plugin.specs import OptimizerSpec
 from ganzoo.plugin.table import Table
 
 
@@ -101,3 +102,10 @@ def test_a_component_is_handed_itself_with_the_numbers_of_the_step() -> None:
     assert now.betas == [0.0, pytest.approx(0.945)]
     assert now.inner.strength == 0.5
     assert [key for key, _ in ramps_of(moving)] == ["weight", "betas.1", "inner.strength"]
+
+
+@pytest.mark.parametrize("value", [1e9, 0.0, -1.0, {"start": 1e-3, "end": 101, "until": 9}])
+def test_a_learning_rate_that_trains_nothing_is_refused(value: object) -> None:
+    with pytest.raises(ValidationError, match=r"less than or equal to 100|greater than 0"):
+        OptimizerSpec.model_validate({"lr": value})
+    assert OptimizerSpec.model_validate({"lr": 100}).lr == 100

@@ -390,7 +390,7 @@ def test_differences_are_named_with_both_values(tmp_path: Path) -> None:
 
     assert differences(a, a) == []
     assert {key: values for key, *values in differences(a, b)} == {
-        "train.epochs": [2, 3],
+        "train.epochs": [None, 3],
         "train.steps": [9, None],
         "optimizer.generator.betas": [[0.5, 0.9], [0.9, 0.999]],
         "regularizer.0.use": [None, "penalty"],

@@ -573,3 +573,33 @@ def test_an_unknown_recipe_is_named_with_the_shipped_ones(name: str) -> None:
     assert "there are cdcgan_digits, dcgan_digits," in message
     assert ("did you mean 'dcgan_mnist'?" in message) == (name == "dcgan_mnits")
     assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("written", "overrides", "length"),
+    [
+        ("epochs = 70", ["train.steps=600"], (None, 600)),
+        ("steps = 600", ["train.epochs=3"], (3, None)),
+        ("epochs = 70", ["train.epochs=3", "train.steps=600"], (3, 600)),
+        ("epochs = 70\nsteps = 5", ["train.seed=1"], (70, 5)),
+        ("epochs = 70\nsteps = 5", ["train.steps=9"], (None, 9)),
+        ("epochs = 70", ["train={steps=9}"], (None, 9)),
+    ],
+)
+def test_a_length_set_alone_replaces_an_inherited_one_in_the_other_unit(
+    tmp_path: Path, written: str, overrides: list[str], length: tuple[int | None, int | None]
+) -> None:
+    below = tmp_path / "below.toml"
+    below.write_text(f"[train]\n{written}\n")
+
+    found = read_source(below, overrides).tables["train"]
+
+    assert (found.get("epochs"), found.get("steps")) == length
+
+
+def test_so_does_one_in_a_recipe_that_extends_another(tmp_path: Path) -> None:
+    (tmp_path / "below.toml").write_text("[train]\nepochs = 70\nseed = 3\n")
+    above = tmp_path / "above.toml"
+    above.write_text('extends = "below"\n[train]\nsteps = 600\n')
+
+    assert read_source(above).tables["train"] == {"seed": 3, "steps": 600}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.runs.folder import RunDir, checkpoints
-from ganzoo.runs.record import Record, summary
+from ganzoo.runs.record import Record, Titles, summaries, summary
 from ganzoo.session import open_run
 
 
@@ -81,3 +81,39 @@ def test_wrong_values_inside_a_result_are_left_out(run: RunDir) -> None:
     assert record.final == {}
     assert record.metrics == {"frechet": {}}
     assert record.health == [{"event": "collapsed"}]
+
+
+@pytest.mark.usefixtures("run")
+def test_cells_of_an_ablation_are_listed_with_variant_and_seed(tmp_path: Path) -> None:
+    above = tmp_path / "collapse"
+    for letters in ("ab12", "cd34"):
+        (above / f"cell-{letters}").mkdir(parents=True)
+        (above / f"cell-{letters}" / "recipe.toml").touch()
+    cells = [{"id": "ab12", "variant": "pack", "seed": 0}, "rubbish"]
+    (above / "experiment.json").write_text(json.dumps({"cells": cells}))
+
+    found = {row["id"]: row for row in summaries(tmp_path)}
+
+    assert found["ab12"]["title"] == "collapse: pack, seed 0"
+    assert (found["ab12"]["variant"], found["ab12"]["seed"]) == ("pack", 0)
+    assert found["cd34"]["title"] == "collapse"
+    assert found["abcd"]["title"] == "mine"
+    assert found["abcd"]["variant"] is None
+
+
+def test_the_shell_is_told_variant_and_seed_of_a_cell(tmp_path: Path) -> None:
+    import click
+
+    from ganzoo.cli.options import run_names
+
+    above = tmp_path / "collapse"
+    (above / "cell-ab12").mkdir(parents=True)
+    (above / "cell-ab12" / "recipe.toml").touch()
+    plan = {"cells": [{"id": "ab12", "variant": "pack", "seed": 0}]}
+    (above / "experiment.json").write_text(json.dumps(plan))
+    context = click.Context(click.Command("x"))
+    context.params["out"] = tmp_path
+
+    (found,) = run_names(context, click.Argument(["name"]), "a")
+
+    assert (found.value, found.help) == ("ab12", Titles().title(RunDir(above / "cell-ab12")))

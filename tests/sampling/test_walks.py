@@ -133,6 +133,9 @@ def test_a_run_made_with_a_plugin_file_says_how_to_name_it(run: Run, tmp_path: P
     [
         (("--single", "--walk"), "choose one"),
         (("--gif", "--file", "x.png"), "does not end in .gif"),
+        (("--file", "x.txt"), "'x.txt' does not end in .png, .jpg, .jpeg, .webp"),
+        (("--file", "samples"), "does not end in .png"),
+        (("--walk", "--file", "x.gif"), "a film is made by --gif"),
         (("--walk", "-n", "1"), "2 to 1,000 frames"),
         (("-n", "20000"), "write single files"),
         (("--label", "3"), "no class to order"),
@@ -144,3 +147,18 @@ def test_what_cannot_be_sampled_is_told(folder: Path, words: tuple[str, ...], to
 
     assert result.exit_code == 2
     assert told in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.webp", "WEBP")],
+)
+def test_a_sheet_has_the_format_that_its_name_says(
+    folder: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    for option in ((), ("--walk",)):
+        done = call("sample", folder, "-n", "8", *option, "--file", tmp_path / name)
+
+        assert done.exit_code == 0, done.output
+        with Image.open(tmp_path / name) as picture:
+            assert picture.format == kind

@@ -12,7 +12,7 @@ from children import assembled, write_recipe
 
 from ganzoo.common.errors import TrainingError
 from ganzoo.runs.folder import RunDir
-from ganzoo.training.failures import is_out_of_memory, predict_disk_use
+from ganzoo.training.failures import predict_disk_use
 from ganzoo.training.loop import start
 from ganzoo.training.state import Silent, TrainingState
 
@@ -52,15 +52,14 @@ def test_out_of_memory_names_the_batch_size_to_try(
 
     built.step = failing
 
-    with pytest.raises(TrainingError, match=r"out of memory.*--set train\.batch_size=8"):
+    with pytest.raises(
+        TrainingError, match=r"out of memory.*--set train\.batch_size=8; last good .*step-000004"
+    ) as caught:
         start(built, registry, folder(tmp_path), Silent())
+    assert caught.value.exit_code == 4
     run = RunDir(tmp_path / "run")
     assert run.read_json("status.json")["status"] == "failed"
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-000004.safetensors"]
-
-
-def test_any_other_error_is_no_lack_of_memory() -> None:
-    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
 
 
 def test_a_term_that_stops_being_a_number_ends_the_run_before_it_is_saved(

@@ -1,11 +1,15 @@
 """Batches come in an order that is a pure function of seed, epoch and position."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Train
-from ganzoo.training.feed import Feed, Order, to_range
+from ganzoo.training.feed import HELD, Feed, Order, signals_held, to_range
 
 SHAPE = ImageShape(1, 2, 2, num_classes=10)
 CPU = torch.device("cpu")
@@ -80,3 +84,21 @@ def test_pixels_are_scaled_to_the_recipes_range() -> None:
     assert to_range(raw, ImageShape(1, 1, 1, low=0)).flatten().tolist() == pytest.approx([0, 1])
     points = torch.tensor([[3.5]])
     assert to_range(points, SHAPE) is points
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+def test_processes_begun_while_signals_are_held_never_hear_them_and_nothing_is_lost() -> None:
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            print_mask = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+            child = subprocess.run([sys.executable, "-c", print_mask], capture_output=True)
+            assert heard == []
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert heard == [signal.SIGINT]
+    assert all(number.name in child.stdout.decode() for number in HELD)
+    assert not HELD & signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from children import assembled, write_recipe
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.common.errors import PluginError
+from ganzoo.common.errors import GanzooError, PluginError
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -20,8 +23,10 @@ from ganzoo.plugin.specs import (
 )
 from ganzoo.plugin.types import Context, ImageShape
 from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
-from ganzoo.training.feed import Batch
-from ganzoo.training.guards import couples, probe
+from ganzoo.training.feed import Batch, Feed
+from ganzoo.training.guards import couples, probe, try_out
+from ganzoo.training.parts import Parts
+from ganzoo.training.state import Silent
 
 SHAPE = ImageShape(1, 2, 2)
 N, Z = 4, 3
@@ -197,3 +202,74 @@ def test_batch_norm_couples_the_images_of_a_batch_and_a_plain_network_does_not()
     assert not couples(discriminator(), images, None)
     dropout = Net(nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 1)), lambda out: out.flatten())
     assert not couples(dropout, images, None)
+
+
+def batch_norm_parts(tmp_path: Path, *overrides: str, images: int = 17) -> Parts:
+    """Return the parts of a run on that many digits whose generator takes batch statistics."""
+    parts, _ = assembled(write_recipe(tmp_path), ("train.steps=4", *overrides))
+    data = parts.data
+    few = replace(data, images=data.images[:images], labels=data.labels[:images])  # type: ignore[index]
+    feed = Feed(few, parts.shape, parts.recipe.train, torch.device("cpu"))
+    flat = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.Linear(4, 64), nn.Tanh())
+    network = Net(flat, lambda out: out.view(-1, 1, 8, 8))
+    return replace(parts, data=few, feed=feed, generator=replace(parts.generator, network=network))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where", "ways"),
+    [
+        (
+            ("train.last_batch='keep'",),
+            "the last batch of an epoch has 1 image (17 images, train.batch_size = 16, "
+            "train.last_batch = 'keep')",
+            "use train.last_batch = 'drop', another train.batch_size or a norm without",
+        ),
+        (
+            ("train.batch_size=1",),
+            "the networks are shown 1 image (train.batch_size = 1)",
+            "use another train.batch_size or a norm without",
+        ),
+        (
+            ("step.accumulate=16",),
+            "the networks are shown 1 image (train.batch_size = 16, step.accumulate = 16)",
+            "use another train.batch_size, a smaller step.accumulate or a norm without",
+        ),
+    ],
+    ids=["kept", "one", "parts"],
+)
+def test_batch_norm_is_refused_a_batch_of_one_before_step_1_with_the_ways_out(
+    tmp_path: Path, overrides: tuple[str, ...], where: str, ways: str
+) -> None:
+    parts = batch_norm_parts(tmp_path, *overrides)
+
+    with pytest.raises(GanzooError) as caught:
+        try_out(parts, Silent())
+
+    assert where in str(caught.value)
+    assert ways in str(caught.value)
+    assert "Expected more than 1 value" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "images"),
+    [
+        ((), 17),
+        (("train.last_batch='keep'",), 18),
+        (("train.last_batch='keep'", "train.order='replacement'"), 17),
+        (("train.last_batch='keep'", "train.steps=1"), 17),
+    ],
+    ids=["dropped", "two", "replacement", "never reached"],
+)
+def test_a_batch_of_one_that_never_comes_is_no_problem(
+    tmp_path: Path, overrides: tuple[str, ...], images: int
+) -> None:
+    try_out(batch_norm_parts(tmp_path, *overrides, images=images), Silent())
+
+
+def test_a_view_that_needs_more_images_than_the_last_batch_has_is_told_before_step_1(
+    tmp_path: Path,
+) -> None:
+    overrides = ("train.last_batch='keep'", "view=[{use='pack', size=4}]")
+
+    with pytest.raises(GanzooError, match=r"last batch .* 3 images .*pack.*last_batch = 'drop'"):
+        try_out(batch_norm_parts(tmp_path, *overrides, images=19), Silent())

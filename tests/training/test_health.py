@@ -1,5 +1,7 @@
 """Trouble is named once, with what to change."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -155,3 +157,9 @@ def test_a_resumed_watch_remembers() -> None:
 
     assert other.state() == watch.state()
     assert other.alike == 1
+
+
+def test_one_image_differs_from_no_other_and_torch_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert diversity(torch.rand(1, 3, 4, 4)) == 0.0

@@ -19,7 +19,8 @@ from ganzoo.cli.options import (
     place_options,
     plugin_options,
 )
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.files import beside
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -106,12 +107,23 @@ def ablate(
                 if stop.signal:
                     return stop.exit_code
                 board.estimated(estimate, engine.jobs)
-            with experiment.claimed(out / grid.name):
-                made = experiment.create(out, grid, sys.argv, written.path.read_text())
-                for cell in experiment.missing(made):
-                    keep_plugin_files(made.run(cell.id), registry)
-                with board.watching(made):
-                    driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
+            try:
+                with experiment.claimed(out / grid.name):
+                    made = experiment.create(out, grid, sys.argv, written.path.read_text())
+                    for cell in experiment.missing(made):
+                        keep_plugin_files(made.run(cell.id), registry)
+                    with board.watching(made):
+                        driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
+            except MachineError as error:
+                # A finished experiment is compared wherever it lies.
+                whole = existing(out / grid.name)
+                wanted = {cell.id for cell in grid.cells}
+                if whole is None or experiment.missing(whole):
+                    raise
+                if not wanted <= {cell["id"] for cell in whole.cells}:
+                    raise
+                display.warn(str(error))
+                made = whole
         finally:
             engine.close()
     return concluded(made, board, stop.exit_code, as_json=as_json)
@@ -239,10 +251,11 @@ def concluded(made: Experiment, board: Board, exit_code: int, *, as_json: bool) 
     from ganzoo.cli.comparison import show_comparison
 
     result = driver.compared(made)
-    driver.write_tables(made, result)
-    page = write_page(made, result)
     show_comparison(result, as_json=as_json)
-    board.note(f"page: {page}")
+    with beside(board.display.warn):
+        driver.write_tables(made, result)
+    with beside(board.display.warn):
+        board.note(f"page: {write_page(made, result)}")
     failed = sum(run.state.status == "failed" for run in result.runs)
     unfinished = sum(not run.state.is_final for run in result.runs)
     for folder in made.stale():

@@ -81,7 +81,7 @@ def section(name: str, registry: Registry | None, out: Path) -> Section:
             ("run", "recipe", "status", "step", "last changed", "losses d, g"),
             summaries(out),
             lambda row: (
-                row["id"], row["recipe"], row["status"], progress(row),
+                row["id"], row["title"], row["status"], progress(row),
                 str(row["time"])[5:16].replace("T", " "), losses(row["last"]),
             ),
         )  # fmt: skip

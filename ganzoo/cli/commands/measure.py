@@ -23,7 +23,8 @@ from ganzoo.cli.options import (
     run_names,
     set_option,
 )
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.files import beside
 from ganzoo.common.text import number
 from ganzoo.runs.reading import reading
 from ganzoo.training.place import Place
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ganzoo.common.data_root import DataRoot
     from ganzoo.measure.afterwards import Measured
     from ganzoo.plugin.registry import Registry
+    from ganzoo.runs.folder import RunDir
 
 OWN = ("measure.", "metric")
 """What may be changed for measuring a run: how it is measured, not what it is."""
@@ -101,20 +103,44 @@ def of(
                     "--data-path is for a run; a data set's is --set dataset.path=..."
                 )
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
+            keep = None
         else:
             there = replace(place, data_path=data_path)
-            found, sheet = _run(target, overrides, registry, there, out, display)
-        if found.image.height > 1:
-            from ganzoo.measure.reference import neighbours
-            from ganzoo.report.sheets import save_png
-
-            save_png(neighbours(found.some, found.train, found.image), sheet)
+            found, run = _run(target, overrides, registry, there, out, display)
+            sheet, keep = run.path / SHEET, None if overrides else run
+        if not as_json:
+            show(found.result["metrics"])
+        # The scores are what was asked for; what lies beside them may not be to be written.
+        drawn = False
+        with beside(display.warn):
+            drawn = _draw(found, sheet)
+        with beside(display.warn):
+            _keep(keep, found, display)
     if as_json:
-        streams.result({**found.result, "sheet": str(sheet)})
-        return
-    show(found.result["metrics"])
-    if found.image.height > 1:
+        streams.result({**found.result, "sheet": str(sheet) if drawn else None})
+    elif drawn:
         streams.tell(f"fakes beside their nearest training images: {sheet}")
+
+
+def _draw(found: Measured, sheet: Path) -> bool:
+    """Draw fakes beside their nearest training images, but of points; return whether it was."""
+    if found.image.height == 1:
+        return False
+    from ganzoo.measure.reference import neighbours
+    from ganzoo.report.sheets import save_png
+
+    save_png(neighbours(found.some, found.train, found.image), sheet)
+    return True
+
+
+def _keep(run: RunDir | None, found: Measured, display: Display) -> None:
+    from ganzoo.measure.afterwards import write_result
+
+    if run is not None and not write_result(run, found):
+        display.note(
+            f"scores of step {found.result['step']:,}, not kept: 'result.json' is of the end of a "
+            "run that is done"
+        )
 
 
 @measure.command(examples=["ganzoo measure prepare mnist"])
@@ -138,10 +164,11 @@ def prepare(
     """Train the classifier in whose features images of DATASET are measured.
 
     Once for a data set, on one CPU thread, the same weights every time: seconds for the digits,
-    a few minutes for MNIST. It is kept in the data folder with its accuracy and its SHA-256.
+    a few minutes for MNIST. It is kept, with its accuracy and its SHA-256, in the user's cache
+    folder, or the one that GANZOO_CACHE names.
     """
     from ganzoo.cli.progress import Display
-    from ganzoo.measure.classifier import path_of, train_classifier
+    from ganzoo.measure.classifier import places, train_classifier
     from ganzoo.recipe.check import dataset_named
 
     with Display(settings.verbosity) as display:
@@ -151,19 +178,23 @@ def prepare(
         if spec.judge is not None:
             display.warn(f"{spec.use} is read digit by digit: preparing {spec.judge}")
             spec = dataset_named(spec.judge, (), registry)
-        network = train_classifier(spec, root)
-        path = path_of(root.path, spec.use, spec.build(root).fingerprint)
+        problems: list[str] = []
+        train = spec.build(root)
+        network = train_classifier(spec, root, train=train, tell=problems.append)
+        path = None if problems else places(spec, train.fingerprint, root)[0]
     facts = {
         "network": network.name,
         "accuracy": network.accuracy,
         "sha256": network.sha256,
-        "file": str(path),
+        "file": None if path is None else str(path),
     }
     if as_json:
         streams.result(facts)
-        return
-    streams.say(f"{network.name}: {network.accuracy:.2%} of the test images right")
-    streams.say(f"SHA-256 {network.sha256}, in '{path}'")
+    else:
+        streams.say(f"{network.name}: {network.accuracy:.2%} of the test images right")
+        streams.say(f"SHA-256 {network.sha256}" + ("" if path is None else f", in '{path}'"))
+    if problems:
+        raise MachineError(*problems)
 
 
 @measure.command(examples=["ganzoo measure adopt inception.safetensors --sha256 6f1a…"])
@@ -214,9 +245,8 @@ def _run(
     place: Place,
     out: Path,
     display: Display,
-) -> tuple[Measured, Path]:
+) -> tuple[Measured, RunDir]:
     from ganzoo import session
-    from ganzoo.measure.afterwards import write_result
     from ganzoo.runs.folder import find, is_run
     from ganzoo.runs.frozen import frozen_recipe
 
@@ -234,12 +264,7 @@ def _run(
     run = find(target, out)
     recipe = frozen_recipe(run, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
-    if not overrides and not write_result(run, found):
-        display.note(
-            f"scores of step {found.result['step']:,}, not kept: 'result.json' is of the end of a "
-            "run that is done"
-        )
-    return found, run.path / SHEET
+    return found, run
 
 
 def _folder(
@@ -260,7 +285,7 @@ def _folder(
     images = folder(Path(target), shape_of(spec.build(root), spec), registry, root)
     for note in images.notes:
         display.warn(note)
-    found = measure_images(images, spec, Measure(), registry, root, display.warn)
+    found = measure_images(images, spec, Measure(), registry, root, display.warn, tell=display.note)
     return found, Path(f"{target.rstrip('/').removesuffix('.zip')}-{SHEET}")
 
 

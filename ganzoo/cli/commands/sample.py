@@ -19,6 +19,7 @@ from ganzoo.cli.options import (
     set_option,
 )
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.files import PICTURES
 
 if TYPE_CHECKING:
     from ganzoo.sampling.model import Model
@@ -73,6 +74,11 @@ def sample(
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
     if gif and file is not None and file.suffix.lower() != ".gif":
         raise GanzooError(f"--gif writes a GIF, and '{file}' does not end in .gif")
+    if not gif and not single and file is not None and file.suffix.lower() not in PICTURES:
+        film = "; a film is made by --gif" if file.suffix.lower() == ".gif" else ""
+        raise GanzooError(
+            f"'{file}' does not end in {', '.join(PICTURES)}, which say the picture's format{film}"
+        )
     from ganzoo.runs.folder import find
 
     run = find(name, out)

@@ -167,7 +167,11 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
         streams.result({**facts, "result": run.read_json("result.json"), "files": dict(files(run))})
         return
     rows = [
-        ("run", f"{facts['id']}, of recipe {facts['recipe']}"),
+        (
+            "run",
+            f"{facts['id']}, of {'recipe' if facts['variant'] is None else 'ablation'} "
+            f"{facts['title']}",
+        ),
         ("status", " ".join(filter(None, [facts["status"], str(facts["time"])]))),
         ("why", str(facts["reason"])),
         ("step", progress(facts)),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from children import TINY, differing, digest, run_child, train, write_recipe
+from PIL import Image
 
 LONG = TINY.replace("steps = 12", "steps = 100000").replace("every = 4\nkeep", "every = 0\nkeep")
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -74,3 +75,27 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_torn_file(tmp_path: Path) -
     assert child.returncode == 130
     assert "Traceback" not in told
     assert not list((tmp_path / "runs").rglob("*.tmp-*"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_spawned_workers_start_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for number in range(40):
+        Image.new("L", (8, 8), number).save(tmp_path / "set" / f"{number}.png")
+    text = LONG.replace('"digits"', f'"folder"\npath = "{tmp_path}/set"')
+    recipe = write_recipe(tmp_path, text)
+
+    # The second loader is the training's; the first, the trial's before it.
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("spawned.py")), "2", "run", str(recipe),
+         "--out", str(tmp_path / "runs"), "--threads", "1", "--device", "cpu", "--workers", "2"],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=300,
+    )  # fmt: skip
+
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+    assert "ganzoo resume" in done.stderr
