@@ -68,6 +68,8 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
     if final := terms(result["final"]):
         rows.append(("final", final))
+    if epoch := terms(result.get("last_epoch", {})):
+        rows.append(("last epoch", epoch))
     return rows + measured(result["metrics"]) + files(run)
 
 
@@ -92,7 +94,7 @@ def files(run: RunDir) -> Rows:
     sheets = run.sheets()
     found = [
         ("pictures", sheets[-1] if sheets else None),
-        ("film", run.path / "samples.gif"),
+        ("film", run.film),
         ("curves", run.curves),
         ("report", run.path / "report.html"),
         ("weights", run.generator),

@@ -336,7 +336,7 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
         "log.jsonl": "one object for each logged step",
         "result.json": "final and best values",
         "generator.safetensors": "the weights to share",
-        "samples.gif": "all sheets as a film",
+        run.film.name: "all sheets as a film",
         "real.png": "real images",
     }
     files = [(run.path / name, about) for name, about in known.items()]

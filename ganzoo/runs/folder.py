@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,15 @@ class RunDir:
     def sheets(self) -> list[Path]:
         """Return the sheets by their steps."""
         return sorted(self.samples.glob("*.png"), key=lambda path: (step_of(path), path.name))
+
+    @property
+    def film(self) -> Path:
+        """All sheets as a GIF, under the name that the recipe gives it."""
+        try:
+            named = tomllib.loads(self.recipe.read_text("utf-8"))["samples"]["film"]
+        except (OSError, ValueError, KeyError, TypeError):
+            named = "samples"  # a run of before recipes could name it
+        return self.path / f"{Path(str(named)).name}.gif"
 
     @property
     def curves(self) -> Path:

@@ -26,7 +26,8 @@ from ganzoo.runs.log import terms
 from ganzoo.training.signals import stopping
 
 ENTRY = {"step": 50, "epoch": 0.5, "d/real": 0.5, "d/fake": 0.25, "d/loss": 0.75, "g/loss": 2.0,
-         "g/adversarial": 2.0, "d/accuracy": 0.875, "m/frechet": 12.5}  # fmt: skip
+         "g/adversarial": 2.0, "d/accuracy": 0.875, "m/frechet": 12.5,
+         "batch/d/loss": 0.625, "batch/g/loss": 2.0}  # fmt: skip
 
 
 class Screen:
@@ -123,7 +124,8 @@ def test_a_terminal_gets_a_bar_with_terms_speed_time_left_and_pictures(
         "━",
         "50/400",
         "1,280 images/s · 35 s left",
-        "discriminator real 0.500, fake 0.250, accuracy 0.875 · generator adversarial 2.000",
+        "discriminator loss 0.750 = real 0.500 + fake 0.250, last batch 0.625, accuracy 0.875",
+        "generator loss 2.000",
         "measured at step 50: frechet 12.500",
         "newest pictures:",
     ):

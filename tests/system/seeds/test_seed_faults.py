@@ -97,6 +97,7 @@ def test_without_its_leave_the_guard_stops_the_literal_flux_seed() -> None:
         "seed_keras_mnist",
         "seed_keras_mnist_literal",
         "seed_upsample_mnist",
+        "seed_upsample_mnist_program",
         "seed_d2l_ab",
         "seed_d2l_ab_classic",
     ],
