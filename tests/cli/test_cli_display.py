@@ -345,6 +345,16 @@ def test_a_single_sum_is_shown_where_there_are_no_terms() -> None:
     assert terms({"d/loss": 1.0, "step": 3}) == "discriminator loss 1.000"
 
 
+def test_a_side_is_told_by_its_sum_its_terms_and_its_last_batch() -> None:
+    entry = {"d/real": 0.3, "d/fake": 0.256, "d/loss": 0.556, "batch/d/loss": 0.571,
+             "g/adversarial": 5.449, "g/loss": 5.449, "batch/g/loss": 5.449}  # fmt: skip
+
+    assert terms(entry) == (
+        "discriminator loss 0.556 = real 0.300 + fake 0.256, last batch 0.571 · "
+        "generator loss 5.449"
+    )
+
+
 def test_the_best_measure_is_shown_apart_where_it_was_earlier() -> None:
     metrics = {
         "frechet": {"last": {"value": 12.0, "step": 900}, "best": {"value": 9.5, "step": 600},

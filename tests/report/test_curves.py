@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ganzoo.report import curves
@@ -30,6 +31,16 @@ def test_a_mean_over_an_epoch_weighs_lines_by_their_steps() -> None:
 
     # (8 + 3 · 4) / 4 and (3 · 3 + 7) / 4; the third epoch is not over.
     assert curves.epoch_means(lines, "g/loss") == [(4, 5.0), (8, 4.0)]
+
+
+def test_each_curve_bears_the_name_of_its_side() -> None:
+    panel = Figure().subplots()
+    lines = [line(step, generator=5.0, discriminator=0.5) for step in (4, 8)]
+
+    curves._plot(panel, lines, "loss")
+
+    drawn = {curve.get_label(): curve.get_ydata()[-1] for curve in panel.lines}
+    assert (drawn["generator"], drawn["discriminator"]) == (5.0, 0.5)
 
 
 def test_equal_logs_make_equal_pictures_of_both_sides(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ class Adam:
 
 @dataclass
 class RMSprop:
-    """Keras 2.0: ρ 0.9, ε 1e-8 outside the root, clipped elements, lr / (1 + decay · t), t from 0."""
+    """Keras 2.0: ρ 0.9, ε 1e-8 outside the root, clipped, lr / (1 + decay · t), t from 0."""
 
     lr: float
     decay: float

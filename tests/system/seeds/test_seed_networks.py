@@ -11,6 +11,7 @@ from torch import nn
 
 from ganzoo.recipe.model import differences
 from ganzoo.training.feed import Order
+from ganzoo_datasets.sprites import Sprites
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,11 @@ def test_rmsprop_has_keras_numbers_a_rate_and_a_decay_for_each_network() -> None
         assert (group["momentum"], group["centered"], group["weight_decay"]) == (0, False, 0)
         assert (side.spec.schedule, side.spec.decay) == ("inverse_time", decay)
         assert side.spec.clip_value == 1.0
+
+
+def test_the_sprites_are_those_of_the_book() -> None:
+    assert "http://data.mxnet.io/data/pokemon.zip" in Sprites.urls
+    assert Sprites.sha1 == "c065c0e2593b8b161a2d7873e42418bf6a21106c"
 
 
 MNIST_IMAGES, SPRITES = 60_000, 40_597
