@@ -67,7 +67,10 @@ GROUPS = {"d": "discriminator", "g": "generator", "m": "measure"}
 def curve_name(name: str) -> str:
     """Return the name in full of a value of the log, with the group it belongs to.
 
-    'd/loss' is 'discriminator/loss', 'm/frechet' 'measure/frechet', 'epoch' 'progress/epoch'.
+    'd/loss' is 'discriminator/loss', 'm/frechet' 'measure/frechet', 'epoch' 'progress/epoch',
+    'batch/d/loss' 'discriminator/loss_of_last_batch'.
     """
+    if name.startswith(BATCH):
+        return f"{curve_name(name.removeprefix(BATCH))}_of_last_batch"
     group, slash, rest = name.partition("/")
     return f"{GROUPS.get(group, group)}/{rest}" if slash else f"progress/{name}"

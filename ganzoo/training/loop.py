@@ -126,7 +126,9 @@ class Training(TrainingState):
         self.run.append_log(entry)
         self.log_lines += 1
         self.logged_at, self.logged_step = time.monotonic(), self.step
-        self.health.watch_accuracy(self.step, self.last)
+        if self.step > self.parts.recipe.step.generator_waits:
+            # Alone, a discriminator shall be right about every image.
+            self.health.watch_accuracy(self.step, self.last)
         self.reporter.logged(self, entry)
 
     def _moving(self) -> dict[str, float]:
