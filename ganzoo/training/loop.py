@@ -183,10 +183,7 @@ class Training(TrainingState):
         if not self.parts.recipe.train.log_each_epoch:
             return {}
         lines = self.run.read_log()
-        found = {
-            name: curves.epoch_means([line for line in lines if name in line], name)
-            for name in self.last
-        }
+        found = {name: curves.epoch_means(lines, name) for name in self.last}
         means = {name: epochs[-1][1] for name, epochs in found.items() if epochs}
         return {"last_epoch": means} if means else {}
 

@@ -33,6 +33,12 @@ def test_a_mean_over_an_epoch_weighs_lines_by_their_steps() -> None:
     assert curves.epoch_means(lines, "g/loss") == [(4, 5.0), (8, 4.0)]
 
 
+def test_lines_before_a_sides_first_update_do_not_weigh_in_its_mean() -> None:
+    lines = [{"step": 2, "epoch": 0.5, "d/loss": 1.0}, line(3, 8.0), line(4, 4.0)]
+
+    assert curves.epoch_means(lines, "g/loss") == [(4, 6.0)]
+
+
 def test_each_curve_bears_the_name_of_its_side() -> None:
     panel = Figure().subplots()
     lines = [line(step, generator=5.0, discriminator=0.5) for step in (4, 8)]
