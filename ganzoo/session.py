@@ -22,6 +22,7 @@ from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import MOST_PICTURE, RunDir
 from ganzoo.runs.frozen import frozen_recipe
+from ganzoo.runs.log import SIDES
 from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
 from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record
@@ -358,9 +359,14 @@ class Lines(Silent):
         if time.monotonic() - self.told < SECONDS_BETWEEN_LINES:
             return
         self.told = time.monotonic()
+        sums = "".join(
+            f", {side} {entry[f'{letter}/loss']:.3f}"
+            for letter, side in SIDES.items()
+            if f"{letter}/loss" in entry
+        )
         self.note(
-            f"step {training.step:,}/{training.parts.steps:,}, {training.seconds_left:.0f} s left, "
-            f"discriminator {entry['d/loss']:.3f}, generator {entry['g/loss']:.3f}"
+            f"step {training.step:,}/{training.parts.steps:,}, "
+            f"{training.seconds_left:.0f} s left{sums}"
         )
 
     def finished(self, training: TrainingState, outcome: Outcome) -> None:  # noqa: ARG002

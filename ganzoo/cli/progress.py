@@ -170,7 +170,8 @@ class Display:
             Text(f"{training.step:,}/{parts.steps:,}"),
         )
         sheet = "" if self._sheet is None else f"newest pictures: {self._sheet}"
-        below = "\n".join(filter(None, [_speed(training), self._terms, self._scores, sheet]))
+        sides = self._terms.replace(" · ", "\n")
+        below = "\n".join(filter(None, [_speed(training), sides, self._scores, sheet]))
         return Group(row, Text(printable(below, 2000), style="dim"))
 
     def _line(self, training: TrainingState) -> None:

@@ -69,6 +69,8 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
     if final := terms(result["final"]):
         rows.append(("final", final))
+    if epoch := terms(result.get("last_epoch", {})):
+        rows.append(("last epoch", epoch))
     return rows + measured(result["metrics"]) + files(run)
 
 
@@ -93,7 +95,7 @@ def files(run: RunDir) -> Rows:
     """Return the files of a run that people open, as far as they are there."""
     sheets = run.sheets()
     found = [
-        ("film", run.path / "samples.gif"),
+        ("film", run.film),
         ("curves", run.curves),
         ("report", run.path / "report.html"),
         ("weights", run.generator),

@@ -50,6 +50,9 @@ class Train(Table):
     """Steps between lines of the log."""
     log_each_epoch: bool = False
     """A line at the end of each epoch as well, so that no line mixes two of them."""
+    count_from: Annotated[int, Field(ge=0, le=1)] = 1
+    """Number of the first step: 1, or 0 as in programs that save before they count. It decides \
+which steps have a line of the log or a sheet, and names the sheets; all else counts from 1."""
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -76,6 +79,10 @@ class Step(Table):
     """Parts the batch is cut into: gradients add up over them, memory is that of one part."""
     generator_updates: Few = 1
     """Generator updates in a step."""
+    generator_waits: CountOrNone = 0
+    """Steps at the start in which the discriminator is trained alone."""
+    first: Literal["discriminator", "generator"] = "discriminator"
+    """Who is updated first in a step."""
     generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
     """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
 redrawn, or cut from the generator's graph (it then learns nothing)."""
@@ -97,6 +104,11 @@ has fewer real ones."""
             raise ValueError(
                 "fakes_for_discriminator = 'eval' cannot be had with generator_noise = 'shared', "
                 "whose one batch the generator is trained on; use 'same' or 'fresh'"
+            )
+        if self.first == "generator" and self.generator_noise == "shared" and self.accumulate > 1:
+            raise ValueError(
+                "accumulate makes the fakes of each half anew, and after first = 'generator' the "
+                "generator has moved, so that generator_noise = 'shared' cannot be had; use 'same'"
             )
         return self
 
@@ -123,12 +135,18 @@ list of names or numbers, one a row."""
     """The same latents on every sheet, or new ones."""
     mode: Literal["eval", "train"] = "eval"
     """Mode of the generator while it makes a sheet."""
+    fill: Literal["rows", "columns"] = "rows"
+    """Whether a sheet is filled row by row or column by column."""
+    gap: Annotated[int, Field(ge=0, le=100)] = 2
+    """Black pixels around each image of a sheet; 0 puts them edge to edge."""
     name: str = Field(
         default="step-{step:06d}",
         pattern=r"^[A-Za-z0-9_-]*\{step(:0[1-9]d)?\}[A-Za-z0-9_-]*$",
         max_length=100,
     )
     """File name of a sheet, without '.png'."""
+    film: str = Field(default="samples", pattern=r"^[A-Za-z0-9_-]+$", max_length=100)
+    """File name of the film of all sheets, without '.gif'."""
 
 
 class Checkpoint(Table):
@@ -206,6 +224,15 @@ class Recipe(Table):
     """Measures of the generator's images."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
     """What the discriminator is shown of real images and fakes, applied in this order."""
+
+    @model_validator(mode="after")
+    def _numbers_agree(self) -> Self:
+        if self.samples.at_start and self.train.count_from == 0:
+            raise ValueError(
+                "samples.at_start numbers the untrained generator's sheet 0, as train.count_from "
+                "= 0 does the first step's; leave one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_match(self) -> Self:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.files import publish
+from ganzoo.common.text import is_number
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import real
 from ganzoo.runs.thinned import read_thinned
@@ -70,7 +71,7 @@ def _plot(panel: Axes, lines: Sequence[Line], what: str) -> None:
         seen = [line for line in lines if key in line]
         if not seen:
             continue
-        means = epoch_means(seen, key)
+        means = epoch_means(lines, key)
         has_epochs = len(means) > 1
         panel.plot(
             [line["step"] for line in seen],
@@ -90,16 +91,17 @@ def epoch_means(lines: Sequence[Line], key: str) -> list[tuple[int, float]]:
     """Return the last step of each whole epoch and the mean of ``key`` over its steps.
 
     A line speaks for all steps since the line before it and belongs to the epoch it lies in, so
-    the means are exact where a line ends with each epoch (train.log_each_epoch).
+    the means are exact where a line ends with each epoch (train.log_each_epoch). Lines without a
+    finite value are left out.
     """
     sums: dict[int, tuple[int, float, int]] = {}
     before = 0
     for line in lines:
-        number = math.ceil(line["epoch"])
-        steps = line["step"] - before
-        count, total, _ = sums.get(number, (0, 0.0, 0))
-        sums[number] = count + steps, total + steps * line[key], line["step"]
+        number, steps, value = math.ceil(line["epoch"]), line["step"] - before, line.get(key)
         before = line["step"]
+        if is_number(value) and math.isfinite(value):
+            count, total, _ = sums.get(number, (0, 0.0, 0))
+            sums[number] = count + steps, total + steps * value, line["step"]
     done = math.floor(lines[-1]["epoch"]) if lines else 0
     return [
         (last, total / count)

@@ -314,7 +314,7 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
         "log.jsonl": "one object for each logged step",
         "result.json": "final and best values",
         "generator.safetensors": "the weights to share",
-        "samples.gif": "all sheets as a film",
+        run.film.name: "all sheets as a film",
         "real.png": "real images",
     }
     files: list[tuple[tuple[str, ...], str]]

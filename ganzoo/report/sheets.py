@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -18,35 +18,47 @@ from ganzoo.plugin.types import ImageShape
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import MOST_PICTURE
 
-PADDING = 2
+GAP = 2
+"""Black pixels around each image, unless a recipe says otherwise."""
 MAX_FRAMES = 60
 MIN_SHEET_WIDTH = 320
 MOST_PIXELS = 64_000_000
 """Of one sheet."""
 
 
-def sheet(images: Tensor, shape: ImageShape, columns: int) -> Image.Image:
-    """Lay ``[N, C, H, W]`` images in [low, high] out row by row, two black pixels apart.
+Fill = Literal["rows", "columns"]
+
+
+def sheet(
+    images: Tensor, shape: ImageShape, columns: int, *, gap: int = GAP, fill: Fill = "rows"
+) -> Image.Image:
+    """Lay ``[N, C, H, W]`` images in [low, high] out, ``gap`` black pixels around each.
 
     One channel becomes a grey image, three an RGB one, any other number the mean of its channels.
+
+    Args:
+        fill: whether the second image is to the right of the first or below it.
     """
-    return mosaic(to_pixels(images, shape), columns)
+    return mosaic(to_pixels(images, shape), columns, gap=gap, fill=fill)
 
 
-def mosaic(pixels: Tensor, columns: int) -> Image.Image:
+def mosaic(pixels: Tensor, columns: int, *, gap: int = GAP, fill: Fill = "rows") -> Image.Image:
     """Lay ``[N, C, H, W]`` uint8 images out as ``sheet`` does."""
     count, channels, height, width = pixels.shape
     if channels not in (1, 3):
         pixels = pixels.float().mean(1, keepdim=True).to(torch.uint8)
         channels = 1
     rows = -(-count // columns)
-    cell_height, cell_width = height + PADDING, width + PADDING
+    cell_height, cell_width = height + gap, width + gap
     canvas = torch.zeros(
-        channels, rows * cell_height + PADDING, columns * cell_width + PADDING, dtype=torch.uint8
+        channels, rows * cell_height + gap, columns * cell_width + gap, dtype=torch.uint8
     )
     for number, image in enumerate(pixels):
-        row, column = divmod(number, columns)
-        top, left = row * cell_height + PADDING, column * cell_width + PADDING
+        if fill == "rows":
+            row, column = divmod(number, columns)
+        else:
+            column, row = divmod(number, rows)
+        top, left = row * cell_height + gap, column * cell_width + gap
         canvas[:, top : top + height, left : left + width] = image
     array = canvas.permute(1, 2, 0).numpy()
     return Image.fromarray(array[:, :, 0] if channels == 1 else array)

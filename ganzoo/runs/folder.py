@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,6 +98,18 @@ class RunDir:
             if name.endswith(".png") and self.has("samples", name)
         ]
         return sorted(found, key=lambda path: (step_of(path), path.name))
+
+    @property
+    def film(self) -> Path:
+        """All sheets as a GIF, under the name that the recipe gives it."""
+        try:
+            text = self.read(self.recipe.name, most=MOST_TABLE).decode()
+            named = tomllib.loads(text)["samples"]["film"]
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", named):
+                named = "samples"
+        except (OSError, RefusedError, ValueError, KeyError, TypeError, RecursionError):
+            named = "samples"  # a run of before recipes could name it
+        return self.path / f"{named}.gif"
 
     @property
     def curves(self) -> Path:

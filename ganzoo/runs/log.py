@@ -9,14 +9,18 @@ from ganzoo.common.text import number
 
 MEASURES = "m/"
 """Goes before the names of measures in the log."""
+BATCH = "batch/"
+"""Goes before the names of sums over the newest batch alone, where the others are means."""
 SIDES = {"d": "discriminator", "g": "generator"}
 
 
-def terms(entry: Mapping[str, Any]) -> str:
-    """Return the terms of a log entry by side and name.
+def is_term(name: str) -> bool:
+    """Return whether a value of the log is a term of a loss, a sum of them or an accuracy."""
+    return name.partition("/")[0] in SIDES
 
-    Where a side has several terms their sum is left out, as they say more.
-    """
+
+def terms(entry: Mapping[str, Any]) -> str:
+    """Return the losses of a log entry by side: the sum, its terms, and that of the last batch."""
     sides = []
     for letter, side in SIDES.items():
         own = {
@@ -26,13 +30,25 @@ def terms(entry: Mapping[str, Any]) -> str:
         }
         accuracy = own.pop("accuracy", None)
         total = own.pop("loss", None)
-        named = own or ({"loss": total} if total is not None else {})
-        words = [f"{name} {number(value)}" for name, value in named.items()]
+        words = []
+        if total is not None:
+            parts = [f"{name} {number(value)}" for name, value in own.items()]
+            words.append(" = ".join([f"loss {number(total)}", *filter(None, [_sum(parts)])]))
+        else:
+            words += [f"{name} {number(value)}" for name, value in own.items()]
+        newest = entry.get(f"{BATCH}{letter}/loss")
+        if newest is not None and newest != total:
+            words.append(f"last batch {number(newest)}")
         if accuracy is not None:
             words.append(f"accuracy {number(accuracy)}")
         if words:
             sides.append(f"{side} {', '.join(words)}")
     return " · ".join(sides)
+
+
+def _sum(parts: list[str]) -> str:
+    """Return 'real 0.500 + fake 0.250'; nothing where one term is the sum."""
+    return " + ".join(parts) if len(parts) > 1 else ""
 
 
 def scores(entry: Mapping[str, Any]) -> str:
@@ -51,7 +67,10 @@ GROUPS = {"d": "discriminator", "g": "generator", "m": "measure"}
 def curve_name(name: str) -> str:
     """Return the name in full of a value of the log, with the group it belongs to.
 
-    'd/loss' is 'discriminator/loss', 'm/frechet' 'measure/frechet', 'epoch' 'progress/epoch'.
+    'd/loss' is 'discriminator/loss', 'm/frechet' 'measure/frechet', 'epoch' 'progress/epoch',
+    'batch/d/loss' 'discriminator/loss_of_last_batch'.
     """
+    if name.startswith(BATCH):
+        return f"{curve_name(name.removeprefix(BATCH))}_of_last_batch"
     group, slash, rest = name.partition("/")
     return f"{GROUPS.get(group, group)}/{rest}" if slash else f"progress/{name}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import FILE, TEMPORARY, cannot_write
-from ganzoo.report.sheets import mosaic, save_film, save_picture, to_pixels
+from ganzoo.report.sheets import GAP, mosaic, save_film, save_picture, to_pixels
 from ganzoo.sampling.made import claim
 from ganzoo.sampling.model import BLOCK, STRIDE, Model
 
@@ -117,4 +117,4 @@ def _picture(folder: Path, number: int) -> Path:
 def _inside(pixels: Tensor) -> tuple[int, int, int, int]:
     """Return the box of a picture within its sheet of one."""
     _, height, width = pixels.shape
-    return 2, 2, 2 + width, 2 + height
+    return GAP, GAP, GAP + width, GAP + height

@@ -148,7 +148,7 @@ class GraphStep:
         return not self.refused
 
     def _pattern(self, step: int, inputs: Inputs) -> Pattern:
-        """Return what makes two steps the same work: sizes, and which regularizers are due."""
+        """Return what makes two steps the same work: sizes, who is trained, which regularizers."""
         recipe = self.plain.recipe
         updates = {recipe.step.discriminator_updates, recipe.step.generator_updates}
         due = tuple(
@@ -158,7 +158,7 @@ class GraphStep:
             for k in range(count)
         )
         # A graph repeats launches, not decisions: what Python decides must be part of the pattern.
-        return (*due, *map(len, _tensors(inputs)))
+        return (self.plain.waits(step), *due, *map(len, _tensors(inputs)))
 
     def _warm_up(self, step: int, inputs: Inputs, observe: bool) -> dict[str, Tensor]:
         before = _host_random_state()

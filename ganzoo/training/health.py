@@ -38,11 +38,16 @@ class Health:
     """Remembers what was seen and tells each trouble once."""
 
     def __init__(
-        self, real_diversity: float, told: Callable[[str], None], real_contrast: float = 0.0
+        self,
+        real_diversity: float,
+        told: Callable[[str], None],
+        real_contrast: float = 0.0,
+        generator_waits: int = 0,
     ) -> None:
         self.real_diversity = real_diversity
         self.real_contrast = real_contrast
         self.told = told
+        self.warm_up_steps = WARM_UP_STEPS + generator_waits
         self.alike = 0
         self.flat = 0
         self.certain = 0
@@ -100,7 +105,7 @@ class Health:
         pixels, averaged over samples. Flat samples are alike as well and are told as flat alone.
         """
         found = diversity(images)
-        is_warm = step > WARM_UP_STEPS
+        is_warm = step > self.warm_up_steps
         is_flat = is_warm and contrast(images) < FLAT * self.real_contrast
         is_alike = is_warm and not is_flat and found < ALIKE * self.real_diversity
         self.flat = self.flat + 1 if is_flat else 0

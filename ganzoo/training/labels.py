@@ -30,7 +30,8 @@ def sheet_labels(parts: Parts) -> Tensor | None:
         return first_labels(parts.data, rows * columns).to(device)
     number = torch.arange(rows * columns)
     if wanted != "mixed":
-        number = number // columns
+        # One a row: the place of image n depends on how the sheet is filled.
+        number = number // columns if recipe.samples.fill == "rows" else number % rows
     chosen = torch.arange(len(parts.data.classes))
     if isinstance(wanted, list):
         chosen = torch.tensor([class_number(one, parts.data.classes) for one in wanted])

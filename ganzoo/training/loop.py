@@ -22,7 +22,7 @@ from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import BATCH, is_term
 from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
@@ -55,7 +55,7 @@ class Training(TrainingState):
         deadline = math.inf if minutes is None else self.started_at + 60 * minutes
         reason = ""
         if self.step == 0 and self.parts.recipe.samples.at_start:
-            self._sample()
+            self._sample(0)
         while self.step < self.parts.steps:
             self.advance()
             if stop.signal is not None:
@@ -78,10 +78,11 @@ class Training(TrainingState):
         is_last = self.step + 1 == self.parts.steps
         is_measured = self.measures.is_due(self.step + 1)
         ends_epoch = self.parts.ends_epoch(self.step + 1)
+        number = self.step + recipe.train.count_from
         is_logged = (
             is_last
             or is_measured
-            or (self.step + 1) % recipe.train.log_every == 0
+            or number % recipe.train.log_every == 0
             or (recipe.train.log_each_epoch and ends_epoch)
         )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
@@ -94,9 +95,13 @@ class Training(TrainingState):
             self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
         if is_logged:
             self._log(self.measures.take(self.step) if is_measured else {})
-        is_due = bool(recipe.samples.every) and self.step % recipe.samples.every == 0
-        if is_last or is_due or (recipe.samples.each_epoch and ends_epoch):
-            self._sample()
+        is_due = bool(recipe.samples.every) and number % recipe.samples.every == 0
+        sheets = [number] if is_due or (recipe.samples.each_epoch and ends_epoch) else []
+        # The last one bears the number of all steps, which 'number' is unless it counts from 0.
+        if is_last and self.step not in sheets:
+            sheets.append(self.step)
+        for sheet_number in sheets:
+            self._sample(sheet_number)
         is_best = is_measured and self.measures.best_step == self.step
         every = recipe.checkpoint.every
         if is_last or is_best or (every and self.step % every == 0):
@@ -109,6 +114,7 @@ class Training(TrainingState):
         for offset, numbers in enumerate(window, self.step - len(window) + 1):
             self.health.watch_terms(offset, numbers)
         self.last = means(window)
+        newest = {f"{BATCH}{name}": value for name, value in sums(window[-1]).items()}
         self.window.clear()
         elapsed = time.monotonic() - self.logged_at
         images = (self.step - self.logged_step) * self.parts.images_per_step()
@@ -116,6 +122,7 @@ class Training(TrainingState):
             "step": self.step,
             "epoch": round(self.parts.epoch(self.step), 4),
             **self.last,
+            **newest,
             **scores,
             **self._moving(),
             "seconds": round(self.total_seconds, 3),
@@ -129,7 +136,9 @@ class Training(TrainingState):
             raise
         self.log_lines += 1
         self.logged_at, self.logged_step = time.monotonic(), self.step
-        self.health.watch_accuracy(self.step, self.last)
+        if self.step > self.parts.recipe.step.generator_waits:
+            # Alone, a discriminator shall be right about every image.
+            self.health.watch_accuracy(self.step, self.last)
         self.reporter.logged(self, entry)
 
     def _moving(self) -> dict[str, float]:
@@ -137,10 +146,10 @@ class Training(TrainingState):
         values = self.parts.ramps.values(self.step - 1)
         return {f"ramp/{name}": value for name, value in values.items()}
 
-    def _sample(self) -> None:
+    def _sample(self, number: int) -> None:
         images, step = self.samples(), self.step
         self.health.watch_samples(step, images)
-        path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=step)}.png"
+        path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=number)}.png"
 
         def write(copies: Tensors) -> None:
             save_png(picture(self.parts, copies["images"]), path)
@@ -177,7 +186,7 @@ class Training(TrainingState):
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)
         with beside(self.reporter.warn):
-            save_gif(self.run.sheets(), self.run.path / "samples.gif")
+            save_gif(self.run.sheets(), self.run.film)
         with beside(self.reporter.warn):
             curves.draw(self.run)
         return Outcome("done", "", 0, result)
@@ -198,13 +207,19 @@ class Training(TrainingState):
         if found is not None:
             self.health.watch_end(self.step, found, self.reporter.note)
 
+    def _last_epoch(self) -> dict[str, dict[str, float]]:
+        """Return the means over the last whole epoch, where the log has a line at its end."""
+        if not self.parts.recipe.train.log_each_epoch:
+            return {}
+        lines = self.run.read_log()
+        found = {name: curves.epoch_means(lines, name) for name in self.last}
+        means = {name: epochs[-1][1] for name, epochs in found.items() if epochs}
+        return {"last_epoch": means} if means else {}
+
     def _result(self, status: str) -> dict[str, Any]:
         if not self.last:
-            self.last = {
-                name: value
-                for name, value in Record(self.run).last_entry.items()
-                if "/" in name and not name.startswith(MEASURES)
-            }
+            last = Record(self.run).last_entry
+            self.last = {name: value for name, value in last.items() if is_term(name)}
         return {
             "status": status,
             "step": self.step,
@@ -214,6 +229,7 @@ class Training(TrainingState):
             ),
             "peak_memory_mib": round(self.peak_memory_mib, 1),
             "final": self.last,
+            **self._last_epoch(),
             "best": {name: entry["value"] for name, entry in self.measures.best.items()},
             **self.measures.result(),
             "health": self.health.events,
@@ -232,7 +248,8 @@ def picture(parts: Parts, images: Tensor | None) -> Image:
         return scatter(images, real_images(parts.data, parts.shape, POINTS_SHOWN))
     if images is None:
         images = real_images(parts.data, parts.shape, sheet_size(parts))
-    return sheet(images, parts.shape, parts.recipe.samples.columns)
+    samples = parts.recipe.samples
+    return sheet(images, parts.shape, samples.columns, gap=samples.gap, fill=samples.fill)
 
 
 def read_terms(window: list[dict[str, Tensor]]) -> list[dict[str, float]]:
@@ -247,11 +264,20 @@ def means(window: list[dict[str, float]]) -> dict[str, float]:
     names = sorted({name for terms in window for name in terms})
     seen = {name: [terms[name] for terms in window if name in terms] for name in names}
     found = {name: math.fsum(values) / len(values) for name, values in seen.items()}
+    return found | sums(found)
+
+
+def sums(terms: dict[str, float]) -> dict[str, float]:
+    """Return 'd/loss' and 'g/loss', the sums of a side's terms; none for a side without terms."""
+    found = {}
     for side in ("d", "g"):
-        own = [value for name, value in found.items() if name.startswith(f"{side}/")]
-        if f"{side}/accuracy" in found:
-            own.remove(found[f"{side}/accuracy"])
-        found[f"{side}/loss"] = math.fsum(own)
+        own = [
+            value
+            for name, value in terms.items()
+            if name.startswith(f"{side}/") and name != f"{side}/accuracy"
+        ]
+        if own:
+            found[f"{side}/loss"] = math.fsum(own)
     return found
 
 
@@ -324,7 +350,12 @@ def at_the_start(
         registry,
         run,
         reporter,
-        Health(diversity(real), reporter.warn, contrast(real)),
+        Health(
+            diversity(real),
+            reporter.warn,
+            contrast(real),
+            parts.recipe.step.generator_waits,
+        ),
         parts.noise.fixed_latents(parts.recipe.latent, sheet_size(parts)),
         measured(),
         Aside(CudaCopier(device) if device.type == "cuda" else None),

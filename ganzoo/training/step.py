@@ -149,7 +149,10 @@ class Side:
 
 
 class AdversarialStep:
-    """The discriminator's updates, then the generator's (Goodfellow et al. 2014, algorithm 1)."""
+    """The discriminator's updates, then the generator's (Goodfellow et al. 2014, algorithm 1).
+
+    With ``step.first = 'generator'`` the other way round.
+    """
 
     def __init__(
         self,
@@ -198,8 +201,9 @@ class AdversarialStep:
         ]
         redrawn = []
         if recipe.generator_noise == "fresh":
+            beside = batches[self._beside]
             redrawn = [
-                self._latents(self._fakes_in(batches[-1]), "generator latent", number)
+                self._latents(self._fakes_in(beside), "generator latent", number)
                 for number in self._generator_numbers(step)
             ]
         return Inputs(batches, latents, redrawn)
@@ -221,30 +225,75 @@ class AdversarialStep:
         )
 
     def update(self, step: int, inputs: Inputs, *, observe: bool) -> dict[str, Tensor]:
-        """Make a step from its inputs; nothing else in it depends on its number but schedules."""
+        """Make a step from its inputs; nothing else in it depends on its number but schedules.
+
+        The two halves meet in one batch, the discriminator's last or, where the generator comes
+        first, its first: with 'shared' noise its fakes are made once for both.
+        """
+        is_shared = self._is_shared
+        met: dict[str, Tensor] | None = None
+        if self.recipe.step.first == "generator":
+            terms, met = self._generator_half(step, inputs, None, observe)
+            terms |= self._discriminator_half(step, inputs, met if is_shared else None, observe)[0]
+            return terms
+        terms, met = self._discriminator_half(step, inputs, None, observe)
+        return terms | self._generator_half(step, inputs, met, observe)[0]
+
+    def _discriminator_half(
+        self, step: int, inputs: Inputs, made: dict[str, Tensor] | None, observe: bool
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+        """Make the discriminator's updates; return their terms and the last one's fakes.
+
+        Args:
+            made: the fakes of the first one, where the generator has made them.
+        """
         recipe = self.recipe.step
         terms: dict[str, Tensor] = {}
-        # With accumulation every part of the batch makes its fakes anew: that is what saves memory.
-        is_shared = recipe.generator_noise == "shared" and recipe.accumulate == 1
+        leads_on = self._is_shared and recipe.first == "discriminator" and not self.waits(step)
         for k, (batch, latent) in enumerate(zip(inputs.batches, inputs.latents, strict=True)):
             number = step * recipe.discriminator_updates + k
             is_last = k == recipe.discriminator_updates - 1
-            made: dict[str, Tensor] | None = None
-            if recipe.accumulate == 1:
-                made = self._made(latent, batch.labels, graph=is_shared and is_last)
+            if recipe.accumulate == 1 and (k > 0 or made is None):
+                made = self._made(latent, batch.labels, graph=leads_on and is_last)
             terms |= self._half(
                 "discriminator", step, number, batch, latent, made, observe and is_last
             )
-        for j, number in enumerate(self._generator_numbers(step)):
+        return terms, made
+
+    def _generator_half(
+        self, step: int, inputs: Inputs, made: dict[str, Tensor] | None, observe: bool
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+        """Make the generator's updates; return their terms and the last one's fakes.
+
+        Args:
+            made: the fakes of the first one, where the discriminator's are taken.
+        """
+        recipe = self.recipe.step
+        terms: dict[str, Tensor] = {}
+        batch, latent = inputs.batches[self._beside], inputs.latents[self._beside]
+        is_cut = recipe.generator_noise == "detached"
+        numbers = self._generator_numbers(step)
+        for j, number in enumerate(numbers):
             if inputs.redrawn:
                 latent = inputs.redrawn[j]
             if recipe.accumulate > 1:
                 made = None
-            elif (j > 0 and is_shared) or recipe.generator_noise in {"same", "fresh"}:
-                made = self.game.make(latent, batch.labels)
-            is_last = j == recipe.generator_updates - 1
+            elif made is None or (not is_cut and (j > 0 or not self._is_shared)):
+                made = self._made(latent, batch.labels, graph=not is_cut)
+            is_last = j == len(numbers) - 1
             terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
-        return terms
+        return terms, made
+
+    @property
+    def _beside(self) -> int:
+        """Which of the step's batches the generator's half looks at."""
+        return 0 if self.recipe.step.first == "generator" else -1
+
+    @property
+    def _is_shared(self) -> bool:
+        # With accumulation every part of the batch makes its fakes anew: that is what saves memory.
+        recipe = self.recipe.step
+        return recipe.generator_noise == "shared" and recipe.accumulate == 1
 
     def _half(
         self,
@@ -326,8 +375,12 @@ class AdversarialStep:
             share = len(images) / len(batch.images)
             yield share, Batch(images, labels, inputs), own_latent
 
+    def waits(self, step: int) -> bool:
+        """Return whether the discriminator is trained alone in step number ``step``."""
+        return step < self.recipe.step.generator_waits
+
     def _generator_numbers(self, step: int) -> list[int]:
-        count = self.recipe.step.generator_updates
+        count = 0 if self.waits(step) else self.recipe.step.generator_updates
         return [step * count + j for j in range(count)]
 
     def generate(self, latent: Tensor, labels: Tensor | None) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
 
 from ganzoo.api import (
     DataError,
@@ -50,8 +52,23 @@ def tensor_of(array: Idx) -> Tensor:
     return torch.frombuffer(array.values, dtype=torch.uint8).view(array.shape)
 
 
+def resized(images: Tensor, side: int) -> Tensor:
+    """Return uint8 ``[N, H, W]`` images as ``[N, side, side]``."""
+    import torch
+    from PIL import Image
+
+    found = torch.empty(len(images), side, side, dtype=torch.uint8)
+    for image, place in zip(images.numpy(), found.numpy(), strict=True):
+        picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+        place[...] = picture
+    return found
+
+
 class IdxDataset(DatasetSpec):
     """Images of 28×28 grey pixels in ten classes, in four IDX files."""
+
+    size: Annotated[int, Field(ge=4, le=512)] = SIDE
+    """Height and width in pixels; other than 28 by Pillow's bilinear filter, antialiased."""
 
     folder: ClassVar[str]
     mirrors: ClassVar[tuple[str, ...]]
@@ -61,7 +78,7 @@ class IdxDataset(DatasetSpec):
     """Whether files that lie in the data folder itself are taken for this data set's."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
-        """Return ``[60000, 1, 28, 28]`` images to train on or ``[10000, 1, 28, 28]`` to test.
+        """Return ``[60000, 1, S, S]`` images to train on or ``[10000, 1, S, S]`` to test.
 
         Looked for as 'FOLDER/raw/NAME', 'FOLDER/NAME', 'raw/NAME' and 'NAME', each plain or
         gzipped; downloaded into 'FOLDER/raw' where none of them is sound.
@@ -70,12 +87,17 @@ class IdxDataset(DatasetSpec):
             DataError: naming the files and what is wrong with them.
         """
         images, labels, notes = self.arrays(root, split)
+        content = fingerprint("idx", *map(str, images.shape), images.values, labels.values)
+        pixels = tensor_of(images)
+        if self.size != SIDE:
+            pixels = resized(pixels, self.size)
+            content = fingerprint(content, str(self.size))
         return ImageData(
-            images=tensor_of(images).unsqueeze(1),  # [N, 1, 28, 28]
+            images=pixels.unsqueeze(1),  # [N, 1, S, S]
             labels=tensor_of(labels).long(),
             classes=self.classes,
             source=str(images.path),
-            fingerprint=fingerprint("idx", *map(str, images.shape), images.values, labels.values),
+            fingerprint=content,
             notes=notes,
         )
 

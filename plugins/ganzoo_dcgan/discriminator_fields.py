@@ -57,6 +57,8 @@ TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
     """Slope of leaky ReLU below zero; 0 is ReLU, 1 is no activation."""
     dropout: Probability = 0.3
     """Share of each map's numbers set to zero in training."""
+    dropout_of: Literal["numbers", "maps"] = "numbers"
+    """What dropout sets to zero: single numbers, or whole maps (PyTorch's Dropout2d)."""
     head: Literal["linear", "convolution"] = "linear"
     """How the last map becomes one number: a linear layer, or a convolution as large as the map."""
     head_bias: bool = True

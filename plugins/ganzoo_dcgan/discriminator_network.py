@@ -124,7 +124,8 @@ def _layer(
         parts.update(norm)
     parts["activation"] = nn.LeakyReLU(spec.slope)
     if spec.dropout:
-        parts["dropout"] = Dropout(spec.dropout)
+        kind = Dropout if spec.dropout_of == "numbers" else nn.Dropout2d
+        parts["dropout"] = kind(spec.dropout)
     if spec.order == "activation_norm":
         parts.update(norm)
     if spec.downsample == "average" and scale == 2:

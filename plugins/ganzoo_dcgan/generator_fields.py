@@ -42,6 +42,12 @@ transposed convolution from 1×1, normalised channel by channel; or a learned co
 linear layer's map for each latent number, not normalised."""
     stem_bias: bool = False
     """Add a bias in the stem; batch norm right after it makes it superfluous."""
+    stem_norm: Literal["numbers", "channels"] = "numbers"
+    """How batch norm looks at a linear stem: number by number, or channel by channel of its map."""
+    stem_norm_eps: PositiveFloat | None = None
+    """Added to the variance in the stem's batch norm; norm_eps unless given."""
+    stem_activation: bool = True
+    """Follow the stem's norm with the activation."""
     stem_dropout: Probability = 0.0
     """Share of the first map's numbers set to zero in training."""
     kernel_size: Kernel = 4
@@ -96,6 +102,12 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         if 1 in self.scales and self.same_kernel_size % 2 == 0:
             problems.append(
                 f"'same_kernel_size' is {self.same_kernel_size}, and only odd kernels keep the size"
+            )
+        is_plain = self.stem_norm == "numbers" and self.stem_norm_eps is None
+        if self.order == "norm_convolution" and not (is_plain and self.stem_activation):
+            problems.append(
+                "the stem of order = 'norm_convolution' is a bare map: leave out 'stem_norm', "
+                "'stem_norm_eps' and 'stem_activation'"
             )
         if self.gamma_std > 0 and not (self.norm == "batch" and self.norm_affine):
             problems.append("'gamma_std' needs norm = 'batch' with norm_affine = true")

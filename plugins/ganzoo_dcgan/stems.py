@@ -51,8 +51,13 @@ def build_stem(
     if spec.stem == "linear":
         numbers = channels * start[0] * start[1]
         parts["linear"] = nn.Linear(latent_size, numbers, bias=spec.stem_bias)  # [N, C·H·W]
-        parts.update(_norm_and_activation(spec, numbers, classes, is_flat=True))
-        parts["reshape"] = nn.Unflatten(1, (channels, *start))  # [N, C, H, W]
+        reshape = nn.Unflatten(1, (channels, *start))  # [N, C, H, W]
+        if spec.stem_norm == "channels":
+            parts["reshape"] = reshape
+            parts.update(_norm_and_activation(spec, channels, classes, is_flat=False))
+        else:
+            parts.update(_norm_and_activation(spec, numbers, classes, is_flat=True))
+            parts["reshape"] = reshape
     elif spec.stem == "convolution":
         parts["reshape"] = nn.Unflatten(1, (latent_size, 1, 1))  # [N, Z, 1, 1]
         parts["convolution"] = TransposedConvolution(
@@ -82,10 +87,10 @@ def _norm_and_activation(
     norm = normalisation(
         spec.norm,
         channels,
-        eps=spec.norm_eps,
+        eps=spec.stem_norm_eps or spec.norm_eps,
         momentum=spec.norm_momentum,
         affine=spec.norm_affine,
         is_flat=is_flat,
         classes=classes,
     )
-    return {**norm, "activation": activation_of(spec)}
+    return {**norm, "activation": activation_of(spec)} if spec.stem_activation else norm

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from local_server import LocalServer, cut, page, whole
+from PIL import Image
 from resident import images_of, labels_of
 
 from ganzoo.api import DataError, DataRoot, FetchError, Split
@@ -272,3 +274,17 @@ def test_reading_the_specs_imports_nothing_heavy() -> None:
     )
 
     assert said.stdout == "set()\n"
+
+
+def test_images_of_another_size_are_resized_as_pillow_does_and_told_apart(tmp_path: Path) -> None:
+    lay(tmp_path / "Five/raw", NAMES)
+    root = DataRoot(tmp_path, download=False)
+
+    plain, large = Five().build(root), Five(size=32).build(root)
+
+    picture = Image.fromarray(images_of(plain)[3, 0].numpy())
+    wanted = np.asarray(picture.resize((32, 32), Image.Resampling.BILINEAR))
+    assert images_of(large).shape == (5, 1, 32, 32)
+    assert np.array_equal(images_of(large)[3, 0].numpy(), wanted)
+    assert plain.fingerprint != large.fingerprint
+    assert plain.fingerprint == Five(size=28).build(root).fingerprint

@@ -369,3 +369,14 @@ def test_a_discriminator_computes_what_its_source_says(
     assert next(weights, None) is None
     assert expected.std() > 1e-3
     torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-10)
+
+
+def test_dropout_of_maps_sets_whole_maps_to_zero() -> None:
+    spec = Conv(base_channels=8, strides=[2], dropout=0.5, dropout_of="maps")
+
+    layer = spec.build(ImageShape(1, 8, 8)).layers[0]
+    maps = layer(torch.rand(64, 1, 8, 8)).flatten(2)
+
+    dropped = (maps == 0).all(2)
+    assert torch.equal(dropped, (maps == 0).any(2))
+    assert 0.4 < float(dropped.float().mean()) < 0.6

@@ -341,3 +341,27 @@ def test_the_linear_stem_normalises_each_number_and_the_convolution_each_channel
 
     assert linear.get_parameter("stem.norm.weight").shape == (8 * 2 * 2,)
     assert convolution.get_parameter("stem.norm.weight").shape == (8,)
+
+
+def test_a_stem_can_be_normalised_by_channel_with_an_epsilon_of_its_own_and_no_activation() -> None:
+    spec = Upsample(
+        scales=[2, 1],
+        base_channels=2,
+        norm_eps=0.8,
+        stem_norm="channels",
+        stem_norm_eps=1e-5,
+        stem_activation=False,
+    )
+
+    stem = spec.build(3, ImageShape(1, 8, 8)).stem
+    map_ = stem(torch.randn(50, 3)).detach()
+
+    assert [name for name, _ in stem.named_children()] == ["linear", "reshape", "norm"]
+    assert (stem.norm.num_features, stem.norm.eps) == (4, 1e-5)
+    torch.testing.assert_close(map_.mean((0, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
+    assert float(map_.min()) < -0.5
+
+
+def test_a_bare_stem_takes_no_norm_of_its_own() -> None:
+    with pytest.raises(ValueError, match="is a bare map: leave out"):
+        Upsample(order="norm_convolution", stem_activation=False)

@@ -26,7 +26,8 @@ from ganzoo.runs.log import terms
 from ganzoo.training.signals import stopping
 
 ENTRY = {"step": 50, "epoch": 0.5, "d/real": 0.5, "d/fake": 0.25, "d/loss": 0.75, "g/loss": 2.0,
-         "g/adversarial": 2.0, "d/accuracy": 0.875, "m/frechet": 12.5}  # fmt: skip
+         "g/adversarial": 2.0, "d/accuracy": 0.875, "m/frechet": 12.5,
+         "batch/d/loss": 0.625, "batch/g/loss": 2.0}  # fmt: skip
 
 
 class Screen:
@@ -123,7 +124,8 @@ def test_a_terminal_gets_a_bar_with_terms_speed_time_left_and_pictures(
         "━",
         "50/400",
         "1,280 images/s · 35 s left",
-        "discriminator real 0.500, fake 0.250, accuracy 0.875 · generator adversarial 2.000",
+        "discriminator loss 0.750 = real 0.500 + fake 0.250, last batch 0.625, accuracy 0.875",
+        "generator loss 2.000",
         "measured at step 50: frechet 12.500",
         "newest pictures:",
     ):
@@ -355,6 +357,16 @@ def test_figures_are_short(value: object, text: str) -> None:
 
 def test_a_single_sum_is_shown_where_there_are_no_terms() -> None:
     assert terms({"d/loss": 1.0, "step": 3}) == "discriminator loss 1.000"
+
+
+def test_a_side_is_told_by_its_sum_its_terms_and_its_last_batch() -> None:
+    entry = {"d/real": 0.3, "d/fake": 0.256, "d/loss": 0.556, "batch/d/loss": 0.571,
+             "g/adversarial": 5.449, "g/loss": 5.449, "batch/g/loss": 5.449}  # fmt: skip
+
+    assert terms(entry) == (
+        "discriminator loss 0.556 = real 0.300 + fake 0.256, last batch 0.571 · "
+        "generator loss 5.449"
+    )
 
 
 def test_the_best_measure_is_shown_apart_where_it_was_earlier() -> None:

@@ -46,7 +46,7 @@ def test_a_run_says_what_it_does_and_leaves_what_it_promises(call: Call, tiny: P
         "step 2/3",
         "discriminator ",
         "real 0.69",
-        "generator adversarial 0.69",
+        "generator loss 0.69",
         "done",
         "samples/step-000003.png",
         "samples.gif",

@@ -358,6 +358,7 @@ def test_a_frozen_recipe_names_every_component_and_every_default(tmp_path: Path)
         "last_batch": "drop",
         "log_every": 50,
         "log_each_epoch": False,
+        "count_from": 1,
     }
 
 

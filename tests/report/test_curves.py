@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ganzoo.report import curves
@@ -49,6 +50,22 @@ def test_lines_that_no_run_has_written_are_left_out(tmp_path: Path) -> None:
         curves.draw(run)
 
     assert forged.curves.read_bytes()
+
+
+def test_lines_before_a_sides_first_update_do_not_weigh_in_its_mean() -> None:
+    lines = [{"step": 2, "epoch": 0.5, "d/loss": 1.0}, line(3, 8.0), line(4, 4.0)]
+
+    assert curves.epoch_means(lines, "g/loss") == [(4, 6.0)]
+
+
+def test_each_curve_bears_the_name_of_its_side() -> None:
+    panel = Figure().subplots()
+    lines = [line(step, generator=5.0, discriminator=0.5) for step in (4, 8)]
+
+    curves._plot(panel, lines, "loss")
+
+    drawn = {curve.get_label(): curve.get_ydata()[-1] for curve in panel.lines}
+    assert (drawn["generator"], drawn["discriminator"]) == (5.0, 0.5)
 
 
 def test_equal_logs_make_equal_pictures_of_both_sides(tmp_path: Path) -> None:

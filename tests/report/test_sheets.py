@@ -32,6 +32,23 @@ def test_a_sheet_equals_torchvisions_grid(count: int, columns: int, channels: in
     )
 
 
+def test_a_sheet_without_gaps_is_as_large_as_its_images() -> None:
+    images = torch.arange(6.0).view(6, 1, 1, 1).expand(-1, 1, 3, 4) / 5
+
+    found = np.asarray(sheet(images, ImageShape(1, 3, 4, low=0.0), 3, gap=0))
+
+    assert found.shape == (2 * 3, 3 * 4)
+    assert found[::3, ::4].tolist() == [[0, 51, 102], [153, 204, 255]]
+
+
+def test_a_sheet_can_be_filled_column_by_column() -> None:
+    images = torch.arange(6.0).view(6, 1, 1, 1).expand(-1, 1, 3, 4) / 5
+
+    found = np.asarray(sheet(images, ImageShape(1, 3, 4, low=0.0), 3, gap=0, fill="columns"))
+
+    assert found[::3, ::4].tolist() == [[0, 102, 204], [51, 153, 255]]
+
+
 def test_pixels_cover_the_whole_range() -> None:
     values = torch.tensor([-1.5, -1.0, 0.0, 1.0, 2.0]).view(5, 1, 1, 1)
 

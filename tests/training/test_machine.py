@@ -1,4 +1,7 @@
-"""Freed memory is kept where the C library can be asked to, and nobody has chosen otherwise."""
+"""Freed memory is kept where the C library can be asked to, and nobody has chosen otherwise.
+
+A device is found for whoever names none.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from ganzoo.training.machine import keep_freed_memory
+from ganzoo.training.machine import choose_device, keep_freed_memory
 
 FAULTS = """
 import ctypes, resource, sys
@@ -79,3 +83,12 @@ def test_systems_without_glibc_are_left_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "platform", "darwin")
 
     assert not keep_freed_memory()
+
+
+def test_where_no_gpu_is_found_the_cpu_is_taken_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    assert choose_device("auto") == (torch.device("cpu"), "no GPU found: training on the CPU")

@@ -177,6 +177,85 @@ def test_one_step_equals_the_algorithm_written_out() -> None:
     torch.testing.assert_close(terms["g/adversarial"], g_loss.detach())
 
 
+def test_the_generator_first_is_the_same_algorithm_in_the_other_order() -> None:
+    step, other = build(recipe(first="generator")), build(recipe())
+    generator, discriminator = other.generator.network, other.discriminator.network
+    real, noise = batches(0).images, DoubleNoise(5, CPU)
+
+    terms = step(0, batches)
+
+    fake = generator(noise.latents(Latent(size=Z), N, "latent", 0))
+    g_loss = F.softplus(-discriminator(fake)).mean()
+    g_gradients = torch.autograd.grad(g_loss, list(generator.parameters()))
+    # The fakes are those that the generator made before it moved, as in PyTorch-GAN's programs.
+    d_loss = (
+        F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
+    )
+    d_gradients = torch.autograd.grad(d_loss, list(discriminator.parameters()))
+    with torch.no_grad():
+        for network, gradients in ((generator, g_gradients), (discriminator, d_gradients)):
+            for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+                parameter -= 0.1 * gradient
+    torch.testing.assert_close(weights(step.generator.network), weights(generator))
+    torch.testing.assert_close(weights(step.discriminator.network), weights(discriminator))
+    torch.testing.assert_close(terms["g/adversarial"], g_loss.detach())
+    torch.testing.assert_close(terms["d/real"] + terms["d/fake"], d_loss.detach())
+    assert int(step.generator.network.norm.num_batches_tracked) == 1  # type: ignore[union-attr, arg-type]
+
+
+def test_remade_fakes_come_from_the_generator_that_has_moved_first() -> None:
+    found = {}
+    for noise in ("shared", "same", "detached"):
+        step = build(recipe(first="generator", generator_noise=noise))
+        terms = step(0, batches)
+        found[noise] = float(terms["d/fake"])
+
+    assert found["shared"] != found["same"]
+    assert found["shared"] == pytest.approx(found["detached"])
+
+
+def test_after_several_generator_updates_the_discriminator_sees_the_last_ones_fakes() -> None:
+    step = build(recipe(first="generator", generator_updates=2, discriminator_updates=2))
+    made: list[Tensor] = []
+    step.generator.network.register_forward_hook(lambda _, __, images: made.append(images))
+    seen: list[Tensor] = []
+    step.discriminator.network.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+
+    step(0, batches)
+
+    # Two batches for the generator, one more for the discriminator's second update.
+    assert len(made) == 3
+    assert len(seen) == 2 + 2 * 2
+    assert torch.equal(seen[3], made[1])
+    assert torch.equal(seen[5], made[2])
+
+
+def test_a_waiting_generator_is_left_alone_and_then_trained() -> None:
+    step = build(recipe(generator_waits=2))
+
+    assert [moved(step, lambda n=n: step(n, batches)) for n in range(3)] == [
+        (False, True),
+        (False, True),
+        (True, True),
+    ]
+
+
+def test_a_waiting_generator_has_no_terms_and_leaves_the_discriminators_as_they_are() -> None:
+    waiting, plain = build(recipe(generator_waits=1)), build(recipe())
+
+    found, wanted = waiting(0, batches), plain(0, batches)
+
+    assert set(found) == {"d/real", "d/fake"}
+    assert all(torch.equal(found[name], wanted[name]) for name in found)
+
+
+def test_shared_fakes_cannot_be_had_in_parts_after_the_generator_has_moved() -> None:
+    with pytest.raises(ValueError, match="use 'same'"):
+        Step(first="generator", accumulate=2)
+
+    Step(first="generator", accumulate=2, generator_noise="same")
+
+
 def test_shared_same_and_fresh_noise_differ_where_they_should() -> None:
     found = {}
     for noise in ("shared", "same", "fresh"):

@@ -20,7 +20,13 @@ GENERATORS = ["transpose", "upsample"]
 LOSSES = {
     "bce": (),
     "wasserstein": ('regularizer=[{use="weight_clip"}]', "step.discriminator_updates=2"),
-    "hinge": ('discriminator.norm="spectral"',),
+    "hinge": (
+        'discriminator.norm="spectral"',
+        'step.first="generator"',
+        "step.generator_waits=9",
+        "train.count_from=0",
+        "train.log_each_epoch=true",
+    ),
     "least_squares": ('discriminator.norm="batch"', 'step.batching="joint"'),
     "relativistic": ('regularizer=[{use="r1"},{use="r2",every=3}]',),
 }

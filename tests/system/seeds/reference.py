@@ -57,8 +57,8 @@ class Pass:
         x = (x - mean) / (variance + eps).sqrt()
         return x * scale.view(shape) + shift.view(shape)
 
-    def dropout(self, x: Tensor, share: float) -> Tensor:
-        """Set single numbers to zero and scale the others up.
+    def dropout(self, x: Tensor, share: float, *, maps: bool = False) -> Tensor:
+        """Set single numbers, or whole maps, to zero and scale the others up.
 
         ganzoo rounds the share to 16 bits, 0.3 to 0.300003: the one departure it allows itself.
         """
@@ -68,11 +68,14 @@ class Pass:
         kept = next(self.kept, None)
         if kept is None or kept.shape != x.shape:
             raise Unlike("other numbers are dropped, or dropped at another time")
-        if abs(kept.mean().item() - (1 - share)) > 5 * math.sqrt(share / x.numel()):
+        if maps and not torch.equal(kept, kept[:, :, :1, :1].expand_as(kept)):
+            raise Unlike("single numbers are dropped in place of maps")
+        count = x.shape[0] * x.shape[1] if maps else x.numel()
+        if abs(kept.mean().item() - (1 - share)) > 5 * math.sqrt(share / count):
             # Numbers that were zero before count as dropped.
             dropped = (x != 0) & (kept == 0)
             rate = float(dropped.sum() / (x != 0).sum())
-            if abs(rate - share) > 5 * math.sqrt(share / x.numel()):
+            if abs(rate - share) > 5 * math.sqrt(share / count):
                 raise Unlike(f"{rate:.3f} of the numbers are dropped in place of {share:.3f}")
         return x * kept / (1 - share)
 
@@ -153,6 +156,22 @@ def norm_last_discriminator(x: Tensor, p: Pass) -> Tensor:
     return (x.flatten(1) @ p.w().T + p.w())[:, 0]
 
 
+def program_generator(z: Tensor, p: Pass) -> Tensor:
+    x = p.norm((z @ p.w().T + p.w()).unflatten(1, (-1, 8, 8)))
+    x = lrelu(p.norm(F.conv2d(nearest(x), p.w(), p.w(), padding=1), 0.8))
+    x = lrelu(p.norm(F.conv2d(nearest(x), p.w(), p.w(), padding=1), 0.8))
+    return F.conv2d(x, p.w(), p.w(), padding=1).tanh()
+
+
+def program_discriminator(x: Tensor, p: Pass) -> Tensor:
+    for number in range(4):
+        x = lrelu(F.conv2d(x, p.w(), p.w(), stride=2, padding=1))
+        x = p.dropout(x, 0.25, maps=True)
+        if number > 0:
+            x = p.norm(x, 0.8)
+    return (x.flatten(1) @ p.w().T + p.w())[:, 0]
+
+
 def bilinear_generator(z: Tensor, p: Pass) -> Tensor:
     constant = p.w().expand(len(z), -1, -1, -1)
     x = torch.cat([constant, (z @ p.w().T + p.w()).unflatten(1, (-1, 4, 4))], dim=1)
@@ -196,7 +215,7 @@ class Adam:
 
 @dataclass
 class RMSprop:
-    """Keras: ρ 0.9, ε 1e-7 outside the root, elements clipped, lr / (1 + decay · t) from t = 0."""
+    """Keras 2.0: ρ 0.9, ε 1e-8 outside the root, clipped, lr / (1 + decay · t), t from 0."""
 
     lr: float
     decay: float
@@ -210,7 +229,7 @@ class RMSprop:
             g = gradient.clamp(-1, 1)
             v = 0.9 * self.memory.get(at, torch.zeros_like(g)) + 0.1 * g * g
             self.memory[at] = v
-            weight.data -= lr * g / (v.sqrt() + 1e-7)
+            weight.data -= lr * g / (v.sqrt() + 1e-8)
 
 
 # Losses, from logits: -log σ(s) is softplus(-s).
@@ -256,6 +275,8 @@ class Rules:
     fakes_in_test_mode: bool = False
     joint: bool = False
     trains_both: bool = False
+    generator_first: bool = False
+    """The generator is trained first, and the discriminator on the fakes of before."""
     needs_real: bool = False
     """Whether the generator's loss scores the real images too."""
     penalty: float = 0.0
@@ -294,20 +315,31 @@ class Reference:
         """Train the discriminator, then the generator; return their losses."""
         rules = self.rules
         fake = self.make(z, not rules.fakes_in_test_mode)
-        d_loss = self._discriminator_loss(real, fake.detach())
-        gradients = torch.autograd.grad(d_loss, self.discriminator)
-        rules.discriminator_optimizer.step(self.discriminator, gradients)
+        if rules.generator_first:
+            g_loss = self._train_generator(real, fake)
+            return self._train_discriminator(real, fake), g_loss
+        d_loss = self._train_discriminator(real, fake)
         if rules.noise in {"same", "fresh"}:
             fake = self.make(z_again)
         elif rules.noise == "cut":
             fake = fake.detach()
+        return d_loss, self._train_generator(real, fake)
+
+    def _train_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        loss = self._discriminator_loss(real, fake.detach())
+        gradients = torch.autograd.grad(loss, self.discriminator)
+        self.rules.discriminator_optimizer.step(self.discriminator, gradients)
+        return loss.detach()
+
+    def _train_generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        rules = self.rules
         # The relativistic loss looks at the real images first.
         real_logits = self.score(real) if rules.needs_real else real
-        g_loss = rules.generator_loss(real_logits, self.score(fake))
+        loss = rules.generator_loss(real_logits, self.score(fake))
         if rules.noise != "cut":
             moved = [*self.generator, *(self.discriminator if rules.trains_both else [])]
-            rules.generator_optimizer.step(moved, torch.autograd.grad(g_loss, moved))
-        return d_loss.detach(), g_loss.detach()
+            rules.generator_optimizer.step(moved, torch.autograd.grad(loss, moved))
+        return loss.detach()
 
     def _discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         rules = self.rules

@@ -29,9 +29,17 @@ MNIST_SEEDS = (
     "seed_keras_mnist_literal",
     "seed_upsample_mnist",
     "seed_upsample_mnist_corrected",
+    "seed_upsample_mnist_program",
 )
 SPRITE_SEEDS = ("seed_d2l_sprites", "seed_d2l_ab", "seed_d2l_ab_classic")
 SEEDS = MNIST_SEEDS + SPRITE_SEEDS
+
+
+def image_shape(name: str) -> tuple[int, int, int]:
+    """Return channels, height and width of a seed's images."""
+    if name in SPRITE_SEEDS:
+        return 3, 64, 64
+    return (1, 32, 32) if name == "seed_upsample_mnist_program" else (1, 28, 28)
 
 
 @cache
@@ -65,8 +73,7 @@ class Pixels(DatasetSpec):
 def assembled(name: str, *overrides: str, count: int = 24) -> Parts:
     """Return the parts of a seed on random pixels, batch size 6 unless overridden."""
     found = seed(name, "train.batch_size=6", *overrides)
-    shape = (3, 64, 64) if name in SPRITE_SEEDS else (1, 28, 28)
-    pixels = Pixels(shape=shape, count=count, value_range=found.dataset.value_range)
+    pixels = Pixels(shape=image_shape(name), count=count, value_range=found.dataset.value_range)
     return assemble(
         found.model_copy(update={"dataset": pixels}),
         registry(),
@@ -107,7 +114,7 @@ def listen_to_dropout(network: nn.Module) -> list[Tensor]:
             kept.append((output.detach() != 0).to(inputs[0].dtype))
 
     for module in network.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout | nn.Dropout2d):
             module.register_forward_hook(hook)
     return kept
 

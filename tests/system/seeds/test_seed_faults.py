@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from seed_parts import assembled, double_batch, listen
+from seed_parts import assembled, double_batch, listen, registry
 from torch import Tensor, nn
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.guards import try_out
+from ganzoo.training.health import Health
+from ganzoo.training.loop import new_run, start
 from ganzoo.training.parts import Parts
 from ganzoo.training.state import Silent
 from ganzoo_datasets.mnist import Mnist
@@ -97,6 +99,7 @@ def test_without_its_leave_the_guard_stops_the_literal_flux_seed() -> None:
         "seed_keras_mnist",
         "seed_keras_mnist_literal",
         "seed_upsample_mnist",
+        "seed_upsample_mnist_program",
         "seed_d2l_ab",
         "seed_d2l_ab_classic",
     ],
@@ -125,6 +128,22 @@ def test_the_adversarial_step_of_the_literal_keras_seed_unteaches_the_discrimina
             scores[name] = parts.discriminator.network.eval()(fakes).mean().item()
 
     assert scores["seed_keras_mnist_literal"] > scores["seed_keras_mnist"]
+
+
+def test_a_discriminator_that_is_trained_alone_may_win_and_its_generator_has_no_terms_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[int] = []
+    monkeypatch.setattr(Health, "watch_accuracy", lambda _, step, __: watched.append(step))
+    alone = ["step.generator_waits=2", "train.steps=4", "train.log_every=1"]
+    parts = assembled("seed_keras_mnist", *NARROW, *alone)
+    run = new_run(parts, tmp_path, "alone")
+
+    start(parts, registry(), run, Silent())
+
+    assert watched == [3, 4]
+    assert ["g/loss" in line for line in run.read_log()] == [False, False, True, True]
+    assert all(line["batch/d/loss"] == line["d/loss"] for line in run.read_log())
 
 
 SHORT = 4

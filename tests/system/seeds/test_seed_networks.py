@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from seed_parts import SEEDS, SPRITE_SEEDS, assembled, seed
+from seed_parts import SEEDS, assembled, image_shape, seed
 from torch import nn
 
 from ganzoo.recipe.model import differences
 from ganzoo.training.feed import Order
+from ganzoo_datasets.sprites import Sprites
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ from ganzoo.training.feed import Order
         ("seed_d2l_sprites", 3_576_704, 2_765_696),
         ("seed_keras_mnist", 2_368_705, 4_311_553),
         ("seed_keras_mnist_literal", 2_368_705, 4_311_553),
+        ("seed_upsample_mnist_program", 1_049_985, 98_113),
         ("seed_d2l_ab", 2_782_851, 1_576_769),
         ("seed_d2l_ab_classic", 2_782_851, 1_576_769),
     ],
@@ -45,12 +47,11 @@ def test_keras_counts_2_394_241_with_the_running_statistics() -> None:
 @pytest.mark.parametrize("name", SEEDS)
 def test_three_latents_become_three_images_and_three_logits(name: str) -> None:
     parts = assembled(name)
-    shape = (3, 3, 64, 64) if name in SPRITE_SEEDS else (3, 1, 28, 28)
 
     images = parts.generator.network(torch.randn(3, parts.recipe.latent.size))
     logits = parts.discriminator.network(images)
 
-    assert images.shape == shape
+    assert images.shape == (3, *image_shape(name))
     assert logits.shape == (3,)
 
 
@@ -122,6 +123,7 @@ ADAM_EPS = 1e-8
         ("seed_deconstructing_mnist", {"lr": 2e-4, "betas": (0.9, 0.999), "eps": ADAM_EPS}),
         ("seed_d2l_sprites", {"lr": 5e-3, "betas": (0.5, 0.999), "eps": ADAM_EPS}),
         ("seed_upsample_mnist", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": ADAM_EPS}),
+        ("seed_upsample_mnist_program", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": ADAM_EPS}),
         ("seed_d2l_ab", {"lr": 2e-4, "betas": (0.0, 0.99), "eps": ADAM_EPS}),
     ],
 )
@@ -146,10 +148,15 @@ def test_rmsprop_has_keras_numbers_a_rate_and_a_decay_for_each_network() -> None
     ):
         (group,) = side.optimizer.param_groups
         assert isinstance(side.optimizer, torch.optim.RMSprop)
-        assert (group["lr"], group["alpha"], group["eps"]) == (lr, 0.9, 1e-7)
+        assert (group["lr"], group["alpha"], group["eps"]) == (lr, 0.9, 1e-8)
         assert (group["momentum"], group["centered"], group["weight_decay"]) == (0, False, 0)
         assert (side.spec.schedule, side.spec.decay) == ("inverse_time", decay)
         assert side.spec.clip_value == 1.0
+
+
+def test_the_sprites_are_those_of_the_book() -> None:
+    assert "http://data.mxnet.io/data/pokemon.zip" in Sprites.urls
+    assert Sprites.sha1 == "c065c0e2593b8b161a2d7873e42418bf6a21106c"
 
 
 MNIST_IMAGES, SPRITES = 60_000, 40_597
@@ -161,6 +168,8 @@ MNIST_IMAGES, SPRITES = 60_000, 40_597
         ("seed_flux_mnist", MNIST_IMAGES, 469, 11_725, 96),
         ("seed_deconstructing_mnist", MNIST_IMAGES, 469, 9_380, 96),
         ("seed_d2l_sprites", SPRITES, 159, 6_360, 149),
+        ("seed_upsample_mnist", MNIST_IMAGES, 469, 11_725, 96),
+        ("seed_upsample_mnist_program", MNIST_IMAGES, 469, 93_800, 96),
     ],
 )
 def test_an_epoch_has_the_sources_batches(
@@ -230,7 +239,7 @@ def test_data_and_generator_live_in_the_same_range(
         ("seed_flux_mnist", 5, 5, "fixed"),
         ("seed_deconstructing_mnist", 6, 6, "fixed"),
         ("seed_d2l_sprites", 3, 7, "fresh"),
-        ("seed_keras_mnist", 4, 4, "fresh"),
+        ("seed_keras_mnist", 4, 4, "fixed"),
     ],
 )
 def test_sheets_are_laid_out_as_in_the_source(
@@ -246,15 +255,19 @@ def test_sheets_are_laid_out_as_in_the_source(
     ("name", "steps", "files", "last"),
     [
         ("seed_flux_mnist", 11_725, 13, "dcgan_steps_011725.png"),
+        ("seed_flux_mnist_literal", 11_725, 13, "dcgan_steps_011725.png"),
         ("seed_deconstructing_mnist", 9_380, 11, "dcgan_steps_009380.png"),
         ("seed_keras_mnist", 10_000, 20, "mnist_10000.png"),
+        ("seed_upsample_mnist_program", 93_800, 1_877, "93800.png"),
     ],
 )
 def test_sheets_bear_the_sources_file_names(name: str, steps: int, files: int, last: str) -> None:
-    samples = seed(name).samples
+    recipe = seed(name)
+    samples, first = recipe.samples, recipe.train.count_from
 
-    numbers = [n for n in range(steps + 1) if (n % samples.every == 0 and n) or n == steps]
-    names = [f"{samples.name.format(step=n)}.png" for n in [0] * samples.at_start + numbers]
+    periodic = [n for n in range(first, steps + first) if n % samples.every == 0]
+    numbers = dict.fromkeys([*[0] * samples.at_start, *periodic, steps])
+    names = [f"{samples.name.format(step=n)}.png" for n in numbers]
 
     assert len(names) == files
     assert names[-1] == last

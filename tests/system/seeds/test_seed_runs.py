@@ -47,5 +47,5 @@ def test_a_seed_runs_on_real_images(
     assert all(math.isfinite(value) for value in final.values())
     assert 0 <= final["d/accuracy"] <= 1
     assert run.sheets()[-1].stem == recipe.samples.name.format(step=4)
-    for file in (run.curves, run.path / "samples.gif", run.path / "real.png", run.generator):
+    for file in (run.curves, run.film, run.path / "real.png", run.generator):
         assert file.stat().st_size > 100

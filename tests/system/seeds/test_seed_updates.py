@@ -30,6 +30,8 @@ from reference import (
     keras_generator,
     norm_first_generator,
     norm_last_discriminator,
+    program_discriminator,
+    program_generator,
     relativistic,
     relativistic_generator,
     saturating,
@@ -97,12 +99,24 @@ def upsample() -> Rules:
         norm_last_discriminator,
         Adam(2e-4, 0.5, 0.999),
         Adam(2e-4, 0.5, 0.999),
+        discriminator_loss=halved,
         joint=True,
     )
 
 
 def upsample_corrected() -> Rules:
     return replace(upsample(), joint=False)
+
+
+def upsample_program() -> Rules:
+    return Rules(
+        program_generator,
+        program_discriminator,
+        Adam(2e-4, 0.5, 0.999),
+        Adam(2e-4, 0.5, 0.999),
+        discriminator_loss=halved,
+        generator_first=True,
+    )
 
 
 def minimax() -> Rules:
@@ -228,6 +242,7 @@ SEEDS: dict[str, tuple[Callable[[], Rules], list[str]]] = {
     "seed_keras_mnist_literal": (keras_literal, []),
     "seed_upsample_mnist": (upsample, []),
     "seed_upsample_mnist_corrected": (upsample_corrected, []),
+    "seed_upsample_mnist_program": (upsample_program, []),
     "seed_upsample_mnist, minimax": (minimax, ["loss.generator_objective=saturating"]),
     "seed_d2l_ab": (successor, UNFLIPPED),
     "seed_d2l_ab_classic": (classic_successor, UNFLIPPED),
@@ -245,6 +260,7 @@ def test_two_updates_of_a_seed_are_those_its_text_describes(case: str) -> None:
     assert max(found.values()) < CLOSE[case], found
 
 
+SIDES = ("generator", "discriminator")
 WRONG_PORTS = [
     ("seed_flux_mnist", "DCGAN's betas", ["optimizer.generator.betas=[0.5, 0.999]"]),
     ("seed_flux_mnist", "dropout 0.25", ["discriminator.dropout=0.25"]),
@@ -274,7 +290,6 @@ WRONG_PORTS = [
     ("seed_keras_mnist", "padding 2 for 'same'", ["discriminator.padding=half"]),
     ("seed_keras_mnist", "bilinear upsampling", ["generator.interpolation=bilinear"]),
     ("seed_keras_mnist", "torch's alpha", ["optimizer.generator.alpha=0.99"]),
-    ("seed_keras_mnist", "torch's eps in RMSprop", ["optimizer.generator.eps=1e-8"]),
     ("seed_keras_mnist", "Keras 3's root", ["optimizer.generator.epsilon_inside_root=true"]),
     ("seed_keras_mnist", "no decay", ["optimizer.generator.schedule=constant"]),
     ("seed_keras_mnist", "the sum of both", ["loss.halved=false"]),
@@ -285,6 +300,14 @@ WRONG_PORTS = [
     ("seed_upsample_mnist", "convolution before norm", ["generator.order=convolution_norm"]),
     ("seed_upsample_mnist", "norm before activation", ["discriminator.order=norm_activation"]),
     ("seed_upsample_mnist", "minimax", ["loss.generator_objective=saturating"]),
+    ("seed_upsample_mnist", "the sum of both", ["loss.halved=false"]),
+    ("seed_upsample_mnist_program", "the usual order", ["step.first=discriminator"]),
+    ("seed_upsample_mnist_program", "fakes remade", ["step.generator_noise=same"]),
+    ("seed_upsample_mnist_program", "batch norm mended", ["discriminator.norm_eps=1e-5"]),
+    ("seed_upsample_mnist_program", "one epsilon", ["generator.stem_norm_eps=0.8"]),
+    ("seed_upsample_mnist_program", "an active stem", ["generator.stem_activation=true"]),
+    ("seed_upsample_mnist_program", "numbers dropped", ["discriminator.dropout_of=numbers"]),
+    ("seed_keras_mnist", "the epsilon of later", [f"optimizer.{s}.eps=1e-7" for s in SIDES]),
     ("seed_d2l_ab", "the weight not halved", ["regularizer.0.weight=20"]),
 ]
 
