@@ -149,6 +149,6 @@ def tables_of(run: RunDir) -> dict[str, Any]:
         GanzooError: if it cannot be read.
     """
     try:
-        return tomllib.loads(run.recipe.read_text())
+        return tomllib.loads(run.recipe.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise GanzooError(f"'{run.recipe}' cannot be read: {error}") from None

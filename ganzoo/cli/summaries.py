@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.common.system import quoted
 from ganzoo.common.text import duration, number
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
@@ -139,11 +139,11 @@ def progress(row: Mapping[str, Any]) -> str:
 
 def resume_command(run: RunDir) -> str:
     """Return what to type to go on with ``run``."""
-    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in plugin_files(run))
+    options = "".join(f" --plugin {quoted(file.name)}" for file in plugin_files(run))
     return f"ganzoo resume {short_name(run)}{options}"
 
 
 def short_name(run: RunDir) -> str:
     """Return the letters of a run in the usual place, else its folder, as the shell takes it."""
     usual = run.path.parent.parent.absolute() == Path(OUT).absolute()
-    return run.id if usual else shlex.quote(str(run.path))
+    return run.id if usual else quoted(run.path)

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganzoo.common import system
 from ganzoo.common.errors import MachineError
 
 TEMPORARY = ".tmp-"
+NEW = os.O_WRONLY | os.O_CREAT | system.WHOLE
 
 
 def publish(path: Path, content: bytes | str) -> None:
@@ -27,7 +29,7 @@ def publish(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        descriptor = os.open(temporary, NEW | os.O_TRUNC, 0o666)
         try:
             view = memoryview(data)
             while view:
@@ -35,8 +37,8 @@ def publish(path: Path, content: bytes | str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        system.replace(temporary, path)
+        system.sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise cannot_write(path, error, len(data)) from error
@@ -50,7 +52,7 @@ def append_line(path: Path, line: str) -> None:
     """
     data = (line + "\n").encode()
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = os.open(path, NEW | os.O_APPEND, 0o666)
         try:
             before = os.fstat(descriptor).st_size
             try:
@@ -65,15 +67,6 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise cannot_write(path, error, len(data)) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` survive a power cut, where the system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:

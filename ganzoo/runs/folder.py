@@ -16,12 +16,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ganzoo.common import names
 from ganzoo.common.errors import GanzooError, MachineError, suggest
 from ganzoo.common.files import append_line, cannot_write, now, publish, sweep, to_json
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LOCK_SECONDS = 5.0
 LOCK = ".lock"
+HOLDER = ".holder"
+"""Who holds the lock; not in the lock file, of which others read nothing on Windows."""
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
 
@@ -78,7 +81,7 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any]:
         """Read the file ``name``; an empty table where there is none or it is unreadable."""
         try:
-            content = json.loads((self.path / name).read_text())
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
@@ -127,7 +130,7 @@ class RunDir:
         try:
             lock.acquire()
         except Timeout:
-            holder = _holder(path) or "another process"
+            holder = _holder(self.path / HOLDER) or "another process"
             raise MachineError(
                 f"run folder '{self.path}' is in use by {holder}; wait for it or stop it"
             ) from None
@@ -135,16 +138,17 @@ class RunDir:
             raise cannot_write(path, error, 0) from error
         try:
             # Only now, and in place: whoever waits for the lock reads it.
-            path.write_text(f"pid {os.getpid()} on {socket.gethostname()} since {now()}")
+            text = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
+            (self.path / HOLDER).write_text(text, encoding="utf-8")
             sweep(self.path)
             yield
         finally:
             lock.release()
 
 
-def _holder(lock: Path) -> str:
+def _holder(note: Path) -> str:
     try:
-        with lock.open(errors="replace") as file:
+        with note.open(encoding="utf-8", errors="replace") as file:
             return file.read(200).strip()
     except OSError:
         return ""
@@ -171,6 +175,7 @@ def create(root: Path, name: str) -> RunDir:
         MachineError: if the folder cannot be made.
     """
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80] or "run"
+    safe = names.portable(safe)
     for _ in range(100):
         letters = "".join(secrets.choice(ALPHABET) for _ in range(4))
         if any(root.glob(f"*/*-{letters}")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -12,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganzoo.runs.folder import RunDir, list_runs
+from ganzoo.common.system import is_locked
+from ganzoo.runs.folder import LOCK, RunDir, list_runs
 
 LAST_BYTES = 1 << 16
 OUT_OF_TIME = "--minutes are over"
@@ -162,19 +162,7 @@ def summary(run: RunDir) -> dict[str, Any]:
 
 def is_held(run: RunDir) -> bool:
     """Return whether a process holds the run's lock."""
-    try:
-        descriptor = os.open(run.path / ".lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(run.path / LOCK)
 
 
 def table(value: Any) -> Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import TEMPORARY, cannot_write
 from ganzoo.report.sheets import mosaic, save_film, save_png, to_pixels
@@ -58,7 +59,7 @@ def save_singles(
             temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
             try:
                 mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
-                os.replace(temporary, path)
+                system.replace(temporary, path)
             except OSError as error:
                 temporary.unlink(missing_ok=True)
                 raise cannot_write(path, error, pixels.numel()) from error

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ganzoo.common.system import STOPPING
 from ganzoo.plugin.specs import (
     DatasetSpec,
 )
@@ -173,8 +174,8 @@ def to_range(raw: Tensor, shape: ImageShape) -> Tensor:
 
 def ignore_signals(worker: int) -> None:  # noqa: ARG001
     """Leave Ctrl-C to the main process, which stops the workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.common import system
 from ganzoo.common.errors import CheckpointError, DamagedError
 from ganzoo.recipe.model import BUDGET, departures, digest, plain
 from ganzoo.runs import checkpoint
@@ -94,7 +95,7 @@ def restore(training: TrainingState) -> bool:
         except DamagedError as error:
             reasons.append(str(error))
             training.reporter.warn(f"{error}; it is set aside")
-            path.rename(path.with_name(path.name + SET_ASIDE))
+            system.replace(path, path.with_name(path.name + SET_ASIDE))
             continue
         try:
             _adopt(training, tensors, state)

@@ -79,7 +79,7 @@ def ablate(
     registry = plugin_files.load(streams.warn)
     written = read_plan(file, registry)
     grid = expand(written, registry)
-    grid = replace(grid, name=name or grid.name)
+    grid = replace(grid, name=experiment.usable_name(name or grid.name))
     setup = setup_of(grid, plugin_files, place)
     engine = engine_of(on, jobs, place)
     with Display(settings.verbosity) as display, stopping(lambda: None) as stop:
@@ -103,7 +103,9 @@ def ablate(
                     return stop.exit_code
                 board.estimated(estimate, engine.jobs)
             with experiment.claimed(out / grid.name):
-                made = experiment.create(out, grid, sys.argv, written.path.read_text())
+                made = experiment.create(
+                    out, grid, sys.argv, written.path.read_text(encoding="utf-8")
+                )
                 for cell in experiment.missing(made):
                     keep_plugin_files(made.run(cell.id), registry)
                 with board.watching(made):
