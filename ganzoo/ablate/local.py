@@ -14,11 +14,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.ablate.worker import Answer, Task, perform
 from ganzoo.common.system import STOPPING, count_nvidia_gpus
+
+if TYPE_CHECKING:
+    # Windows has a class of its own for each end of a pipe.
+    from multiprocessing.connection import _ConnectionBase
+
+    Connection = _ConnectionBase[Any, Any]
 
 TICK_SECONDS = 0.25
 ASK_SECONDS = 1.0

@@ -5,6 +5,7 @@ What a system lacks is left out here, or done another way; nobody above needs to
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import platform
@@ -12,11 +13,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 try:
     import fcntl as _fcntl
@@ -38,10 +40,12 @@ HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """Sent when a terminal goes away, where there is such a signal."""
 CLOSED_PIPE = 128 + 13
 """Exit code of a command whose reader has left; 13 is SIGPIPE, also where there is none."""
-HAS_ALARMS = hasattr(signal, "setitimer")
-"""Whether a timer can interrupt the main thread."""
 PATIENCE_S = 2.0
 """How long a file that somebody reads is waited for, where open files cannot be replaced."""
+
+
+Handler = Callable[[int, FrameType | None], None]
+"""What Python calls when a signal has come."""
 
 
 def flags(*names: str) -> int:
@@ -140,6 +144,45 @@ def lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
+@contextmanager
+def ringing(interval: float, ring: Handler) -> Iterator[None]:
+    """Call ``ring`` in the main thread every ``interval`` seconds; what it raises arrives there.
+
+    By a timer's signal, after which an alarm that was already set goes on; where there are no
+    timers, by a thread, which does not wake who sleeps.
+    """
+    if sys.platform != "win32" and hasattr(signal, "setitimer"):
+        start = time.monotonic()
+        handler = signal.signal(signal.SIGALRM, ring)
+        remaining, before = signal.setitimer(signal.ITIMER_REAL, interval, interval)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if handler is not None:  # None: set by something other than Python
+                signal.signal(signal.SIGALRM, handler)
+            if remaining:
+                left = max(remaining - (time.monotonic() - start), 1e-3)
+                signal.setitimer(signal.ITIMER_REAL, left, before)
+        return
+    # One of the few signals that every system has, and that nobody sends.
+    handler = signal.signal(signal.SIGFPE, ring)
+    is_over = threading.Event()
+
+    def interrupt() -> None:
+        while not is_over.wait(interval):
+            _thread.interrupt_main(signal.SIGFPE)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+        signal.signal(signal.SIGFPE, signal.SIG_DFL if handler is None else handler)
+
+
 def is_closed_pipe(error: OSError) -> bool:
     """Return whether a write failed because its reader has left; Windows calls that an argument."""
     if isinstance(error, BrokenPipeError):
@@ -176,10 +219,10 @@ def processor_name() -> str:
 
 def peak_memory_mib() -> float:
     """Return the most memory that this process has held so far, in MiB; 0 where nobody knows."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return 0.0
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -194,7 +237,7 @@ def starved_seconds() -> float | None:
 
 def is_crowded() -> bool:
     """Tell whether more programs want a processor than there are; no where nobody knows."""
-    if not hasattr(os, "getloadavg"):
+    if sys.platform == "win32":
         return False
     with suppress(OSError):
         return os.getloadavg()[0] > (os.cpu_count() or 1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.common.system import HAS_ALARMS, STOPPING, is_crowded, starved_seconds
+from ganzoo.common.system import STOPPING, is_crowded, ringing, starved_seconds
 
 SECONDS = 10.0
 """Longest time a plugin may compute while it is loaded, and longest time it may wait."""
@@ -95,20 +95,16 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise ``TooSlow`` inside a block that computes or waits longer than ``seconds``.
 
     A loaded machine is not the block's fault: what others took of the processor does not count,
-    until it is ``PATIENCE`` times the limit and ``Starved`` is raised. It works in the main thread
-    on systems with alarms, on Windows there is no limit. Code that does not return to Python, a
-    loop in C for example, cannot be stopped. An alarm that was already set, a test runner's for
-    example, goes on afterwards.
+    until it is ``PATIENCE`` times the limit and ``Starved`` is raised. It works in the main thread.
+    Code that does not return to Python, a loop in C for example, cannot be stopped; on Windows, nor
+    can one that sleeps. An alarm that was already set, a test runner's for example, goes on
+    afterwards.
     """
-    if (
-        seconds is None
-        or not HAS_ALARMS
-        or threading.current_thread() is not threading.main_thread()
-    ):
+    if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
     is_over = False
-    start, clock = time.monotonic(), Clock()
+    clock = Clock()
     # Again and again: a ring may fall into an import that must end, or into a bare `except`, and
     # one that is late tells of a stop.
     interval = min(1.0, seconds / 4)
@@ -129,18 +125,11 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         if clock.starving >= PATIENCE * seconds:
             raise Starved
 
-    handler = signal.signal(signal.SIGALRM, ring)
-    remaining, before = signal.setitimer(signal.ITIMER_REAL, interval, interval)
-    try:
-        yield
-    finally:
-        is_over = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if handler is not None:  # None: set by something other than Python
-            signal.signal(signal.SIGALRM, handler)
-        if remaining:
-            left = max(remaining - (time.monotonic() - start), 1e-3)
-            signal.setitimer(signal.ITIMER_REAL, left, before)
+    with ringing(interval, ring):
+        try:
+            yield
+        finally:
+            is_over = True
 
 
 def _tells_delay() -> bool:

@@ -143,4 +143,4 @@ def _told_apart(label: str, classes: Sequence[str]) -> str:
     alike = [name for name in classes if are_one(_simple(name), _simple(label))]
     if len(alike) < 2 or label not in classes:
         return label
-    return f"{label}-class{list(classes).index(label)}"
+    return f"{label}_class{list(classes).index(label)}"
