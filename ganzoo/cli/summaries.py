@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.system import quoted
-from ganzoo.common.text import duration, number
+from ganzoo.common.text import duration, most_memory, number
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
@@ -65,7 +65,8 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
             ("go on", resume_command(run)),
         ]
     speed = f"{training.images_per_second:,.0f} images/s"
-    rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
+    memory = most_memory(result["peak_memory_mib"])
+    rows = [("done", ", ".join(filter(None, [made, speed, memory])))]
     if final := terms(result["final"]):
         rows.append(("final", final))
     return rows + measured(result["metrics"]) + files(run)

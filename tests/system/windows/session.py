@@ -66,6 +66,9 @@ optimizer.generator.lr = 1e-5
 """
 
 
+FOLDER = ("dataset.use=folder", "dataset.path=pictures", "dataset.size=28", "dataset.channels=1")
+
+
 def call(*words: str) -> tuple[int, str, str]:
     """Run one command; return its exit code and what it wrote to a console of 256 characters."""
     from ganzoo.cli.app import ganzoo
@@ -86,6 +89,18 @@ def call(*words: str) -> tuple[int, str, str]:
     return int(code or 0), written[0], written[1]
 
 
+def draw_pictures(folder: Path) -> None:
+    """Write sixteen grey pictures, and have them read one by one as if they were many."""
+    from PIL import Image
+
+    import ganzoo_datasets.image_files as reading
+
+    folder.mkdir()
+    for number in range(16):
+        Image.new("L", (28, 28), 16 * number).save(folder / f"{number}.png")
+    reading.RESIDENT = 0
+
+
 def main() -> None:
     """Run the session in the working directory; print what happened as JSON."""
     Path("tiny.toml").write_text(RECIPE, encoding="utf-8", newline="\r\n")
@@ -101,6 +116,10 @@ def main() -> None:
         "stopped": (*stopped, "--device", "cpu"),
         "resume": ("resume", "last", "--plugin", "stopper.py", "--device", "cpu"),
         "whole": (*stopped, "--out", "whole", "--device", "cpu"),
+        "workers": (
+            *("run", "tiny.toml", "--out", "many", "--workers", "1", "--device", "cpu"),
+            *(word for each in FOLDER for word in ("--set", each)),
+        ),
         "sample": ("sample", "last", "-n", "4", "--plugin", "stopper.py"),
         "film": ("sample", "last", "-n", "4", "--walk", "--gif", "--plugin", "stopper.py"),
         "report": ("report", "last"),
@@ -108,6 +127,7 @@ def main() -> None:
         "doctor": ("doctor",),
         "ablate": ("ablate", "small.toml", "--jobs", "2", "--device", "cpu"),
     }
+    draw_pictures(Path("pictures"))
     told = {}
     for name, words in commands.items():
         begun = time.monotonic()
