@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from floors import GANZOO
+from posix_only import imports_posix, needs_posix
 
 HERE = Path(__file__).parent
 ROOT = GANZOO.parent
@@ -27,6 +28,8 @@ ONLY_SYSTEM = {
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Run the session once; return what each of its commands did."""
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("the stand-in sees in /proc which files are open")
     folder = tmp_path_factory.mktemp("windows")
     (folder / "notes").touch()
     environment = {
@@ -159,3 +162,30 @@ def test_every_text_file_is_opened_with_its_encoding() -> None:
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {called}")
 
     assert found == []
+
+
+def in_plain_words(path: Path) -> str:
+    """Use nothing that only some systems have."""
+    return path.read_text(encoding="utf-8")
+
+
+def by_a_link(path: Path) -> None:
+    """Use what Windows gives to few."""
+    path.symlink_to("elsewhere")
+
+
+def test_tests_that_need_posix_are_known_by_what_they_call() -> None:
+    def directly(tmp_path: Path) -> None:
+        tmp_path.chmod(0o500)
+
+    def by_a_helper(tmp_path: Path) -> None:
+        by_a_link(tmp_path)
+
+    def not_at_all(tmp_path: Path) -> None:
+        in_plain_words(tmp_path)
+
+    assert [needs_posix(each) for each in (directly, by_a_helper, not_at_all)] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert imports_posix(ROOT / "tests" / "system" / "reliability" / "test_signals.py")
+    assert not imports_posix(Path(__file__))
