@@ -85,7 +85,8 @@ def cannot_write(
     reason = os.strerror(error.errno) if error.errno else str(error)
     is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
     needed = f"{size / 1e6:.1f} MB are needed; " if is_full and size else ""
-    remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
+    free = "close what has it open, " if system.IS_WINDOWS and error.errno == errno.EACCES else ""
+    remedy = f"{needed}{free}make {'room' if is_full else 'it writable'} or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
 
 

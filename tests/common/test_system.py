@@ -64,7 +64,7 @@ def test_a_file_that_stays_open_is_told_after_a_while(
     refusing(monkeypatch, 10**6)
     monkeypatch.setattr(system, "PATIENCE_S", 0.1)
 
-    with pytest.raises(MachineError, match="cannot write"):
+    with pytest.raises(MachineError, match="close what has it open"):
         publish(tmp_path / "status.json", "{}")
 
     assert list(tmp_path.iterdir()) == []
