@@ -234,7 +234,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def _plain(character: str) -> str:
-    """Return what stands for it in ASCII: a letter without its marks, a Greek one's name."""
+    """Return what stands for it in ASCII: a letter without its marks, a Greek one's or sign's name."""
     if character in PLAIN:
         return PLAIN[character]
     name = unicodedata.name(character, "")
@@ -242,4 +242,7 @@ def _plain(character: str) -> str:
         return name.rpartition(" ")[2].lower().replace("lamda", "lambda")
     parts = unicodedata.normalize("NFKD", character)
     rest = "".join(PLAIN.get(part, part) for part in parts if not unicodedata.combining(part))
-    return rest if rest.isascii() else "?"
+    if rest.isascii():
+        return rest
+    # '⊗', CIRCLED TIMES: the last word says what is done.
+    return name.rpartition(" ")[2].lower() if unicodedata.category(character) == "Sm" else "?"
