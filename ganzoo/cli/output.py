@@ -234,7 +234,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def _plain(character: str) -> str:
-    """Return what stands for it in ASCII: a letter without its marks, a Greek one's or sign's name."""
+    """Return what stands for it in ASCII: a letter without its marks, a Greek one's name."""
     if character in PLAIN:
         return PLAIN[character]
     name = unicodedata.name(character, "")
