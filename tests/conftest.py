@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from local_server import LocalServer, running
+from posix_only import imports_posix, needs_posix
 from tiny_run import folder, run, tiny  # noqa: F401
 
 from ganzoo.common.data_root import CACHE
@@ -22,6 +24,24 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out files that Windows cannot import."""
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return (is_test and imports_posix(collection_path)) or None if is_windows() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests of signals, links and devices that Windows has not."""
+    for item in items if is_windows() else []:
+        if isinstance(item, pytest.Function) and needs_posix(item.function):
+            item.add_marker(pytest.mark.skip(reason="needs POSIX"))
+
+
+def is_windows() -> bool:
+    """Return whether this is Windows; GANZOO_AS_WINDOWS shows elsewhere what would be left."""
+    return sys.platform == "win32" or "GANZOO_AS_WINDOWS" in os.environ
 
 
 @pytest.fixture

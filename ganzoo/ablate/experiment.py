@@ -13,10 +13,11 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ganzoo.ablate.grid import Cell, Grid
+from ganzoo.common import names
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import cannot_write, publish
 from ganzoo.common.inside import FOLDER, refuse_unless
-from ganzoo.runs.folder import CELL, EXPERIMENT, LOCK, RunDir
+from ganzoo.runs.folder import CELL, EXPERIMENT, HOLDER, LOCK, RunDir
 from ganzoo.runs.record import Record, State
 
 FORMAT = 1
@@ -60,6 +61,20 @@ def folder_of(cell: str) -> str:
     return f"{CELL}{cell}"
 
 
+def usable_name(name: str) -> str:
+    """Return ``name`` if an experiment's folder can have it, on every system.
+
+    Raises:
+        GanzooError: if not.
+    """
+    if problem := names.fault(name):
+        raise GanzooError(
+            f"an experiment's folder cannot be called {name!r}: it {problem}; "
+            "give another name with --name"
+        )
+    return name
+
+
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
     """Hold the experiment's folder, new or not: a plan is written by who holds it alone.
@@ -86,12 +101,13 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    others = (each.name for each in path.iterdir() if each.name != LOCK)
+    others = (each.name for each in path.iterdir() if each.name not in {LOCK, HOLDER})
     if not (path / EXPERIMENT).exists() and any(others):
         raise MachineError(
             f"'{path}' holds something else than an experiment; choose another folder with --out, "
             "or another name with --name"
         )
+    refuse_other_capitals(path, grid.name)
     changes = {variant.name: variant.changes for variant in grid.variants}
     for cell in grid.cells:
         run = RunDir(path / folder_of(cell.id))
@@ -105,6 +121,19 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
     experiment = Experiment(path, plan)
     RunDir(path).write_json(EXPERIMENT, plan)
     return experiment
+
+
+def refuse_other_capitals(path: Path, name: str) -> None:
+    """Raise MachineError if the folder is that of another experiment, but for small and capitals.
+
+    Where they do not count, as on macOS and Windows, one would take the other's cells for stale.
+    """
+    there = RunDir(path).read_json(EXPERIMENT).get("name")
+    if isinstance(there, str) and there != name and names.are_one(there, name):
+        raise MachineError(
+            f"'{path}' is the folder of the experiment '{there}': capitals and small letters are "
+            "the same on this disk; give another name with --name"
+        )
 
 
 def open_experiment(path: Path) -> Experiment:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import _thread
 import multiprocessing
 import os
 import signal
@@ -13,14 +14,23 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.ablate.worker import Answer, Task, perform
+from ganzoo.common.system import STOPPING, count_nvidia_gpus
+
+if TYPE_CHECKING:
+    # Windows has a class of its own for each end of a pipe.
+    from multiprocessing.connection import _ConnectionBase
+
+    Connection = _ConnectionBase[Any, Any]
 
 TICK_SECONDS = 0.25
 ASK_SECONDS = 1.0
+STOP = "stop"
+"""The one order there is."""
 GRACE_SECONDS = 30.0
 """How long a worker may take to save its run once it is asked to stop."""
 
@@ -46,6 +56,8 @@ def died(exitcode: int | None) -> str:
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    orders: Connection
+    """Takes ``STOP``, also while the worker is busy. A signal would not do: Windows has none."""
     device: str
     task: Task | None = None
 
@@ -79,7 +91,7 @@ class Local:
                 stopping_since, last_asked = stopping_since or now, now
                 waiting.clear()
                 late = now - stopping_since > GRACE_SECONDS
-                self._signal(signal.SIGKILL if late else signal.SIGTERM)
+                self._kill() if late else self._ask_to_stop()
             for slot in range(self.jobs):
                 if waiting and not self._is_busy(slot):
                     self._give(slot, waiting.pop(0))
@@ -90,6 +102,7 @@ class Local:
         for worker in self._workers:
             if worker is not None:
                 worker.pipe.close()
+                worker.orders.close()
         for worker in self._workers:
             if worker is not None:
                 worker.process.join(5)
@@ -115,11 +128,13 @@ class Local:
     def _start(self, slot: int) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs,), name=f"cells-{slot}")
+        heard, orders = context.Pipe(duplex=False)
+        process = context.Process(target=work, args=(theirs, heard), name=f"cells-{slot}")
         process.start()
         theirs.close()
+        heard.close()
         device = self.devices[slot % len(self.devices)] if self.devices else ""
-        return _Worker(process, ours, device)
+        return _Worker(process, ours, orders, device)
 
     def _listen(self, finished: Finished, vanished: Callable[[Task, str], None]) -> None:
         busy = [worker for worker in self._workers if worker and worker.task]
@@ -138,20 +153,23 @@ class Local:
             else:
                 finished(task, answer)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _ask_to_stop(self) -> None:
         for worker in self._workers:
-            if worker is not None and worker.task is not None and worker.process.pid:
-                try:
-                    os.kill(worker.process.pid, number)
-                except ProcessLookupError:
-                    continue
+            if worker is not None and worker.task is not None:
+                with suppress(OSError):  # it died just now: _listen finds it
+                    worker.orders.send(STOP)
+
+    def _kill(self) -> None:
+        for worker in self._workers:
+            if worker is not None and worker.task is not None:
+                worker.process.kill()
 
 
-def work(pipe: Connection) -> None:
-    """Be a worker: perform tasks until nobody sends any."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+def work(pipe: Connection, orders: Connection) -> None:
+    """Be a worker: perform tasks until nobody sends any; stop the one at hand when told to."""
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_obey, args=(orders,), daemon=True).start()
     while True:
         try:
             task = pipe.recv()
@@ -164,13 +182,22 @@ def work(pipe: Connection) -> None:
             return
 
 
-def _follow_parent() -> None:
-    """Save and end when the driver is gone, however it went: its next self takes over."""
+def _obey(orders: Connection) -> None:
+    """Have what trains saved when told so, and when the driver is gone, however it went.
+
+    The driver's next self takes over. As if SIGTERM had come, which is heard while a run trains.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
-    wait([parent.sentinel])
+    while parent.sentinel not in wait([parent.sentinel, orders]):
+        try:
+            orders.recv()
+        except (EOFError, OSError):
+            wait([parent.sentinel])
+            break
+        _thread.interrupt_main(signal.SIGTERM)
     for _ in range(round(GRACE_SECONDS / ASK_SECONDS)):
-        os.kill(os.getpid(), signal.SIGTERM)
+        _thread.interrupt_main(signal.SIGTERM)
         time.sleep(ASK_SECONDS)
     os._exit(1)
 
@@ -181,5 +208,5 @@ def visible_gpus() -> list[str]:
     if visible is not None:
         count = len([part for part in visible.split(",") if part.strip() and part.strip() != "-1"])
     else:
-        count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+        count = count_nvidia_gpus()
     return [f"cuda:{number}" for number in range(count)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ganzoo.ablate.experiment import Experiment
 from ganzoo.ablate.formats import Result
 from ganzoo.ablate.observations import Observation
 from ganzoo.common.files import publish
+from ganzoo.common.system import shell_line
 from ganzoo.common.text import as_written, significant
 from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
@@ -265,7 +265,7 @@ def _cost(result: Result, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _command(argv: Sequence[str]) -> str:
-    return shlex.join(["ganzoo", *argv[1:]])
+    return shell_line(["ganzoo", *argv[1:]])
 
 
 def _environment(runs: Sequence[Observation]) -> list[tuple[str, str]]:

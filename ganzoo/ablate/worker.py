@@ -114,7 +114,7 @@ def _probe(task: Task) -> Answer:
     registry = _registry(task.setup.plugins, task.setup.block)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
-        path.write_text(task.frozen)
+        path.write_text(task.frozen, encoding="utf-8")
         recipe = load_recipe(path, registry)
     begun = time.monotonic()
     parts = _built(recipe, task, registry, is_tried=True)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -20,9 +20,9 @@ from ganzoo._version import __version__
 from ganzoo.cli import output as streams
 from ganzoo.common.errors import GanzooError, MachineError, printable
 from ganzoo.common.memory import is_out_of_memory, memory_limit
+from ganzoo.common.system import CLOSED_PIPE, STOPPING, is_closed_pipe, shell_line
 
 DONE, BUG, INPUT = 0, 1, 2
-PIPE = 128 + signal.SIGPIPE
 SURROUNDINGS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -38,7 +38,7 @@ SURROUNDINGS = {
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP arrived while nothing was there that could save a run."""
+    """SIGTERM or its like arrived while nothing was there that could save a run."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -75,9 +75,9 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
         by = f" by {stop}" if isinstance(stop, Stopped) else ""
         streams.tell("\n".join([f"stopped{by}", *getattr(stop, "__notes__", ())]))
         return stop.exit_code if isinstance(stop, Stopped) else 128 + signal.SIGINT
-    except BrokenPipeError:
-        return PIPE
     except OSError as error:
+        if is_closed_pipe(error):
+            return CLOSED_PIPE
         if error.errno not in SURROUNDINGS or is_out_of_memory(error):
             return _crash(error, is_debugging())
         where = "" if error.filename is None else f" '{error.filename}'"
@@ -89,7 +89,7 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an exception, so that files half made are cleared away.
+    """Turn SIGTERM and its like into an exception, so that files half made are cleared away.
 
     A run takes the signals over while it trains. What the caller ignores stays ignored: `nohup`.
     """
@@ -101,8 +101,8 @@ def listening() -> Iterator[None]:
         raise Stopped(number)
 
     before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in STOPPING:
+        if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, stop)
     try:
         yield
@@ -139,13 +139,13 @@ def _crash(error: BaseException, debugging: bool) -> int:
     report = "\n".join(
         [
             f"ganzoo {__version__}, python {platform.python_version()}, {platform.platform()}",
-            f"command: {command(sys.argv)}",
+            f"command: {shell_line(sys.argv)}",
             traceback.format_exc(),
         ]
     )
     try:
         descriptor, path = tempfile.mkstemp(prefix="ganzoo-crash-", suffix=".txt")
-        with os.fdopen(descriptor, "w", errors="replace") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(report)
     except OSError:
         streams.tell(report)
@@ -153,10 +153,3 @@ def _crash(error: BaseException, debugging: bool) -> int:
     else:
         streams.tell(f"{text}\nthe whole story is in '{path}'; please send it to the authors")
     return BUG
-
-
-def command(words: Sequence[str]) -> str:
-    """Return ``words`` as a line for the shell."""
-    import shlex
-
-    return shlex.join(words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,9 @@ from click.shell_completion import CompletionItem
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.summaries import OUT, short_name
+from ganzoo.common import names, system
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.system import quoted
 from ganzoo.training.place import PRECISIONS, Place
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from ganzoo.runs.folder import RunDir
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class NewFile(click.Path):
+    """A file or folder to be made: on Windows, none whose name means something else there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse 'nul', 'a:b.png' and their like, which Windows takes without a word."""
+        for part in Path(value).parts if system.IS_WINDOWS else ():
+            if part not in {Path(value).anchor, ".", ".."} and (problem := names.fault(part)):
+                self.fail(f"{part!r} {problem}; choose another name", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class PluginFiles:
         from ganzoo.runs.plugin_files import require_plugin_files
 
         def remedy(missing: list[Path]) -> str:
-            options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
+            options = " ".join(f"--plugin {quoted(file)}" for file in missing)
             return f"if you trust them, add: {options}"
 
         require_plugin_files(run, self.plugin, remedy, short_name(run))
@@ -184,7 +196,7 @@ offline_option = click.option(
     "--offline", is_flag=True, envvar="GANZOO_OFFLINE", help="Never download."
 )
 out_option = click.option(
-    "--out", default=OUT, metavar="DIR", type=click.Path(path_type=Path), help="Folder of the runs."
+    "--out", default=OUT, metavar="DIR", type=NewFile(path_type=Path), help="Folder of the runs."
 )
 minutes_option = click.option(
     "--minutes",

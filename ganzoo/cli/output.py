@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
@@ -22,7 +23,11 @@ from ganzoo.common.files import finite
 if TYPE_CHECKING:
     from rich.console import Console
 
-PLAIN = {"×": "x", "·": "-", "…": "...", "–": "-", "→": "->", "±": "+-", "’": "'"}
+PLAIN = {
+    "×": "x", "·": "-", "…": "...", "–": "-", "→": "->", "←": "<-", "±": "+-", "’": "'",
+    "✓": "+", "✗": "x", "▸": ">", "‖": "|", "∕": "/", "√": "sqrt ", "∗": "*", "∘": "o",
+    "⟨": "<", "⟩": ">", "∇": "grad ", "⌈": "ceil(", "⌉": ")", "−": "-", "⁄": "/", "¦": "|",
+}  # fmt: skip
 """What stands for a character that the terminal's encoding does not have."""
 LONGEST = 40_000
 """Characters of one message at most."""
@@ -44,7 +49,7 @@ def open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="ganzoo")
 
@@ -225,5 +230,19 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lost = error.object[error.start : error.end]
-    plain = "".join(PLAIN.get(character, "?") for character in lost)
-    return plain, error.end
+    return "".join(_plain(character) for character in lost), error.end
+
+
+def _plain(character: str) -> str:
+    """Return what stands for it in ASCII: a letter without its marks, a Greek one's name."""
+    if character in PLAIN:
+        return PLAIN[character]
+    name = unicodedata.name(character, "")
+    if name.startswith("GREEK") and "LETTER" in name:
+        return name.rpartition(" ")[2].lower().replace("lamda", "lambda")
+    parts = unicodedata.normalize("NFKD", character)
+    rest = "".join(PLAIN.get(part, part) for part in parts if not unicodedata.combining(part))
+    if rest.isascii():
+        return rest
+    # '⊗', CIRCLED TIMES: the last word says what is done.
+    return name.rpartition(" ")[2].lower() if unicodedata.category(character) == "Sm" else "?"

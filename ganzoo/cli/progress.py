@@ -17,7 +17,7 @@ from rich.text import Text
 from ganzoo.cli.output import console, hanging, label_and_text, print_warning
 from ganzoo.cli.summaries import Rows, first_screen, last_screen
 from ganzoo.common.errors import printable
-from ganzoo.common.text import duration
+from ganzoo.common.text import duration, most_memory
 from ganzoo.runs.log import scores, terms
 
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ class Display:
     def stepped(self, training: TrainingState) -> None:
         """Draw the bar, or write a line if the last was written long ago."""
         now = time.monotonic()
-        if training.step == training.first_step + 1 and self.verbosity >= 0:
-            self._rows(
-                [("memory", f"{training.peak_memory_mib:,.0f} MiB at most in the first step")]
-            )
+        is_first = training.step == training.first_step + 1
+        if is_first and self.verbosity >= 0 and (most := most_memory(training.peak_memory_mib)):
+            self._rows([("memory", f"{most} in the first step")])
         if self._live is not None:
             if now - self._updated >= REDRAW_S:
                 self._updated = now
@@ -200,10 +199,12 @@ class Display:
 def _speed(training: TrainingState) -> str:
     if training.step == training.first_step:
         return ""
-    return (
-        f"{training.images_per_second:,.0f} images/s · {duration(training.seconds_left)} left · "
-        f"{training.peak_memory_mib:,.0f} MiB at most"
-    )
+    told = [
+        f"{training.images_per_second:,.0f} images/s",
+        f"{duration(training.seconds_left)} left",
+        most_memory(training.peak_memory_mib),
+    ]
+    return " · ".join(filter(None, told))
 
 
 class Transfers:

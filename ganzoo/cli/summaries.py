@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.common.text import duration, number
+from ganzoo.common.system import quoted
+from ganzoo.common.text import duration, most_memory, number
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
@@ -66,7 +66,8 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
             ("go on", resume_command(run)),
         ]
     speed = f"{training.images_per_second:,.0f} images/s"
-    rows = [("done", f"{made}, {speed}, {result['peak_memory_mib']:,.0f} MiB at most")]
+    memory = most_memory(result["peak_memory_mib"])
+    rows = [("done", ", ".join(filter(None, [made, speed, memory])))]
     if final := terms(result["final"]):
         rows.append(("final", final))
     if epoch := terms(result.get("last_epoch", {})):
@@ -143,11 +144,11 @@ def progress(row: Mapping[str, Any]) -> str:
 
 def resume_command(run: RunDir) -> str:
     """Return what to type to go on with ``run``."""
-    options = "".join(f" --plugin {shlex.quote(file.name)}" for file in plugin_files(run))
+    options = "".join(f" --plugin {quoted(file.name)}" for file in plugin_files(run))
     return f"ganzoo resume {short_name(run)}{options}"
 
 
 def short_name(run: RunDir) -> str:
     """Return the letters of a run in the usual place, else its folder, as the shell takes it."""
     usual = run.path.parent.parent.absolute() == Path(OUT).absolute()
-    return run.id if usual else shlex.quote(str(run.path))
+    return run.id if usual else quoted(run.path)

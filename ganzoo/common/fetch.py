@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
+from ganzoo.common import system
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.download import DATA_FOLDER, AddressError, download, restart
 from ganzoo.common.errors import DataError, printable
@@ -158,49 +159,55 @@ def _unfinished(target: Path) -> Iterator[IO[bytes]]:
     """Open the unfinished file beside ``target``, for this process alone."""
     part = target.with_name(target.name + PART)
     made = [folder for folder in target.parents if not folder.exists()]
+    held = ExitStack()
     try:
-        while True:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file = part.open("a+b")
-            _lock(file)
-            # Whoever held it may have renamed or removed it: then this is another file.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(part.stat(), os.fstat(file.fileno())):
-                    break
-            file.close()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        held.enter_context(system.alone(part))
+        file = held.enter_context(_locked(part))
     except OSError as error:
+        held.close()
         raise cannot_write(part, error, elsewhere=DATA_FOLDER) from error
-    with file:
-        try:
-            yield file
-        finally:
-            with suppress(OSError, ValueError):
-                if file.seek(0, os.SEEK_END) == 0:
-                    part.unlink()
-                    for folder in made:
-                        folder.rmdir()
+    try:
+        with held:
+            try:
+                yield file
+            finally:
+                with suppress(OSError, ValueError):
+                    _remove_if_empty(part, file)
+    finally:
+        with suppress(OSError):
+            for folder in [] if target.exists() else made:
+                folder.rmdir()  # which does nothing to one that holds something
 
 
-def _lock(file: IO[bytes]) -> None:
-    """Wait until no other process downloads this file, where the system has such locks."""
-    with suppress(ImportError, OSError):
-        import fcntl
+def _locked(part: Path) -> IO[bytes]:
+    """Open ``part``, and wait until no other process downloads it."""
+    while True:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        file = part.open("a+b")
+        system.lock(file.fileno())
+        # Whoever held it may have renamed or removed it: then this is another file.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(part.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
 
-        fcntl.flock(file, fcntl.LOCK_EX)
+
+def _remove_if_empty(part: Path, file: IO[bytes]) -> None:
+    is_empty = file.seek(0, os.SEEK_END) == 0
+    if system.IS_WINDOWS:  # which does not remove open files
+        file.close()
+    if is_empty:
+        part.unlink()
 
 
 def _publish(file: IO[bytes], target: Path) -> None:
     try:
         os.fsync(file.fileno())
-        if os.name == "nt":  # which does not rename open files
+        if system.IS_WINDOWS:  # which does not rename open files
             file.close()
-        os.replace(file.name, target)
-        if os.name != "nt":
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        system.replace(file.name, target)
+        system.sync_folder(target.parent)
     except OSError as error:
         raise cannot_write(target, error, elsewhere=DATA_FOLDER) from error
 

@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ganzoo.common import system
 from ganzoo.common.errors import MachineError
 from ganzoo.common.inside import NO_FOLLOW, NO_WAIT
 
 TEMPORARY = ".tmp-"
 MOST_DEPTH = 32
 """Of tables and lists in each other, in JSON that is read."""
+NEW = os.O_WRONLY | os.O_CREAT | system.WHOLE
 
 
 OUT = "choose another folder with --out"
@@ -42,7 +44,7 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Whatever has that name already may be a link to somewhere else.
         temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = os.open(temporary, NEW | os.O_EXCL, 0o666)
         try:
             view = memoryview(data)
             while view:
@@ -50,8 +52,8 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        system.replace(temporary, path)
+        system.sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be out of reach
             temporary.unlink(missing_ok=True)
@@ -79,8 +81,7 @@ def append_line(path: Path, line: str) -> None:
     """
     data = (line + "\n").encode()
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW | NO_WAIT
-        descriptor = os.open(path, flags, 0o666)
+        descriptor = os.open(path, NEW | os.O_APPEND | NO_FOLLOW | NO_WAIT, 0o666)
         try:
             before = os.fstat(descriptor).st_size
             try:
@@ -95,15 +96,6 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise cannot_write(path, error, len(data)) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` survive a power cut, where the system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:
@@ -124,8 +116,9 @@ def cannot_write(
     reason = os.strerror(error.errno) if error.errno else str(error)
     is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
     needed = f"{megabytes(size)} are needed; " if is_full and size else ""
-    remedy = f"{needed}make {'room' if is_full else 'it writable'} or {elsewhere}"
-    if error.errno == errno.ENOSPC and has_no_inodes(path):
+    free = "close what has it open, " if system.IS_WINDOWS and error.errno == errno.EACCES else ""
+    remedy = f"{needed}{free}make {'room' if is_full else 'it writable'} or {elsewhere}"
+    if error.errno == errno.ENOSPC and system.has_no_inodes(path):
         remedy = f"no more files fit there, whatever their size; remove some or {elsewhere}"
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
 
@@ -156,17 +149,6 @@ def parse_json(content: bytes) -> Any:
 def megabytes(size: int) -> str:
     """Return a number of bytes for people; a small one is not called 0.0 MB."""
     return f"{size / 1e6:.1f} MB" if size >= 50_000 else f"{size:,} bytes"
-
-
-def has_no_inodes(path: Path) -> bool:
-    """Return whether the file system at ``path`` has bytes left and no number for one more file."""
-    if not hasattr(os, "statvfs"):
-        return False
-    for place in path.parents:
-        with suppress(OSError):
-            found = os.statvfs(place)
-            return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
-    return False
 
 
 def to_json(content: Mapping[str, Any], indent: int | None = None) -> str:

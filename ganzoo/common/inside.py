@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ganzoo.common.errors import RefusedError
+from ganzoo.common.system import WHOLE, flags
 
 FILE, FOLDER, LINK = "a file", "a folder", "a symbolic link"
 
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+NO_FOLLOW = flags("O_NOFOLLOW")
+NO_WAIT = flags("O_NONBLOCK")
 """Without it, opening a pipe waits for somebody to write into it."""
 
-_BASE = os.O_RDONLY | NO_FOLLOW | getattr(os, "O_CLOEXEC", 0)
-_FILE = _BASE | NO_WAIT | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-_FOLDER = _BASE | getattr(os, "O_DIRECTORY", 0)
+_BASE = os.O_RDONLY | NO_FOLLOW | WHOLE
+_FILE = _BASE | NO_WAIT | flags("O_NOCTTY")
+_FOLDER = _BASE | flags("O_DIRECTORY")
 _BY_DESCRIPTOR = bool(NO_FOLLOW) and {os.open, os.stat} <= os.supports_dir_fd
 """Whether a path can be walked folder by folder, so that none changes under our feet."""
 

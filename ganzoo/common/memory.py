@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from ganzoo.common import system
+
 SIGNS = (
     "out of memory",
     "out of shared memory",
@@ -26,14 +28,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def memory_limit() -> str:
     """Return what ``ulimit -v`` allows this process, in words; nothing where it has no limit."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return ""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return ""
-    return f"; ulimit -v allows this process {limit / 1e6:,.0f} MB"
+    limit = system.address_space()
+    return "" if limit is None else f"; ulimit -v allows this process {limit / 1e6:,.0f} MB"
 
 
 def _says_so(error: BaseException) -> bool:

@@ -32,6 +32,11 @@ def number(value: Any) -> str:
     return f"{value:.3f}"
 
 
+def most_memory(mib: float) -> str:
+    """Return '512 MiB at most', or nothing where the system does not tell."""
+    return f"{mib:,.0f} MiB at most" if mib else ""
+
+
 def significant(value: float | None, digits: int = 4) -> str:
     """Return that many significant digits, or a dash for none."""
     if value is None:

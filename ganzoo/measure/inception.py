@@ -52,7 +52,7 @@ def inception(root: DataRoot) -> FeatureNetwork:
     """
     path, record = _places(root.path)
     try:
-        wanted = json.loads(record.read_text())["sha256"]
+        wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
         content = path.read_bytes()
     except (OSError, ValueError, KeyError, TypeError):
         raise GanzooError(

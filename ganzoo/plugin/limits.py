@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.system import STOPPING, is_crowded, ringing, starved_seconds
 
 SECONDS = 10.0
 """Longest time a plugin may compute while it is loaded, and longest time it may wait."""
@@ -27,8 +27,6 @@ NAME = 100
 
 UNINTERRUPTED = ("numpy", "scipy", "torch", "torchvision")
 """Libraries that cannot be imported again once their import was cut short, and are needed later."""
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals by which a user or the system stops a command."""
 
 
 class TooSlow(BaseException):
@@ -89,10 +87,7 @@ class Clock:
 
 def _delay() -> float:
     """Return for how long the main thread was ready and did not run; 0 where nobody knows."""
-    try:
-        return int(Path("/proc/self/schedstat").read_bytes().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
+    return starved_seconds() or 0.0
 
 
 @contextlib.contextmanager
@@ -100,20 +95,16 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise ``TooSlow`` inside a block that computes or waits longer than ``seconds``.
 
     A loaded machine is not the block's fault: what others took of the processor does not count,
-    until it is ``PATIENCE`` times the limit and ``Starved`` is raised. It works in the main thread
-    on systems with SIGALRM, elsewhere there is no limit. Code that does not return to Python, a
-    loop in C for example, cannot be stopped. An alarm that was already set, a test runner's for
-    example, goes on afterwards.
+    until it is ``PATIENCE`` times the limit and ``Starved`` is raised. It works in the main thread.
+    Code that does not return to Python, a loop in C for example, cannot be stopped; on Windows, nor
+    can one that sleeps. An alarm that was already set, a test runner's for example, goes on
+    afterwards.
     """
-    if (
-        seconds is None
-        or not hasattr(signal, "setitimer")
-        or threading.current_thread() is not threading.main_thread()
-    ):
+    if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
     is_over = False
-    start, clock = time.monotonic(), Clock()
+    clock = Clock()
     # Again and again: a ring may fall into an import that must end, or into a bare `except`, and
     # one that is late tells of a stop.
     interval = min(1.0, seconds / 4)
@@ -128,35 +119,21 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         if clock.computing >= 0.999 * seconds:
             raise TooSlow(f"took longer than {seconds:g} s of processor time to load")
         if clock.waiting >= 0.999 * seconds:
-            if not _tells_delay() and _is_crowded():
+            if not _tells_delay() and is_crowded():
                 raise Starved
             raise TooSlow(f"waited longer than {seconds:g} s while it was loaded")
         if clock.starving >= PATIENCE * seconds:
             raise Starved
 
-    handler = signal.signal(signal.SIGALRM, ring)
-    remaining, before = signal.setitimer(signal.ITIMER_REAL, interval, interval)
-    try:
-        yield
-    finally:
-        is_over = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if handler is not None:  # None: set by something other than Python
-            signal.signal(signal.SIGALRM, handler)
-        if remaining:
-            left = max(remaining - (time.monotonic() - start), 1e-3)
-            signal.setitimer(signal.ITIMER_REAL, left, before)
+    with ringing(interval, ring):
+        try:
+            yield
+        finally:
+            is_over = True
 
 
 def _tells_delay() -> bool:
-    return Path("/proc/self/schedstat").exists()
-
-
-def _is_crowded() -> bool:
-    """Tell whether more programs want a processor than there are."""
-    with contextlib.suppress(OSError):
-        return os.getloadavg()[0] > (os.cpu_count() or 1)
-    return False
+    return starved_seconds() is not None
 
 
 def _is_being_imported() -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganzoo.common import names
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.plugin.registry import Registry
@@ -34,6 +35,8 @@ def write(name: str, below: str, chosen: Mapping[str, str], out: Path, registry:
     stem = name.removesuffix(".toml")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", stem):
         raise GanzooError(f"{name!r} is no name for a recipe; use letters, digits, '_', '-', '.'")
+    if problem := names.fault(stem):
+        raise GanzooError(f"{name!r} {problem}; choose another name for the recipe")
     path = out / f"{stem}.toml"
     if path.exists():
         raise GanzooError(f"'{path}' is there already; choose another name, or remove it")

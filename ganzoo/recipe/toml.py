@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.common.errors import printable
+from ganzoo.common.system import AT_ONCE
 from ganzoo.common.tables import Keys, leaves
 from ganzoo.recipe.layers import Node, Origin, placed
 from ganzoo.recipe.problems import Problem, RecipeError
@@ -88,13 +89,13 @@ def _text(path: Path, file: str) -> str:
         return RecipeError([Problem(file, line, "", message)])
 
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if path.is_dir():  # which Windows does not open
+            raise wrong("a folder, not a file; give the path of a .toml file")
+        descriptor = os.open(path, os.O_RDONLY | AT_ONCE)
         try:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
-                raise wrong(f"{what}, not a file; give the path of a .toml file")
+                raise wrong("a pipe or device, not a file; give the path of a .toml file")
             with open(descriptor, "rb", closefd=False) as opened:
                 content = opened.read(MAX_BYTES + 1)
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from ganzoo.common.errors import GanzooError, RefusedError
 from ganzoo.common.files import publish
 from ganzoo.common.inside import find_inside
+from ganzoo.common.system import quoted, shell_line
 from ganzoo.common.text import as_written, duration, number
 from ganzoo.recipe.toml import MAX_BYTES
 from ganzoo.report.charts import Curves, curves
@@ -78,7 +78,7 @@ def write_page(run: RunDir) -> Path:
         MachineError: if the disk refuses.
     """
     path = run.path / NAME
-    command = f"ganzoo report {shlex.quote(str(run.path))} --watch"
+    command = f"ganzoo report {quoted(run.path)} --watch"
     publish(path, run_page(run), f"look at it with: {command}")
     return path
 
@@ -293,16 +293,16 @@ def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:
 def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
     """Return what to type: to repeat the run, to sample it, and what was typed for it."""
     files = plugin_files(run)
-    plugins = "".join(f" --plugin {shlex.quote(str(file))}" for file in files)
-    folder = shlex.quote(str(run.path))
+    plugins = "".join(f" --plugin {quoted(file)}" for file in files)
+    folder = quoted(run.path)
     rows = [
-        ("repeat it", f"ganzoo run {shlex.quote(str(run.recipe))}{plugins}"),
+        ("repeat it", f"ganzoo run {quoted(run.recipe)}{plugins}"),
         ("go on", f"ganzoo resume {folder}{plugins}"),
         ("make images", f"ganzoo sample {folder} -n 64{plugins}"),
     ]
     typed = [str(word) for word in many(surroundings.get("command"))]
     if typed:
-        rows.append(("was begun by", shlex.join(["ganzoo", *typed[1:]])))
+        rows.append(("was begun by", shell_line(["ganzoo", *typed[1:]])))
     return rows
 
 

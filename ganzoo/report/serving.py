@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 
+from ganzoo.common.system import IS_WINDOWS
 from ganzoo.report.page import policy
 from ganzoo.report.run_page import run_page
 from ganzoo.runs.folder import RunDir
@@ -32,6 +33,7 @@ class PageServer(ThreadingHTTPServer):
     """Serves what ``make`` returns at '/', to this machine alone."""
 
     daemon_threads = True
+    allow_reuse_address = not IS_WINDOWS  # where it would let two servers share a port
 
     def __init__(self, make: Callable[[], str], policy: str, port: int = 0) -> None:
         super().__init__((LOOPBACK, port), Answer)

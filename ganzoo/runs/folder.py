@@ -9,13 +9,14 @@ import socket
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ganzoo.common import names
 from ganzoo.common.errors import GanzooError, MachineError, RefusedError, suggest
 from ganzoo.common.files import (
     append_line,
@@ -42,6 +43,8 @@ LOCK_SECONDS = 5.0
 LOCK = ".lock"
 CELL = "cell-"
 """How the folders of an ablation's cells begin."""
+HOLDER = ".holder"
+"""Who holds the lock; not in the lock file, of which others read nothing on Windows."""
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
 
@@ -55,7 +58,7 @@ MOST_LINE = 1024 * 1024
 """Bytes of one line of the log."""
 
 FILES = (
-    LOCK, "recipe.toml", "environment.json", "origin.json", "status.json", "log.jsonl",
+    LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", "status.json", "log.jsonl",
     "result.json", "minutes.json", "real.png", "samples.gif", "curves.png", "report.html",
     "generator.safetensors",
     EXPERIMENT,
@@ -259,24 +262,26 @@ class RunDir:
         try:
             lock.acquire()
         except Timeout:
-            holder = _holder(path) or "another process"
+            holder = _holder(self.path / HOLDER) or "another process"
             raise MachineError(
                 f"run folder '{self.path}' is in use by {holder}; wait for it or stop it"
             ) from None
         except OSError as error:
             raise cannot_write(path, error, 0) from error
         try:
-            # Only now, and in place: whoever waits for the lock reads it.
-            path.write_text(f"pid {os.getpid()} on {socket.gethostname()} since {now()}")
+            # Only now: whoever waits for the lock reads it. Who has it is no reason not to run.
+            with suppress(MachineError):
+                text = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
+                publish(self.path / HOLDER, text)
             sweep(self.path)
             yield
         finally:
             lock.release()
 
 
-def _holder(lock: Path) -> str:
+def _holder(note: Path) -> str:
     try:
-        with open_inside(lock.parent, lock.name) as file:
+        with open_inside(note.parent, note.name) as file:
             return file.read(200).decode("utf-8", "replace").strip()
     except (OSError, RefusedError):
         return ""
@@ -308,6 +313,7 @@ def create(root: Path, name: str) -> RunDir:
         MachineError: if the folder cannot be made.
     """
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80] or "run"
+    safe = names.portable(safe)
     for _ in range(100):
         letters = "".join(secrets.choice(ALPHABET) for _ in range(4))
         if any(root.glob(f"*/*-{letters}")):

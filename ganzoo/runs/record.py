@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +11,7 @@ from typing import Any
 
 from ganzoo.common.errors import RefusedError
 from ganzoo.common.files import parse_json
-from ganzoo.common.inside import NO_FOLLOW, NO_WAIT
+from ganzoo.common.system import is_locked
 from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir, list_runs
 
 LAST_BYTES = 1 << 16
@@ -199,19 +197,7 @@ def summary(run: RunDir, titles: Titles | None = None) -> dict[str, Any]:
 
 def is_held(run: RunDir) -> bool:
     """Return whether a process holds the run's lock."""
-    try:
-        descriptor = os.open(run.path / LOCK, os.O_RDONLY | os.O_CLOEXEC | NO_FOLLOW | NO_WAIT)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(run.path / LOCK)
 
 
 def table(value: Any) -> Table:

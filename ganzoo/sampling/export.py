@@ -73,7 +73,7 @@ def write_weights(model: Model, path: Path) -> None:
 def write_program(model: Model, path: Path) -> float:
     """Write a program that ``torch.export.load`` reads without ganzoo; N is free."""
     network, example = prepared(model)
-    with quiet(), TemporaryDirectory() as folder:
+    with quiet(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         traced = _traced(model, lambda: torch.export.export(network, example, **_free(example)))
         file = Path(folder) / "generator.pt2"
         torch.export.save(traced, file)
@@ -98,7 +98,7 @@ def write_onnx(model: Model, path: Path) -> float:
         ) from error
     network, example = prepared(model)
     names = ["latent", "labels"][: len(example)]
-    with quiet(), TemporaryDirectory() as folder:
+    with quiet(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "generator.onnx"
         _traced(
             model,

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import FILE, TEMPORARY, cannot_write
 from ganzoo.report.sheets import GAP, mosaic, save_film, save_picture, to_pixels
@@ -77,7 +78,7 @@ def save_singles(
             temporary.unlink(missing_ok=True)
             try:
                 mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
-                os.replace(temporary, path)
+                system.replace(temporary, path)
             except OSError as error:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)

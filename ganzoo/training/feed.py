@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ganzoo.common.system import STOPPING
 from ganzoo.plugin.specs import (
     DatasetSpec,
 )
@@ -29,8 +30,6 @@ KEPT_ORDERS = 2
 SHARE = 0.5
 """Share of a GPU's free memory that images may take; larger data stays in the host's."""
 CPU = torch.device("cpu")
-HELD = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
-"""What stops a run; its workers end with it and not by themselves."""
 
 
 class Order:
@@ -180,7 +179,7 @@ def to_range(raw: Tensor, shape: ImageShape) -> Tensor:
 
 def ignore_signals(worker: int) -> None:  # noqa: ARG001
     """Leave Ctrl-C to the main process, which stops the workers itself."""
-    for number in HELD:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
 
@@ -198,7 +197,7 @@ def signals_held() -> Iterator[None]:
     if multiprocessing.get_start_method() != "fork":
         # Of Python's own helper: it would lift the block when it starts.
         resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
     finally:

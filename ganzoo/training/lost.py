@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from ganzoo.common.errors import LostError
+from ganzoo.common.system import quoted
 from ganzoo.runs.record import Record
 from ganzoo.training.state import TrainingState
 
@@ -46,7 +46,7 @@ def refuse_lost(training: TrainingState, reasons: list[str]) -> None:
                 f"run '{run.path}' has no checkpoint to go on from:",
                 *(f"  {reason}" for reason in [*reasons, *signs]),
                 f"put a checkpoint back into '{run.checkpoints}'; or begin anew, as another run: "
-                f"ganzoo run {shlex.quote(str(run.recipe))}",
+                f"ganzoo run {quoted(run.recipe)}",
             ]
         )
     )

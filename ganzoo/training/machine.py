@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ganzoo._version import __version__
+from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.registry import Registry
 from ganzoo.training.precision import apply, choose
@@ -110,12 +111,7 @@ def peak_memory_mib(device: torch.device) -> float:
     """Return the most memory this process has held so far, in MiB: the GPU's where it has one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return system.peak_memory_mib()
 
 
 def wait_for(device: torch.device) -> None:
@@ -132,12 +128,7 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU"
-    try:
-        with open("/proc/cpuinfo") as info:
-            names = [line.partition(":")[2].strip() for line in info if "model name" in line]
-        return names[0] if names else platform.processor() or platform.machine()
-    except OSError:
-        return platform.processor() or platform.machine()
+    return system.processor_name()
 
 
 def environment(machine: Machine, registry: Registry) -> dict[str, Any]:
@@ -176,7 +167,7 @@ def keep_freed_memory() -> bool:
     has_chosen = "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or any(
         name.startswith("MALLOC_") for name in os.environ
     )
-    if has_chosen or not sys.platform.startswith("linux"):
+    if has_chosen or not system.IS_LINUX:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.common import system
 from ganzoo.common.errors import CheckpointError, DamagedError
 from ganzoo.plugin.ramps import at_step
 from ganzoo.recipe.model import BUDGET, departures, digest, plain
@@ -126,7 +127,7 @@ def restore(training: TrainingState) -> bool:
         except DamagedError as error:
             reasons.append(str(error))
             training.reporter.warn(f"{error}; it is set aside")
-            path.rename(path.with_name(path.name + SET_ASIDE))
+            system.replace(path, path.with_name(path.name + SET_ASIDE))
             continue
         with checkpoint.fitting(path):
             _adopt(training, tensors, state)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a flag that the training loop reads between steps."""
+"""Ctrl-C, SIGTERM and their like as a flag that the training loop reads between steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from ganzoo.common.system import HANGUP, STOPPING
 
 
 class Stop:
@@ -25,8 +25,9 @@ class Stop:
 
 @contextmanager
 def stopping(told: Callable[[], None]) -> Iterator[Stop]:
-    """Catch the three signals. The first sets the flag and calls ``told``; a second Ctrl-C raises.
+    """Catch the signals that stop a command.
 
+    The first sets the flag and calls ``told``; a second Ctrl-C raises.
     A hangup that the caller ignores stays ignored: that is what ``nohup`` asks for. Outside the
     main thread, where Python allows no handlers, the flag stays down.
     """
@@ -41,8 +42,8 @@ def stopping(told: Callable[[], None]) -> Iterator[Stop]:
         stop.signal = signal.Signals(number)
         told()
 
-    is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    caught = [number for number in SIGNALS if not (is_detached and number == signal.SIGHUP)]
+    is_detached = HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_IGN
+    caught = [number for number in STOPPING if not (is_detached and number == HANGUP)]
     before = {number: signal.signal(number, handle) for number in caught}
     try:
         yield stop

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from ganzoo.api import DataError, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"})
+NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""How a file is opened that may have become a pipe, where there are such; no byte translated."""
 TOTAL = 256 << 30
 """Bytes at most that all images of an archive may claim to have."""
 BROKEN_ZIP = (
@@ -147,7 +149,7 @@ class FolderStore:
         path = self.path / name
         try:
             # A pipe that took the file's place must not be waited for.
-            with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            with open(os.open(path, os.O_RDONLY | NO_WAIT), "rb") as file:
                 data = file.read(limit + 1)
         except OSError as error:
             raise UnreadableError(str(error.strerror)) from error

@@ -18,10 +18,10 @@ def killed(task: Task) -> Answer:
     return Answer(error=f"{task.folder} by {os.getpid()}")
 
 
-def work(pipe: local.Connection) -> None:
+def work(pipe: local.Connection, orders: local.Connection) -> None:
     """Be a worker whose tasks are those above."""
     local.perform = killed
-    local.work(pipe)
+    local.work(pipe, orders)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from ganzoo.cli import output as streams
 from ganzoo.cli import summaries as screens
 from ganzoo.cli import summaries as wording
-from ganzoo.cli.output import Steady, open_streams
+from ganzoo.cli.output import Steady
 from ganzoo.cli.progress import REDRAW_S, Display
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import terms
@@ -326,15 +326,6 @@ def test_a_stream_whose_reader_left_swallows_the_rest() -> None:
     stream.flush()
 
     assert stream.write("more") == 4
-
-
-def test_characters_that_the_encoding_lacks_become_plain_ones(tmp_path: Path) -> None:
-    path = tmp_path / "ascii"
-
-    open_streams()
-    path.write_text("1×28×28 … α", encoding="ascii", errors="ganzoo")
-
-    assert path.read_text() == "1x28x28 ... ?"
 
 
 @pytest.mark.parametrize(

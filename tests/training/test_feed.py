@@ -9,7 +9,7 @@ import torch
 
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Train
-from ganzoo.training.feed import HELD, Feed, Order, signals_held, to_range
+from ganzoo.training.feed import STOPPING, Feed, Order, signals_held, to_range
 
 SHAPE = ImageShape(1, 2, 2, num_classes=10)
 CPU = torch.device("cpu")
@@ -100,5 +100,5 @@ def test_processes_begun_while_signals_are_held_never_hear_them_and_nothing_is_l
         signal.signal(signal.SIGINT, before)
 
     assert heard == [signal.SIGINT]
-    assert all(number.name in child.stdout.decode() for number in HELD)
-    assert not HELD & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert all(number.name in child.stdout.decode() for number in STOPPING)
+    assert not set(STOPPING) & signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -13,10 +13,12 @@ import sys
 import pytest
 import torch
 
+from ganzoo.common import system
 from ganzoo.training.machine import choose_device, keep_freed_memory
 
 FAULTS = """
 import ctypes, resource, sys
+from ganzoo.common import system
 from ganzoo.training.machine import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
@@ -80,7 +82,7 @@ def test_a_library_that_cannot_be_asked_is_left_alone(monkeypatch: pytest.Monkey
 
 
 def test_systems_without_glibc_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(system, "IS_LINUX", False)
 
     assert not keep_freed_memory()
 

@@ -82,7 +82,7 @@ def ablate(
     registry = plugin_files.load(streams.warn)
     written = read_plan(file, registry)
     grid = expand(written, registry)
-    grid = replace(grid, name=name or grid.name)
+    grid = replace(grid, name=experiment.usable_name(name or grid.name))
     if data_path is not None:
         place = replace(place, data_path=str(Path(data_path).expanduser().absolute()))
     setup = setup_of(grid, plugin_files, place)
@@ -109,7 +109,8 @@ def ablate(
                 board.estimated(estimate, engine.jobs)
             try:
                 with experiment.claimed(out / grid.name):
-                    made = experiment.create(out, grid, sys.argv, written.path.read_text())
+                    text = written.path.read_text(encoding="utf-8")
+                    made = experiment.create(out, grid, sys.argv, text)
                     for cell in experiment.missing(made):
                         keep_plugin_files(made.run(cell.id), registry)
                     with board.watching(made):

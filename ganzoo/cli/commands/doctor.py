@@ -19,6 +19,7 @@ from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, data_option, json_option, out_option, plugin_options
 from ganzoo.cli.summaries import count
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.system import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "pluggy", "click", "rich", "pillow",
             "safetensors", "scikit-learn")  # fmt: skip
@@ -89,13 +90,10 @@ def devices() -> Iterator[Finding]:
         yield Finding("torch", BROKEN, text, "pip install --force-reinstall torch")
         return
     cpu = device_name(torch.device("cpu"))
-    processors = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
     yield Finding(
         "cpu",
         OK,
-        f"{cpu}, {count(processors or 1, 'processor')}, {count(torch.get_num_threads(), 'thread')}",
+        f"{cpu}, {count(processors(), 'processor')}, {count(torch.get_num_threads(), 'thread')}",
     )
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)

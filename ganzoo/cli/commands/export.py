@@ -8,7 +8,14 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
-from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, run_names
+from ganzoo.cli.options import (
+    NewFile,
+    PluginFiles,
+    json_option,
+    out_option,
+    plugin_options,
+    run_names,
+)
 from ganzoo.sampling.formats import FORMATS, PROGRAMS
 
 
@@ -23,7 +30,7 @@ from ganzoo.sampling.formats import FORMATS, PROGRAMS
 @click.option(
     "--to", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help="See above."
 )
-@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Where to write.")
+@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option(
     "--licence", default="unknown", metavar="ID", help="For the model card: mit, cc-by-4.0 ..."

@@ -10,7 +10,7 @@ import click
 
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Group
-from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names
+from ganzoo.cli.options import NewFile, PluginFiles, json_option, plugin_options, recipe_names
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -34,7 +34,7 @@ def new() -> None:
 @click.argument("name")
 @click.option("--kind", default="loss", metavar="KIND", help="Kind of component; loss if left out.")
 @click.option(
-    "--out", default=".", metavar="DIR", type=click.Path(path_type=Path), help="Where it goes."
+    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Where it goes."
 )
 @json_option
 def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
 @click.option("--discriminator", metavar="USE", help="Discriminator.")
 @click.option("--loss", metavar="USE", help="Loss; see: ganzoo list losses")
 @click.option(
-    "--out", default=".", metavar="DIR", type=click.Path(path_type=Path), help="Where it goes."
+    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Where it goes."
 )
 @plugin_options
 @json_option

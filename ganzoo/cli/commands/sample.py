@@ -11,6 +11,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import (
+    NewFile,
     PluginFiles,
     json_option,
     out_option,
@@ -20,6 +21,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import PICTURES
+from ganzoo.common.names import are_one
 
 if TYPE_CHECKING:
     from ganzoo.sampling.model import Model
@@ -45,7 +47,7 @@ MADE = "made"
 @click.option("--single", is_flag=True, help="One file for each image.")
 @click.option("--label", metavar="CLASS", help="Class to make, where there are classes.")
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
-@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Where to write.")
+@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
 @set_option
 @plugin_options
@@ -125,10 +127,28 @@ def default_name(
 ) -> str:
     """Return the name of a file that tells what is in it."""
     what = "walk" if walk else "samples"
-    asked = [*([] if label is None else [label]), *(each.rpartition(".")[2] for each in overrides)]
-    of = "".join("-" + "".join(c if c.isalnum() else "_" for c in each) for each in asked)
+    asked = [
+        *([] if label is None else [_told_apart(label, model.classes)]),
+        *(each.rpartition(".")[2] for each in overrides),
+    ]
+    of = "".join("-" + _simple(each) for each in asked)
     ema = "" if model.is_average or model.recipe.ema is None else "-noema"
     stem = f"{what}-step{model.step:06d}-seed{seed}{of}{ema}"
     if single:
         return stem
     return f"{stem}-n{count}{'.gif' if gif else '.png'}"
+
+
+def _simple(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
+def _told_apart(label: str, classes: Sequence[str]) -> str:
+    """Return the label, with its class's number where another's file would have the same name.
+
+    'A' and 'a' are two classes, and one file where capitals do not count.
+    """
+    alike = [name for name in classes if are_one(_simple(name), _simple(label))]
+    if len(alike) < 2 or label not in classes:
+        return label
+    return f"{label}_class{list(classes).index(label)}"

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from ganzoo.common import names
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.plugin.kinds import kind_named
@@ -31,6 +32,8 @@ def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
             f"{name!r} is no name for a package: small letters, digits and '-', beginning with a "
             "letter; for example 'ganzoo-quadratic'"
         )
+    if problem := names.fault(name):
+        raise GanzooError(f"{name!r} {problem}; choose another name for the package")
     kind_named(kind)
     root = folder / name
     if root.exists():
