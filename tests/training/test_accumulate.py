@@ -1,4 +1,4 @@
-"""A batch in parts: the same gradients as in one piece, and nobody who remembers sees half of it."""
+"""A batch in parts: the same gradients as in one piece; who remembers is shown no part."""
 
 from __future__ import annotations
 
