@@ -128,9 +128,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(OptimizerSpec, "optimizers", "networks", must_define=("build",)),
         Kind(MetricSpec, "metrics", "list", must_define=("meter",)),
-        Kind(
-            ViewSpec, "views", "list", must_define=("apply",), asked=frozenset({"beside"})
-        ),
+        Kind(ViewSpec, "views", "list", must_define=("apply",), asked=frozenset({"beside"})),
     )
 }
 """Every kind by its name, in the order in which kinds are listed."""

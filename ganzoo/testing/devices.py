@@ -24,7 +24,7 @@ MOVES = frozenset({"aten::_to_copy", "aten::copy_", "aten::index", "aten::index_
 """What may take tensors of two devices: copies, and indices, which may lie on the CPU."""
 
 
-class WrongDevice(GanzooError):
+class WrongDeviceError(GanzooError):
     """Two tensors of one operation lie on different devices."""
 
 
@@ -36,9 +36,7 @@ class OneDevice(TorchDispatchMode):
         self.made: Any = WeakTensorKeyDictionary()
         """Where each tensor on the CPU was made."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Look at the tensors of an operation, then let it happen."""
         kwargs = kwargs or {}
         given = [each for each in tree_flatten((args, kwargs))[0] if isinstance(each, Tensor)]
@@ -57,11 +55,11 @@ class OneDevice(TorchDispatchMode):
     def _refuse(self, tensor: Tensor) -> None:
         shape, used = list(tensor.shape), author()
         if place := self.made.get(tensor):
-            raise WrongDevice(
-                f"{place} makes a tensor {shape} on the CPU wherever the images are; make it there: "
-                "device=images.device"
+            raise WrongDeviceError(
+                f"{place} makes a tensor {shape} on the CPU, wherever the images are; make it "
+                "where they are: device=images.device"
             )
-        raise WrongDevice(
+        raise WrongDeviceError(
             f"{used} uses a tensor {shape} that stays on the CPU: keep it with register_buffer(), "
             "which moves with its module"
         )
@@ -87,7 +85,7 @@ def on_no_device(said: list[str]) -> Iterator[None]:
     try:
         with OneDevice():
             yield
-    except WrongDevice as error:
+    except WrongDeviceError as error:
         said.append(str(error))
     except Exception as error:  # noqa: BLE001  found by the checks with numbers, if it is a fault
         if "meta" in str(error) or isinstance(error, NotImplementedError):

@@ -12,7 +12,7 @@ from ganzoo.plugin.specs import Spec
 S = TypeVar("S", bound=Spec)
 
 
-class Untried(GanzooError):
+class UntriedError(GanzooError):
     """A component that cannot be tried, and what it would take."""
 
 
@@ -22,7 +22,7 @@ def example(spec: type[S]) -> S:
     An example stands in the field: ``path: Annotated[str, Field(examples=["faces"])]``.
 
     Raises:
-        Untried: if a key has neither, or the values are refused together.
+        UntriedError: if a key has neither, or the values are refused together.
     """
     values: dict[str, Any] = {}
     missing = []
@@ -32,7 +32,7 @@ def example(spec: type[S]) -> S:
         elif field.is_required():
             missing.append(f"'{name}'")
     if missing:
-        raise Untried(
+        raise UntriedError(
             f"not tried: it needs {', '.join(missing)}; give the field an example, "
             f"Field(examples=[...]), or values to the kit: check({spec.__name__}(...))"
         )
@@ -41,6 +41,6 @@ def example(spec: type[S]) -> S:
     except ValidationError as error:
         said = error.errors()[0]["msg"]
         given = "its examples are" if values else "its defaults are"
-        raise Untried(
+        raise UntriedError(
             f"not tried: {given} refused ({said}); give values: check({spec.__name__}(...))"
         ) from error

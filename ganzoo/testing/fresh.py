@@ -22,7 +22,7 @@ import torch
 
 from ganzoo.plugin.attempt import last_place
 from ganzoo.plugin.specs import Spec
-from ganzoo.testing.examples import Untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.scene import Scene, Setting
 
 SECONDS = 120
@@ -44,7 +44,7 @@ def update(setting: Setting, state: Any, number: int) -> dict[str, torch.Tensor]
     """Return the terms of step ``number``, made from ``state`` in a fresh process.
 
     Raises:
-        Untried: if the component cannot be found there.
+        UntriedError: if the component cannot be found there.
         RuntimeError: if it fails there.
     """
     written: dict[str, Any] = {}
@@ -57,8 +57,8 @@ def update(setting: Setting, state: Any, number: int) -> dict[str, torch.Tensor]
         else:
             written[each.name] = value
     answer = _ask((sys.path, torch.get_num_threads(), written, state, number))
-    if isinstance(answer, Untried):
-        raise Untried(f"not tried: {answer}")
+    if isinstance(answer, UntriedError):
+        raise UntriedError(f"not tried: {answer}")
     if isinstance(answer, str):
         raise RuntimeError(answer)
     found: dict[str, torch.Tensor] = answer
@@ -68,7 +68,7 @@ def update(setting: Setting, state: Any, number: int) -> dict[str, torch.Tensor]
 def _place(spec: Spec) -> Place:
     kind = type(spec)
     if "<locals>" in kind.__qualname__ or kind.__module__ == "__main__":
-        raise Untried(
+        raise UntriedError(
             f"not tried: {kind.__name__} is written inside a function or a notebook, where a fresh "
             "process does not find it"
         )
@@ -85,10 +85,10 @@ def _ask(question: object) -> Any:
         assert server.stdout is not None
         try:
             _put(server.stdin, content)
-            return pickle.loads(_get(server.stdout))  # noqa: S301  of our own process
+            return pickle.loads(_get(server.stdout))
         except (OSError, EOFError):
             _end()
-    raise Untried("a fresh process could not be started")
+    raise UntriedError("a fresh process could not be started")
 
 
 def _waiting() -> subprocess.Popen[bytes]:
@@ -156,12 +156,12 @@ def serve() -> None:
 
 def _answer(question: bytes) -> bytes:
     try:
-        path, threads, written, state, number = pickle.loads(question)  # noqa: S301
+        path, threads, written, state, number = pickle.loads(question)
         sys.path[:] = path
         torch.set_num_threads(threads)
         found: Any = _update(written, state, number)
-    except Untried as error:
-        found = Untried(str(error))
+    except UntriedError as error:
+        found = UntriedError(str(error))
     except BaseException as error:  # noqa: BLE001  anything a component does
         found = f"{type(error).__name__}: {error}{last_place(error)}"
     return pickle.dumps(found)
@@ -187,7 +187,7 @@ def _spec(place: Place) -> Spec:
         for name in place.name.split("."):
             found = getattr(found, name)
     except Exception as error:
-        raise Untried(
+        raise UntriedError(
             f"a fresh process does not find {place.module}.{place.name}: {error}"
         ) from error
     spec: Spec = found.model_validate(place.values)
@@ -223,5 +223,4 @@ def _get(stream: IO[bytes]) -> bytes:
     head = stream.read(8)
     if len(head) < 8:
         raise EOFError
-    content = stream.read(int.from_bytes(head, "big"))
-    return content
+    return stream.read(int.from_bytes(head, "big"))

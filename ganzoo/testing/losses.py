@@ -13,7 +13,7 @@ from ganzoo.plugin.types import Role
 from ganzoo.testing import played
 from ganzoo.testing.claims import Claim, cases_of, same, show, untried
 from ganzoo.testing.claims import images as images_of
-from ganzoo.testing.examples import Untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.scene import (
     COUNT,
@@ -158,7 +158,7 @@ def cases(spec: LossSpec, beside: Beside = None) -> list[Case]:
     """Return the checks one by one."""
     try:
         setting = setting_for(spec, beside)
-    except Untried as reason:
+    except UntriedError as reason:
         return [untried(spec, str(reason))]
 
     def trials() -> list[tuple[str, Trial]]:

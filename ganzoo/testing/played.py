@@ -15,7 +15,7 @@ from ganzoo.plugin.specs import OwnerSpec
 from ganzoo.plugin.types import Role
 from ganzoo.testing.claims import Claim, same, stirred, unreached
 from ganzoo.testing.devices import on_no_device
-from ganzoo.testing.examples import Untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.findings import Note
 from ganzoo.testing.fresh import update as update_afresh
 from ganzoo.testing.scene import ROLES, PlainDiscriminator, Scene, Setting
@@ -94,7 +94,7 @@ def all_it_remembers_is_in_own(trial: Played) -> Iterator[str]:
     ends = []
     for _ in range(3):
         scene.load(state)
-        ends.append(({**_numbers(scene.update(WARM)), **_own(scene)}))
+        ends.append({**_numbers(scene.update(WARM)), **_own(scene)})
     for again in ends[1:]:
         if text := _difference(ends[0], again):
             yield (
@@ -114,7 +114,7 @@ def it_goes_on_from_a_checkpoint_in_a_fresh_process(trial: Played) -> Iterator[s
     here = _numbers(scene.update(WARM))
     try:
         there = update_afresh(trial.setting, state, WARM)
-    except Untried as reason:
+    except UntriedError as reason:
         yield Note(str(reason))
         return
     if text := _difference(here, _numbers(there)):
@@ -192,4 +192,3 @@ CLAIMS: tuple[Claim[Played], ...] = (
     works_under_bfloat16,
     loses_nothing_in_joint_batches,
 )
-

@@ -18,7 +18,7 @@ from ganzoo.plugin.specs import RegularizerSpec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.testing import played
 from ganzoo.testing.claims import Claim, cases_of, same, show, untried
-from ganzoo.testing.examples import Untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.played import terms_by
 from ganzoo.testing.scene import (
@@ -175,7 +175,7 @@ def cases(
     """Return the checks one by one."""
     try:
         setting = setting_for(spec, beside)
-    except Untried as reason:
+    except UntriedError as reason:
         return [untried(spec, str(reason))]
     claims = (*CLAIMS, *played.CLAIMS)
     return cases_of(spec, claims, lambda: Trial(spec, setting, expected))
@@ -347,7 +347,8 @@ def its_generator_terms_keep_to_the_same_rules(trial: Trial) -> Iterator[str]:
                 "itself"
             )
         if name in off and bool(off[name].detach()):
-            yield f"the generator's term '{name}' is {float(off[name].detach()):.5g} with weight = 0"
+            value = float(off[name].detach())
+            yield f"the generator's term '{name}' is {value:.5g} with weight = 0"
 
 
 def a_constraint_settles(trial: Trial) -> Iterator[str]:

@@ -26,7 +26,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.types import Context, ImageShape, Role, Terms
 from ganzoo.recipe.model import Latent, Recipe, Step
 from ganzoo.testing.claims import images
-from ganzoo.testing.examples import Untried, example
+from ganzoo.testing.examples import UntriedError, example
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import (
     HalfStep,
@@ -188,13 +188,13 @@ class Scene:
         )
         seen = seen_shape(setting.views, setting.shape)
         torch.manual_seed(0)
-        generator = _module(setting.generator, setting.generator.build(LATENT, setting.shape))
-        discriminator = _module(setting.discriminator, setting.discriminator.build(seen))
+        generator = _module(setting.generator.build(LATENT, setting.shape))
+        discriminator = _module(setting.discriminator.build(seen))
         self.own: dict[str, nn.Module] = {}
         for place, spec in owners(self.recipe).items():
             module = spec.module(LATENT, seen)
             if module is not None:
-                self.own[place] = _module(spec, module, "module()")
+                self.own[place] = _module(module, "module()")
         self.networks = {"generator": generator, "discriminator": discriminator, **self.own}
         for network in self.networks.values():
             network.to(self.device).train()
@@ -285,7 +285,7 @@ def setting_for(spec: OwnerSpec, beside: Beside = None) -> Setting:
             same package.
 
     Raises:
-        Untried: if it asks for something that no network gives.
+        UntriedError: if it asks for something that no network gives.
     """
     first: Exception | None = None
     found: Setting | None = None
@@ -302,10 +302,10 @@ def setting_for(spec: OwnerSpec, beside: Beside = None) -> Setting:
         else:
             return setting
     if found is None:
-        raise Untried("it refuses every size of images")
+        raise UntriedError("it refuses every size of images")
     if isinstance(first, KeyError):
         name = spec.__class__.__name__
-        raise Untried(
+        raise UntriedError(
             f"not tried: it asks for {first} of a network, and no network of its package returns "
             f"that; say which does: check({name}, beside=[...])"
         )
@@ -330,7 +330,7 @@ def _settings(spec: OwnerSpec, beside: Sequence[Spec | type[Spec]] | None) -> It
                 setting = replace(plain, shape=_shape(size))
                 try:
                     Scene(setting)
-                except Exception:  # noqa: BLE001, S112  another size, or other networks
+                except Exception:  # noqa: BLE001  another size, or other networks
                     continue
                 yield setting
                 break
@@ -360,7 +360,7 @@ def _of(target: Spec | type[Spec]) -> Spec | None:
         return target
     try:
         return example(target)
-    except Untried:
+    except UntriedError:
         return None
 
 
@@ -392,7 +392,7 @@ def _shape(size: tuple[int, int, int]) -> ImageShape:
     return ImageShape(*size, num_classes=CLASSES)
 
 
-def _module(spec: Spec, found: object, method: str = "build()") -> nn.Module:
+def _module(found: object, method: str = "build()") -> nn.Module:
     if not isinstance(found, nn.Module):
         raise GanzooError(f"{method} returned {type(found).__name__}, not a torch module")
     return found

@@ -16,7 +16,7 @@ from ganzoo.plugin.loader import Plugin
 from ganzoo.plugin.specs import Spec
 from ganzoo.testing import specs as tables
 from ganzoo.testing.claims import untried
-from ganzoo.testing.examples import Untried, example
+from ganzoo.testing.examples import UntriedError, example
 from ganzoo.testing.findings import Case, Note, Target
 from ganzoo.testing.scene import still
 from ganzoo.testing.verbs import of_verb
@@ -82,7 +82,8 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
         told: dict[str, None] = {}
         for spec in specs:
             told |= dict.fromkeys(tables.heavy_imports(spec))
-        yield from told
+        # A file is named by the commands that use it; a package is loaded by every command.
+        yield from told if plugin.source != "file" else map(Note, told)
 
     def version() -> Iterator[str]:
         modules = {spec.__module__.partition(".")[0] for spec in specs}
@@ -107,7 +108,7 @@ def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list
         raise GanzooError(f"{target.__name__} is no component: derive it from a spec of ganzoo.api")
     try:
         spec = example(target) if isinstance(target, type) else target
-    except Untried as reason:
+    except UntriedError as reason:
         return [untried(target, str(reason))]
     module = import_module(KINDS[spec.kind].checks)
     own = {name: value for name, value in options.items() if name in KINDS[spec.kind].asked}

@@ -13,7 +13,7 @@ from ganzoo.plugin.specs import OwnerSpec, ViewSpec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.testing import played
 from ganzoo.testing.claims import Claim, cases_of, images, show, untried
-from ganzoo.testing.examples import Untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.scene import (
     CLASSES,
@@ -78,7 +78,7 @@ def cases(spec: ViewSpec, beside: Beside = None) -> list[Case]:
     """Return the checks one by one: where what it remembers begins, and after it has moved."""
     try:
         setting = setting_for(spec, beside)
-    except Untried as reason:
+    except UntriedError as reason:
         return [untried(spec, str(reason))]
     claims = [*map(_moved_as_well, CLAIMS), *played.CLAIMS]
     return cases_of(spec, claims, lambda: Trial(spec, setting))

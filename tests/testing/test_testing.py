@@ -534,7 +534,7 @@ def test_a_key_without_docstring_and_a_heavy_import_are_named() -> None:
     found = problems(Mute)
 
     assert "key 'strength' has no docstring" in found
-    assert "imports torch, so every command waits for it" in "".join(heavy_imports(Game))
+    assert "imports torch, so every command that loads it waits" in "".join(heavy_imports(Game))
 
 
 # How it is asked
