@@ -153,8 +153,9 @@ def _difference(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> str
 def makes_its_tensors_where_the_images_are(trial: Played) -> Iterator[str]:
     """Say where a step on the meta device meets a tensor of another."""
     said: list[str] = []
+    scene = Scene(trial.setting, "meta")
     with on_no_device(said):
-        Scene(trial.setting, "meta").update(0)
+        scene.update(0)
     yield from said
 
 
