@@ -42,7 +42,7 @@ def test_a_new_package_is_found_and_passes_at_once(kind: str, tmp_path: Path, sh
     found = registry.load_plugins()
     assert found.broken == ()
     assert not [text for text in found.warnings if name in text]
-    report = testing.Report.of(of_names(found, name, {}))
+    report = testing.Report.of(of_names(found, name, {"program": "pt2"}))
     report.raise_for_problems()
     assert len(report.findings) > 6
     assert not any("GANZOO_API" in note.text for note in report.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -45,12 +46,12 @@ def test_ten_papers_as_single_files_keep_their_promises(name: str) -> None:
          "discriminator's half, with which its module is trained"),
         (planted.Late(), "parameter 'scale' gets no gradient: .* in the generator's half"),
         (planted.Penalty(fault="device"), r"planted.py:\d+ makes a tensor \[8\] on the CPU"),
-        (planted.Penalty(fault="no buffer"), r"planted.py:\d+ uses a tensor \[8\] that stays on the "
-         r"CPU: keep it with register_buffer\(\)"),
+        (planted.Penalty(fault="no buffer"), r"planted.py:\d+ uses a tensor \[8\] that stays on "
+         r"the CPU: keep it with register_buffer\(\)"),
         (planted.Shift(), "the generator's term 'shift' is .* with every = 4; the step multiplies"),
         (planted.Shift(), "the generator's term 'shift' is .* with weight = 0"),
-        (planted.Judge(fault="attribute"), "'classes' hangs on its tensor 'logits' as an attribute"),
-        (planted.Judge(fault="scalar"), r"returned 'norm' as \[\] for 4 images; joint batches need"),
+        (planted.Judge(fault="attribute"), "'classes' hangs on its tensor 'logits' as an"),
+        (planted.Judge(fault="scalar"), r"returned 'norm' as \[\] for 4 images; joint batches"),
         (planted.Judge(fault="infinite"), "returned 'classes' with values that are not finite"),
         (planted.Judge(fault="modes"), "what it returns changes with mode or batch"),
         (planted.Judge(fault="device"), r"planted.py:\d+ makes a tensor \[4\] on the CPU"),
@@ -62,13 +63,14 @@ def test_ten_papers_as_single_files_keep_their_promises(name: str) -> None:
         (planted.Images(fault="attribute"), r"that stays on the CPU: keep it with register_buffer"),
         (planted.Images(fault="rows"), r"latents\(\) returned \[1, 12\] for 4 latents"),
         (planted.Misnamed(), "at_sampling names 'truncation', which is no key of it"),
-        (planted.Grouped(fault="own rate"), r"parameter groups have \[0.01, 0.002\] whatever lr is"),
+        (planted.Grouped(fault="own rate"), r"groups have \[0.01, 0.002\] whatever lr is"),
         (planted.Grouped(fault="flat"), r"makes rates of .* all .*: multiply each group's"),
     ],
 )  # fmt: skip
 def test_what_breaks_the_contract_is_named(component: Spec, words: str) -> None:
-    with pytest.raises(Exception, match=words):
-        testing.check(component, program="pt2").raise_for_problems()
+    told = (str(each) for case in testing.cases(component, program="pt2") for each in case())
+
+    assert any(re.search(words, text) for text in told)
 
 
 @pytest.mark.parametrize("right", [planted.Penalty, planted.Judge, planted.Images, planted.Grouped])
