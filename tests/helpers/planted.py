@@ -68,7 +68,7 @@ class Penalty(RegularizerSpec):
         elif self.fault == "device":
             pull = pull + (real * torch.linspace(0, 1, len(real))).mean()
         elif self.fault == "reads":
-            pull = pull * (2 if float(real.mean()) > 0 else 1)
+            pull = pull * (2 if float(real.detach().mean()) > 0 else 1)
         return {"pull": self.weight * pull}
 
 
