@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -62,10 +64,7 @@ class Half(HalfStep):
     """One half of a step in which real and fake logits are given."""
 
     def __init__(self, trial: Trial, role: Role, real: Tensor, fake: Tensor, order: Tensor) -> None:
-        setting = trial.setting
-        scene = Scene(setting)
-        for network in scene.networks.values():
-            network.to(trial.dtype)
+        setting, scene = trial.setting, trial.scene
         self.gain = nn.Parameter(torch.ones((), dtype=trial.dtype))
         is_plain = isinstance(setting.discriminator, PlainDiscriminator)
         critic = Known(None if is_plain else scene.networks["discriminator"], trial.dtype)
@@ -88,7 +87,7 @@ class Half(HalfStep):
         if setting.has_inputs:
             inputs = images_of(setting.shape, COUNT, 3).to(trial.dtype)[order]
         super().__init__(game, role, 0, Batch(images[0], labels, inputs), made, latent)
-        self.own = scene.own.get("loss")
+        self.own = copy.deepcopy(scene.own.get("loss"))
         if self.own is not None and trial.moved:
             move_state(self.own)
         self.trained = critic.gain if role == "discriminator" else self.gain
@@ -120,6 +119,14 @@ class Trial:
         """Whether what the loss remembers has moved from where it begins."""
         generator = torch.Generator().manual_seed(5)
         self.spread = 0.1 * torch.randn(2, COUNT, generator=generator, dtype=self.dtype)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The networks and the module that halves are made with."""
+        scene = Scene(self.setting)
+        for network in scene.networks.values():
+            network.to(self.dtype)
+        return scene
 
     def half(self, role: Role, real: Any, fake: Any, order: Tensor | None = None) -> Half:
         """Return the half of a step in which logits are ``real`` and ``fake``.

@@ -162,21 +162,21 @@ def works_in_bfloat16(trial: NetworkTrial) -> Iterator[str]:
 def makes_its_tensors_where_its_input_is(trial: NetworkTrial) -> Iterator[str]:
     """Say where a pass on the meta device meets a tensor of another."""
     said: list[str] = []
+    network = trial.build().to("meta")
+    given = [each.to("meta") for each in trial.inputs(4)]
     for training in (True, False):
-        network = trial.build().to("meta").train(training)
-        given = [each.to("meta") for each in trial.inputs(4)]
         with on_no_device(said):
-            network(*given)
+            network.train(training)(*given)
     yield from dict.fromkeys(said)
 
 
 def what_it_returns_has_names_and_numbers(trial: NetworkTrial) -> Iterator[str]:
     """Look at everything a network returns beside its main tensor."""
     names = set()
+    network = trial.build()
     for count, training in ((4, True), (5, True), (4, False)):
-        network = trial.build().train(training)
         with torch.no_grad():
-            found = trial.outputs(network, trial.inputs(count))
+            found = trial.outputs(network.train(training), trial.inputs(count))
         names.add(tuple(found))
         for name, value in found.items():
             if hung := sorted(vars(value)):
