@@ -28,11 +28,11 @@ class WrongDeviceError(GanzooError):
     """Two tensors of one operation lie on different devices."""
 
 
-class OneDevice(TorchDispatchMode):
+class OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Raises where an operation mixes the meta device with another, and says who made what."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.made: Any = WeakTensorKeyDictionary()
         """Where each tensor on the CPU was made."""
 

@@ -301,8 +301,8 @@ def _slopes_of_a_wrong_discriminator(trial: Trial) -> dict[str, bool]:
         logits = out["logits"].detach().requires_grad_()
         given.append({**out, "logits": logits})
     vars(half).update(real_out=given[0], fake_out=given[1])
-    logits = [each["logits"] for each in given]
-    slopes = torch.autograd.grad(total(trial.terms(half)), logits, allow_unused=True)
+    both = [each["logits"] for each in given]
+    slopes = torch.autograd.grad(total(trial.terms(half)), both, allow_unused=True)
     return {
         which: slope is not None and bool(slope.any())
         for which, slope in zip(("real", "fake"), slopes, strict=True)

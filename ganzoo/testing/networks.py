@@ -122,7 +122,7 @@ def same_seed_same_network(trial: NetworkTrial) -> Iterator[str]:
     for network in (first, second):
         torch.manual_seed(4)
         outputs.append(trial.outputs(network, trial.inputs(4)))
-    if _differing(*outputs, tolerance=0):
+    if _differing(outputs[0], outputs[1], tolerance=0):
         yield "two networks of one seed give different results for the same input and seed"
 
 
@@ -232,7 +232,7 @@ def every_parameter_is_reached(trial: NetworkTrial) -> Iterator[str]:
     if not sums:
         yield "nothing that it returns depends on its parameters"
         return
-    torch.stack(sums).sum().backward()
+    torch.stack(sums).sum().backward()  # type: ignore[no-untyped-call]
     yield from unreached(network)
 
 

@@ -347,8 +347,8 @@ def its_generator_terms_keep_to_the_same_rules(trial: Trial) -> Iterator[str]:
                 "itself"
             )
         if name in off and bool(off[name].detach()):
-            value = float(off[name].detach())
-            yield f"the generator's term '{name}' is {value:.5g} with weight = 0"
+            rest = float(off[name].detach())
+            yield f"the generator's term '{name}' is {rest:.5g} with weight = 0"
 
 
 def a_constraint_settles(trial: Trial) -> Iterator[str]:

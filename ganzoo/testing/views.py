@@ -55,7 +55,8 @@ class Trial:
     ) -> Tensor:
         """Return what is seen of eight images."""
         given = images(self.shapes[0], COUNT) if given is None else given
-        shape = ImageShape(*given.shape[1:], num_classes=CLASSES)
+        channels, height, width = given.shape[1:]
+        shape = ImageShape(channels, height, width, num_classes=CLASSES)
         torch.manual_seed(0)
         own = self.spec.module(LATENT, self.spec.shape(shape))
         if own is not None and self.moved:

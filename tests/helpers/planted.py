@@ -193,7 +193,7 @@ class Maker(nn.Module):
             w = w + torch.zeros(8)
         if self.fault == "attribute":
             w = w + self.shift
-        images = torch.tanh(self.last(w)).unflatten(1, self.shape)
+        images = torch.tanh(self.last(w)).view(-1, *self.shape)
         return {"pictures": images} if self.fault == "names" else {"images": images, "w": w}
 
 
