@@ -45,11 +45,11 @@ def test_a_component_without_fault_passes(spec: str) -> None:
 def narrow(plugin: str) -> list[Spec]:
     """Return the networks of a plugin with few channels: they keep their promises sooner."""
     few: dict[str, Any] = {"base_channels": 4, "channels": [4, 4, 4, 4]}
-    found = []
-    for spec in meant(REGISTRY, plugin)[0]:
-        if values := {name: few[name] for name in few if name in spec.model_fields}:
-            found.append(spec.model_validate(values))
-    return found
+    return [
+        spec.model_validate({name: few[name] for name in few if name in spec.model_fields})
+        for spec in meant(REGISTRY, plugin)[0]
+        if spec.kind in {"generator", "discriminator"}
+    ]
 
 
 @pytest.mark.parametrize("plugin", [one.name for one in REGISTRY.plugins if one.components])
