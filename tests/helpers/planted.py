@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from ganzoo.api import (
     Context,
     DiscriminatorSpec,
+    GanzooError,
     GeneratorSpec,
     ImageShape,
     LossSpec,
@@ -268,3 +269,31 @@ class Needy(Images):
     use: ClassVar[str] = "planted_needy"
     width: Annotated[int, Field(examples=[4])]
     """Numbers in the hidden layer."""
+
+
+class Told(nn.Module):
+    """A generator that is told several numbers."""
+
+    def __init__(self, latent_size: int, image: ImageShape) -> None:
+        super().__init__()
+        self.shape = (image.channels, image.height, image.width)
+        size = self.shape[0] * self.shape[1] * self.shape[2]
+        self.image = nn.Linear(latent_size + image.label_shape[0], size)
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Return images."""
+        both = torch.cat([latent, labels.to(latent.dtype)], 1)
+        return torch.tanh(self.image(both)).view(-1, *self.shape)
+
+
+class Attributes(GeneratorSpec):
+    """Takes several numbers an image as its label, and no class."""
+
+    use: ClassVar[str] = "planted_attributes"
+    uses_labels: ClassVar[bool] = True
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:
+        """Return the network."""
+        if not image.label_shape:
+            raise GanzooError("it wants numbers, not a class")
+        return Told(latent_size, image)

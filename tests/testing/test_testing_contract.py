@@ -66,7 +66,10 @@ def test_what_breaks_the_contract_is_named(component: Spec, words: str) -> None:
     assert missed(component, words, program="pt2") == []
 
 
-@pytest.mark.parametrize("right", [planted.Penalty, planted.Judge, planted.Images, planted.Grouped])
+@pytest.mark.parametrize(
+    "right",
+    [planted.Penalty, planted.Judge, planted.Images, planted.Grouped, planted.Attributes],
+)
 def test_what_keeps_the_contract_is_left_alone(right: type[Spec]) -> None:
     testing.check(right, program="pt2").raise_for_problems()
 
