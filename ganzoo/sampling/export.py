@@ -140,6 +140,8 @@ def prepared(model: Model) -> tuple[nn.Module, tuple[Tensor, ...]]:
 def _inputs(model: Model, latents: Tensor) -> tuple[Tensor, ...]:
     if not model.recipe.generator.uses_labels:
         return (latents,)
+    if shape := model.image.label_shape:
+        return latents, torch.zeros(len(latents), *shape, dtype=torch.long)
     return latents, torch.arange(len(latents)) % max(1, model.image.num_classes)
 
 
