@@ -93,7 +93,13 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(GeneratorSpec, "generators", "table", must_define=("build",)),
+        Kind(
+            GeneratorSpec,
+            "generators",
+            "table",
+            must_define=("build",),
+            asked=frozenset({"program"}),
+        ),
         Kind(DiscriminatorSpec, "discriminators", "table", must_define=("build",), sees_views=True),
         Kind(
             LossSpec,
@@ -101,6 +107,7 @@ KINDS: dict[str, Kind] = {
             "table",
             must_define=("discriminator_terms", "generator_terms"),
             sees_views=True,
+            asked=frozenset({"beside"}),
         ),
         Kind(
             RegularizerSpec,
@@ -108,7 +115,7 @@ KINDS: dict[str, Kind] = {
             "list",
             must_define_one=("discriminator_terms", "generator_terms", "constrain"),
             sees_views=True,
-            asked=frozenset({"expected"}),
+            asked=frozenset({"expected", "beside"}),
         ),
         Kind(
             DatasetSpec,
@@ -120,7 +127,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(OptimizerSpec, "optimizers", "networks", must_define=("build",)),
         Kind(MetricSpec, "metrics", "list", must_define=("meter",)),
-        Kind(ViewSpec, "views", "list", must_define=("apply",)),
+        Kind(ViewSpec, "views", "list", must_define=("apply",), asked=frozenset({"beside"})),
     )
 }
 """Every kind by its name, in the order in which kinds are listed."""

@@ -96,7 +96,8 @@ class Context(Protocol):
         latent: ``[N, Z]``, as the generator is given it.
         inputs: what paired data gives beside each real image, or None.
         made: everything the generator returned, by name: 'images', before any view, and its extras;
-            detached in the discriminator's half.
+            detached in the discriminator's half. Under bf16 extras are in the type they were
+            computed in.
         real_out: everything the discriminator said of the real images: 'logits' and its extras.
         fake_out: the same of the fakes.
         real_logits: ``[N]``.

@@ -140,6 +140,8 @@ def prepared(model: Model) -> tuple[nn.Module, tuple[Tensor, ...]]:
 def _inputs(model: Model, latents: Tensor) -> tuple[Tensor, ...]:
     if not model.recipe.generator.uses_labels:
         return (latents,)
+    if shape := model.image.label_shape:
+        return latents, torch.zeros(len(latents), *shape, dtype=torch.long)
     return latents, torch.arange(len(latents)) % max(1, model.image.num_classes)
 
 
@@ -199,9 +201,12 @@ def _traced(model: Model, trace: Callable[[], Any]) -> Any:
         return trace()
     except Exception as error:
         first = str(error).strip().split("\n")[0][:300]
+        # What torch says of a batch size that was written down is for those who know its tracer.
+        is_fixed = "Constraints violated" in str(error)
+        hint = "it fixes the number of images: write x.shape[0], not len(x) or a number; "
         raise GanzooError(
-            f"generator '{model.recipe.generator.use}' cannot be traced: {type(error).__name__}: "
-            f"{first}; use --to safetensors"
+            f"generator '{model.recipe.generator.use}' cannot be traced: "
+            f"{hint if is_fixed else ''}{type(error).__name__}: {first}; use --to safetensors"
         ) from error
 
 

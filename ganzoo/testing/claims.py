@@ -44,6 +44,11 @@ def cases_of(spec: Spec, claims: Sequence[Claim[S]], subject: Callable[[], S]) -
     ]
 
 
+def untried(spec: Spec | type[Spec], reason: str) -> Case:
+    """Return the one case of a component that cannot be tried: a note that says why."""
+    return Case(named(spec), "can be tried", lambda: [Note(reason)])
+
+
 def guarded(body: Callable[[], Iterator[str]]) -> list[str]:
     """Return all that a check says; an exception is one more problem."""
     said: list[str] = []
@@ -131,5 +136,5 @@ def show(shape: Sequence[int]) -> str:
 
 __all__ = [
     "Claim", "Note", "cases_of", "guarded", "images", "named", "odd_norms", "same", "show",
-    "stirred", "through_safetensors", "unreached",
+    "stirred", "through_safetensors", "unreached", "untried",
 ]  # fmt: skip

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from ganzoo.plugin.specs import DiscriminatorSpec
 from ganzoo.plugin.types import ImageShape
 from ganzoo.testing import networks
-from ganzoo.testing.claims import Claim, cases_of, images, show, stirred, unreached
+from ganzoo.testing.claims import Claim, cases_of, images, show, stirred
 from ganzoo.testing.findings import Case, Note, Report
-from ganzoo.testing.networks import CLASSES, NetworkTrial
+from ganzoo.testing.networks import NetworkTrial
 from ganzoo.training.guards import couples
 
 
 class Trial(NetworkTrial):
     """A discriminator's spec and images for it."""
 
+    main = "logits"
     spec: DiscriminatorSpec
 
     def __init__(self, spec: DiscriminatorSpec) -> None:
@@ -28,10 +29,9 @@ class Trial(NetworkTrial):
         """Build a discriminator of images of that shape."""
         return self.spec.build(shape)
 
-    def inputs(self, count: int, shape: ImageShape | None = None) -> tuple[Tensor, ...]:
-        """Return images ``[count, C, H, W]``, and labels where they are wanted."""
-        made = images(shape or self.shape, count, count)
-        return (made, torch.arange(count) % CLASSES) if self.spec.uses_labels else (made,)
+    def first_input(self, count: int, shape: ImageShape) -> Tensor:
+        """Return images ``[count, C, H, W]``."""
+        return images(shape, count, count)
 
 
 def check(spec: DiscriminatorSpec) -> Report:
@@ -49,10 +49,8 @@ def returns_one_logit_an_image(trial: Trial) -> Iterator[str]:
         network = trial.build(shape=shape)
         for count in (4, 5):
             with torch.no_grad():
-                found = network(*trial.inputs(count, shape))
-            if not isinstance(found, Tensor):
-                yield f"it returned {type(found).__name__}, not a tensor"
-            elif tuple(found.shape) != (count,):
+                found = trial.result(network, trial.inputs(count, shape))
+            if tuple(found.shape) != (count,):
                 yield (
                     f"it returned {show(found.shape)} for {count} images of {shape}, "
                     f"{show([count])} wanted: losses would broadcast it against others"
@@ -66,7 +64,7 @@ def returns_one_logit_an_image(trial: Trial) -> Iterator[str]:
 
 def takes_a_single_image(trial: Trial) -> Iterator[str]:
     with torch.no_grad():
-        found = trial.build().eval()(*trial.inputs(1))
+        found = trial.result(trial.build().eval(), trial.inputs(1))
     if found.numel() != 1 or found.ndim != 1:
         yield f"it returned {show(found.shape)} for one image, [1] wanted"
 
@@ -76,7 +74,8 @@ def returns_logits_not_probabilities(trial: Trial) -> Iterator[str]:
     for seed in range(8):
         first, *rest = trial.inputs(5)
         with torch.no_grad():
-            found.append(stirred(trial.build(seed))(first * 30, *rest).flatten())
+            network = stirred(trial.build(seed))
+            found.append(trial.result(network, (first * 30, *rest)).flatten())
     every = torch.cat(found)
     if bool(((every >= 0) & (every <= 1)).all()):
         yield (
@@ -86,10 +85,7 @@ def returns_logits_not_probabilities(trial: Trial) -> Iterator[str]:
 
 
 def every_parameter_gets_a_gradient(trial: Trial) -> Iterator[str]:
-    network = stirred(trial.build())
-    logits = network(*trial.inputs(6))
-    (logits * torch.randn(logits.shape)).sum().backward()
-    yield from unreached(network)
+    yield from networks.every_parameter_is_reached(trial)
 
 
 def each_image_is_judged_by_itself(trial: Trial) -> Iterator[str]:
@@ -105,7 +101,7 @@ def its_slope_can_be_penalised(trial: Trial) -> Iterator[str]:
     network = stirred(trial.build())
     first, *rest = trial.inputs(4)
     first.requires_grad_()
-    logits = network(first, *rest)
+    logits = trial.result(network, (first, *rest))
     (slope,) = torch.autograd.grad(logits.sum(), first, create_graph=True)
     if not slope.requires_grad:
         yield Note("its slope does not depend on its weights: penalties on it train nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 
 import torch
@@ -58,9 +59,32 @@ def builds_a_torch_optimizer_with_the_given_rate(trial: Trial) -> Iterator[str]:
     if not isinstance(optimizer, Optimizer):
         yield f"build() returned {type(optimizer).__name__}, not a torch optimizer"
         return
+    rate = trial.spec.lr
+    found = [group.get("lr") for group in optimizer.param_groups]
+    if len(found) == 1 and found[0] != rate:
+        yield f"lr is {rate:g}, and its parameter group has {found[0]}"
+    elif rate not in found:
+        # Groups may have rates of their own, as long as they go with the one of the recipe.
+        twice = Trial(trial.spec.model_copy(update={"lr": 2 * rate})).start()[1]
+        after = [group.get("lr") for group in twice.param_groups]
+        if after == found:
+            yield f"lr is {rate:g}, and its parameter groups have {found} whatever lr is"
+
+
+def a_schedule_keeps_what_each_group_is_given(trial: Trial) -> Iterator[str]:
+    _, optimizer = trial.start()
+    first = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
-        if group.get("lr") != trial.spec.lr:
-            yield f"lr is {trial.spec.lr:g}, and its parameter group has {group.get('lr')}"
+        group.setdefault("initial_lr", group["lr"])
+    spec = trial.spec.model_copy(update={"schedule": "linear"})
+    for update in (0, STEPS // 2):
+        spec.adjust(optimizer, update, STEPS)
+        now = [group["lr"] for group in optimizer.param_groups]
+        if not all(math.isfinite(rate) and rate >= 0 for rate in now):
+            yield f"adjust() sets rates of {now} in update {update} of {STEPS}"
+            return
+    if len(set(first)) > 1 and len(set(now)) == 1:
+        yield f"adjust() makes rates of {first} all {now[0]:g}: multiply each group's 'initial_lr'"
 
 
 def goes_down(trial: Trial) -> Iterator[str]:
@@ -116,6 +140,7 @@ def same_start_same_end(trial: Trial) -> Iterator[str]:
 
 CLAIMS: tuple[Claim[Trial], ...] = (
     builds_a_torch_optimizer_with_the_given_rate,
+    a_schedule_keeps_what_each_group_is_given,
     goes_down,
     a_rate_of_0_stands_still,
     leaves_weights_without_gradient_alone,

@@ -39,7 +39,7 @@ def heavy_imports(spec: type[Spec]) -> Iterator[str]:
             if name.partition(".")[0] in HEAVY:
                 yield (
                     f"line {statement.lineno} of {spec.__module__} imports {name}, so every "
-                    "command waits for it: import it inside build() or another method"
+                    "command that loads it waits: import it inside build() or another method"
                 )
 
 

@@ -1,4 +1,4 @@
-"""A game around two networks of a trial, for components that are tried without a run."""
+"""A game around two networks of a trial, for components that are tried on known logits."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from torch import nn
 
 from ganzoo.plugin.specs import DiscriminatorSpec, GeneratorSpec
 from ganzoo.recipe.model import Recipe, Step
+from ganzoo.testing.scene import STEPS
 from ganzoo.training.half_step import Game
 
-STEPS = 1000
-"""Length of the run that a trial pretends to be in."""
 
-
-def stage(generator: nn.Module, discriminator: nn.Module) -> Game:
-    """Return a game of networks that are called without labels."""
+def stage(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    specs: tuple[GeneratorSpec, DiscriminatorSpec] | None = None,
+) -> Game:
+    """Return a game of networks; without specs they are called without labels."""
+    first, second = specs or (GeneratorSpec(), DiscriminatorSpec())
     recipe = Recipe.model_construct(  # type: ignore[call-arg]
-        generator=GeneratorSpec(), discriminator=DiscriminatorSpec(), step=Step(), view=[],
-        regularizer=[],
-    )  # fmt: skip
+        generator=first, discriminator=second, step=Step(), view=[], regularizer=[]
+    )
     return Game(recipe, generator, discriminator, STEPS)

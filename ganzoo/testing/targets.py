@@ -8,8 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.plugin import registry as registries
 from ganzoo.plugin.hooks import API_VERSION
@@ -17,8 +15,10 @@ from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.loader import Plugin
 from ganzoo.plugin.specs import Spec
 from ganzoo.testing import specs as tables
-from ganzoo.testing.claims import named
+from ganzoo.testing.claims import untried
+from ganzoo.testing.examples import UntriedError, example
 from ganzoo.testing.findings import Case, Note, Target
+from ganzoo.testing.scene import still
 from ganzoo.testing.verbs import of_verb
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
         told: dict[str, None] = {}
         for spec in specs:
             told |= dict.fromkeys(tables.heavy_imports(spec))
-        yield from told
+        # A file is named by the commands that use it; a package is loaded by every command.
+        yield from told if plugin.source != "file" else map(Note, told)
 
     def version() -> Iterator[str]:
         modules = {spec.__module__.partition(".")[0] for spec in specs}
@@ -106,13 +107,10 @@ def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list
     if isinstance(target, type) and not (issubclass(target, Spec) and target.kind in KINDS):
         raise GanzooError(f"{target.__name__} is no component: derive it from a spec of ganzoo.api")
     try:
-        spec = target() if isinstance(target, type) else target
-    except ValidationError as error:
-        assert isinstance(target, type)
-        keys = ", ".join(f"'{one['loc'][0]}'" for one in error.errors() if one["loc"])
-        text = f"not tried: it needs {keys}; give values: check({target.__name__}(...))"
-        return [Case(named(target), "can be tried", lambda: [Note(text)])]
+        spec = example(target) if isinstance(target, type) else target
+    except UntriedError as reason:
+        return [untried(target, str(reason))]
     module = import_module(KINDS[spec.kind].checks)
     own = {name: value for name, value in options.items() if name in KINDS[spec.kind].asked}
-    found: list[Case] = module.cases(spec, **own)
+    found: list[Case] = module.cases(still(spec), **own)
     return tables.cases(spec) + found

@@ -9,22 +9,36 @@ import torch
 from torch import Tensor
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.specs import ViewSpec
+from ganzoo.plugin.specs import OwnerSpec, ViewSpec
 from ganzoo.plugin.types import ImageShape
-from ganzoo.testing.claims import Claim, cases_of, images, show
+from ganzoo.testing import played
+from ganzoo.testing.claims import Claim, cases_of, images, show, untried
+from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.findings import Case, Note, Report
+from ganzoo.testing.scene import (
+    CLASSES,
+    COUNT,
+    LATENT,
+    Beside,
+    Setting,
+    move_state,
+    setting_for,
+)
+from ganzoo.training.half_step import Player, apply_views
 
 SIZES = ((3, 16, 16), (1, 28, 28), (3, 9, 12), (2, 1, 1))
-COUNT = 8
 BOTH: tuple[Literal["real", "fake"], ...] = ("real", "fake")
 
 
 class Trial:
     """A view and the sizes of images it does not refuse."""
 
-    def __init__(self, spec: ViewSpec) -> None:
+    def __init__(self, spec: ViewSpec, setting: Setting) -> None:
         self.spec = spec
+        self.setting = setting
         self.shapes: list[ImageShape] = []
+        self.moved = False
+        """Whether what it remembers has moved from where it begins."""
         refusals = []
         for size in SIZES:
             try:
@@ -40,18 +54,48 @@ class Trial:
         self, which: Literal["real", "fake"], seed: int = 0, given: Tensor | None = None
     ) -> Tensor:
         """Return what is seen of eight images."""
+        given = images(self.shapes[0], COUNT) if given is None else given
+        channels, height, width = given.shape[1:]
+        shape = ImageShape(channels, height, width, num_classes=CLASSES)
+        torch.manual_seed(0)
+        own = self.spec.module(LATENT, self.spec.shape(shape))
+        if own is not None and self.moved:
+            move_state(own)
         torch.manual_seed(seed)
-        return self.spec.apply(images(self.shapes[0], COUNT) if given is None else given, which)
+        return apply_views([Player(self.spec, own)], given, which)
 
 
-def check(spec: ViewSpec) -> Report:
-    """Try all that a view promises."""
-    return Report.of(cases(spec))
+def check(spec: ViewSpec, beside: Beside = None) -> Report:
+    """Try all that a view promises.
+
+    Args:
+        spec: the view.
+        beside: networks that return what it asks for by name.
+    """
+    return Report.of(cases(spec, beside))
 
 
-def cases(spec: ViewSpec) -> list[Case]:
-    """Return the checks one by one."""
-    return cases_of(spec, CLAIMS, lambda: Trial(spec))
+def cases(spec: ViewSpec, beside: Beside = None) -> list[Case]:
+    """Return the checks one by one: where what it remembers begins, and after it has moved."""
+    try:
+        setting = setting_for(spec, beside)
+    except UntriedError as reason:
+        return [untried(spec, str(reason))]
+    claims = [*map(_moved_as_well, CLAIMS), *played.CLAIMS]
+    return cases_of(spec, claims, lambda: Trial(spec, setting))
+
+
+def _moved_as_well(claim: Claim[Trial]) -> Claim[Trial]:
+    def run(trial: Trial) -> Iterator[str]:
+        said: dict[str, None] = {}
+        remembers = type(trial.spec).module is not OwnerSpec.module
+        for moved in (False, True) if remembers else (False,):
+            trial.moved = moved
+            said |= dict.fromkeys(claim(trial))
+        yield from said
+
+    run.__name__ = claim.__name__
+    return run
 
 
 def makes_the_shape_it_says(trial: Trial) -> Iterator[str]:

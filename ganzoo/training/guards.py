@@ -13,10 +13,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import attempt
-from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.specs import Spec, ViewSpec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training import guards
@@ -122,10 +123,15 @@ def wrong_output(spec: Spec, found: object, main: str) -> list[str]:
     if main not in found:
         names = ", ".join(map(repr, found)) or "nothing"
         return [f"{who} returned a mapping of {names} without {main!r}"]
-    return [
+    problems = [
         f"{who} returned {name!r} as {type(value).__name__}, wanted is a tensor"
         for name, value in found.items()
         if not isinstance(value, Tensor)
+    ]
+    return problems or [
+        f"{who} returned {name!r} with values that are not finite"
+        for name, value in found.items()
+        if name != main and not bool(torch.isfinite(value).all())
     ]
 
 
@@ -164,6 +170,33 @@ def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
     if not bool(torch.isfinite(logits).all()):
         return [f"{who} returned logits that are not finite"]
     return []
+
+
+def remembered_in_parts(recipe: Recipe, own: Mapping[str, nn.Module]) -> list[str]:
+    """Return who remembers something of a batch that ``step.accumulate`` cuts into parts.
+
+    Terms are asked once for each part, so a buffer would move several times in an update, and
+    ``observe()`` sees the last part alone. Running means of batch norm are no such memory.
+    """
+    if recipe.step.accumulate == 1:
+        return []
+    problems = []
+    for place, spec in owners(recipe).items():
+        module = own.get(place)
+        has_state = module is not None and any(
+            True
+            for part in module.modules()
+            if not isinstance(part, _BatchNorm)
+            for _ in part.buffers(recurse=False)
+        )
+        observes = isinstance(spec, ViewSpec) and type(spec).observe is not ViewSpec.observe
+        if has_state or observes:
+            problems.append(
+                f"{spec.kind} {spec.use!r} remembers something from update to update, and "
+                f"step.accumulate = {recipe.step.accumulate} would show it the batch in parts; set "
+                "it to 1 and lower train.batch_size, or leave the component out"
+            )
+    return problems
 
 
 def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> bool:
@@ -265,6 +298,7 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
         if not problems and fewest < len(batch.images):
             with _few_images(parts, fewest, is_last=is_last):
                 problems = _tried(parts, _first(parts, fewest), fakes)
+        problems += remembered_in_parts(parts.recipe, parts.own)
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")

@@ -62,7 +62,11 @@ def cast_of(precision: str) -> torch.dtype | None:
 def outputs(
     network: nn.Module, inputs: Sequence[Tensor | None], main: str, cast: torch.dtype | None
 ) -> dict[str, Tensor]:
-    """Return what ``network`` makes of ``inputs`` by name; a bare tensor is called ``main``."""
+    """Return what ``network`` makes of ``inputs`` by name; a bare tensor is called ``main``.
+
+    What a generator returns beside its images stays the very tensor the images were made of:
+    path lengths are slopes along it.
+    """
     if cast is None:
         return named(network(*inputs), main)
     # Each weight is used once in a call: nothing to keep, and a CUDA graph must not keep it.
@@ -70,7 +74,8 @@ def outputs(
     with torch.autocast(inputs[0].device.type, cast, cache_enabled=False):
         found = named(network(*inputs), main)
     return {
-        name: value.float() if value.is_floating_point() else value for name, value in found.items()
+        name: value.float() if value.is_floating_point() and main in {name, "logits"} else value
+        for name, value in found.items()
     }
 
 

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import Ramp, at_step, ramps_of, rate
-from ganzoo.plugin.specs import OptimizerSpec
+from ganzoo.plugin.specs import OptimizerSpec, RegularizerSpec
 from ganzoo.plugin.types import Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.feed import Batch
@@ -121,7 +121,7 @@ class Side:
         """Set the optimizer's numbers for update number ``update``."""
         steps = max(1, self.total_updates // self.updates)
         now = at_step(self.spec, lambda ramp: ramp.at(update // self.updates, steps))
-        now.adjust(self.optimizer, update, self.total_updates)
+        self._adjust(now, update)
         first = at_step(self.spec, lambda ramp: ramp.at(0, steps))
         for name in self.ramps:
             value = getattr(now, name)
@@ -130,6 +130,13 @@ class Side:
                     group["lr"] = group["lr"] * (now.lr / first.lr)
                 else:
                     group[name] = tuple(value) if isinstance(value, list) else value
+
+    def _adjust(self, now: OptimizerSpec, update: int) -> None:
+        adjust = partial(now.adjust, self.optimizer, update, self.total_updates)
+        if type(now).adjust is OptimizerSpec.adjust:
+            adjust()
+        else:
+            attempt(now, "adjust()", adjust)
 
     def move(self, update: int) -> None:
         """Make update number ``update`` with the gradients that were gathered."""
@@ -348,7 +355,9 @@ class AdversarialStep:
         """Let constraints and views look at the discriminator that was just moved."""
         with torch.no_grad():
             for regularizer in players.regularizers:
-                regularizer.spec.constrain(self.discriminator.network)
+                if type(regularizer.spec).constrain is not RegularizerSpec.constrain:
+                    constrain = partial(regularizer.spec.constrain, self.discriminator.network)
+                    attempt(regularizer.spec, "constrain()", constrain)
             for view in players.views:
                 context.own = view.own
                 attempt(view.spec, "observe()", partial(view.spec.observe, context))

@@ -15,7 +15,7 @@ class OffsetGenerator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return θ for each of ``[N, Z]``: ``[N, C, 1, 1]``."""
-        return self.theta[None, :, None, None].expand(len(latent), -1, 1, 1)
+        return self.theta[None, :, None, None].expand(latent.shape[0], -1, 1, 1)
 
 
 class LinearDiscriminator(nn.Module):

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from calling import Call, parsed
+from safetensors.torch import save_file
 
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import Record
@@ -108,3 +110,14 @@ def test_threads_of_torch_are_told_to_wait_passively_unless_the_user_says_otherw
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     cli.main()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_what_components_remember_is_shown(call: Call, run: RunDir) -> None:
+    tensors = {"own/loss/k": torch.tensor(0.012), "own/loss/q.weight": torch.zeros(2, 100)}
+    save_file(tensors, run.checkpoints / "step-000007.safetensors")
+
+    shown = call("show", "abcd").stdout
+    told = parsed(call("show", "abcd", "--json"))["own"]
+
+    assert "keeps   loss.k = 0.012, and 200 numbers in 1 tensor\n" in shown
+    assert told == {"loss.k": [pytest.approx(0.012)], "loss.q.weight": 200}

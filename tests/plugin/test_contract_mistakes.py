@@ -15,7 +15,8 @@ HEAD = """
 from typing import ClassVar
 import torch
 from torch import nn
-from ganzoo.api import DiscriminatorSpec, GeneratorSpec, LossSpec, ViewSpec, hookimpl
+from ganzoo.api import (
+    DiscriminatorSpec, GeneratorSpec, LossSpec, OptimizerSpec, RegularizerSpec, ViewSpec, hookimpl)
 """
 GENERATOR = """
 class Odd(GeneratorSpec):
@@ -59,6 +60,26 @@ class Odd(ViewSpec):
 def ganzoo_views(): return [Odd]
 """
 
+OPTIMIZER = """
+class Odd(OptimizerSpec):
+    \"\"\"An optimizer.\"\"\"
+    use: ClassVar[str] = "odd"
+    def build(self, parameters): return torch.optim.SGD(parameters, lr=self.lr)
+    def adjust(self, optimizer, update, total): raise IndexError("no such group")
+
+@hookimpl
+def ganzoo_optimizers(): return [Odd]
+"""
+PENALTY = """
+class Odd(RegularizerSpec):
+    \"\"\"A constraint.\"\"\"
+    use: ClassVar[str] = "odd"
+    def constrain(self, discriminator): discriminator.nothing
+
+@hookimpl
+def ganzoo_regularizers(): return [Odd]
+"""
+
 
 def generator(latents: str = "z", returned: str = "made") -> tuple[str, dict[str, Any]]:
     """Return a plugin with an odd generator, and what chooses it."""
@@ -82,6 +103,8 @@ def loss(body: str) -> tuple[str, dict[str, Any]]:
         (generator(returned="{'pictures': made}"), "generator 'odd' returned a mapping of "
          "'pictures' without 'images'"),
         (generator(returned="{'images': made, 'w': 3}"), "generator 'odd' returned 'w' as int"),
+        (generator(returned="{'images': made, 'w': made / 0}"), "generator 'odd' returned 'w' with "
+         "values that are not finite"),
         (generator(returned="[made]"), "generator 'odd' returned list, wanted is a tensor, or a "
          "mapping"),
         (generator(latents="z[:1]"), r"generator 'odd': latents\(\) returned \(1, "),
@@ -91,6 +114,10 @@ def loss(body: str) -> tuple[str, dict[str, Any]]:
          "no room"),
         (view(apply="return images if which == 'fake' else 1 / 0"),
          "view 'odd' failed at changing real images: ZeroDivisionError"),
+        ((OPTIMIZER, {"optimizer.generator": {"use": "odd"}}),
+         r"optimizer 'odd' failed at adjust\(\): IndexError: no such group \("),
+        ((PENALTY, {"regularizer": [{"use": "odd"}]}),
+         r"regularizer 'odd' failed at constrain\(\): AttributeError"),
         (view(observe="raise KeyError('p')"), r"view 'odd' failed at observe\(\): KeyError"),
     ],
 )  # fmt: skip

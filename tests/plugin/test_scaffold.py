@@ -14,7 +14,7 @@ from ganzoo.cli.app import ganzoo
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry
 from ganzoo.plugin.kinds import KINDS
-from ganzoo.plugin.scaffold import write
+from ganzoo.plugin.scaffold import SPECIAL, Special, write
 from ganzoo.testing.targets import of_names
 
 
@@ -27,11 +27,13 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     shelf.forget()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_package_is_found_and_passes_at_once(kind: str, tmp_path: Path, shelf: Shelf) -> None:
-    name = f"ganzoo-fresh-{kind}"
+@pytest.mark.parametrize(("kind", "special"), [*((kind, "") for kind in KINDS), *SPECIAL])
+def test_a_new_package_is_found_and_passes_at_once(
+    kind: str, special: Special, tmp_path: Path, shelf: Shelf
+) -> None:
+    name = f"ganzoo-fresh{special}-{kind}"
 
-    files = write(name, kind, tmp_path)
+    files = write(name, kind, tmp_path, special)
 
     module = name.replace("-", "_")
     for path, text in files.items():
@@ -42,7 +44,7 @@ def test_a_new_package_is_found_and_passes_at_once(kind: str, tmp_path: Path, sh
     found = registry.load_plugins()
     assert found.broken == ()
     assert not [text for text in found.warnings if name in text]
-    report = testing.Report.of(of_names(found, name, {}))
+    report = testing.Report.of(of_names(found, name, {"program": "pt2"}))
     report.raise_for_problems()
     assert len(report.findings) > 6
     assert not any("GANZOO_API" in note.text for note in report.notes)
@@ -64,6 +66,11 @@ def test_what_cannot_be_begun_is_told(name: str, kind: str, words: str, tmp_path
         write(name, kind, tmp_path)
 
 
+def test_what_a_kind_cannot_begin_with_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="--labels goes with --kind generator or discriminator"):
+        write("ganzoo-x", "view", tmp_path, "labels")
+
+
 def test_the_command_line_writes_it_and_refuses_a_name_that_is_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,4 +82,8 @@ def test_the_command_line_writes_it_and_refuses_a_name_that_is_taken(
     said = capsys.readouterr()
     assert (tmp_path / "ganzoo-quadratic" / "pyproject.toml").is_file()
     assert "ganzoo plugins check quadratic" in said.err
+    with pytest.raises(SystemExit):
+        ganzoo.main(["new", "plugin", "ganzoo-told", "--kind", "generator", "--labels", "--out",
+                     str(tmp_path)])  # fmt: skip
+    assert (tmp_path / "ganzoo-told" / "src" / "ganzoo_told" / "network.py").is_file()
     assert "there is a loss named 'hinge' already" in said.err

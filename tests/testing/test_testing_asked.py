@@ -90,5 +90,5 @@ def test_pytest_checks_what_it_is_asked_for(pytester: pytest.Pytester) -> None:
 
     result = pytester.runpytest_inprocess("--ganzoo", "wrong_loss.py", "-p", "no:cacheprovider")
 
-    result.assert_outcomes(passed=13, failed=1)
+    result.assert_outcomes(passed=19, failed=1)
     result.stdout.fnmatch_lines(["*a better discriminator lowers its loss*the sign is wrong"])

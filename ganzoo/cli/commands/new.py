@@ -14,6 +14,7 @@ from ganzoo.cli.options import NewFile, PluginFiles, json_option, plugin_options
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
+    from ganzoo.plugin.scaffold import Special
 
 
 @click.group(
@@ -29,15 +30,23 @@ def new() -> None:
     examples=[
         "ganzoo new plugin ganzoo-quadratic --kind loss",
         "ganzoo new plugin ganzoo-faces --kind dataset --out projects",
+        "ganzoo new plugin ganzoo-digits --kind generator --labels",
+        "ganzoo new plugin ganzoo-balance --kind loss --state",
     ],
 )
 @click.argument("name")
 @click.option("--kind", default="loss", metavar="KIND", help="Kind of component; loss if left out.")
 @click.option(
+    "--labels", "special", flag_value="labels", help="A generator or discriminator told the class."
+)
+@click.option(
+    "--state", "special", flag_value="state", help="A loss that remembers from step to step."
+)
+@click.option(
     "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Where it goes."
 )
 @json_option
-def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
+def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json: bool) -> None:
     """Write a package NAME with one component: it installs, is found and passes at once.
 
     KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric or view.
@@ -49,7 +58,7 @@ def plugin(*, name: str, kind: str, out: Path, as_json: bool) -> None:
     taken = load_plugins().components.get((kind, use))
     if taken is not None:
         raise click.UsageError(f"there is a {kind} named {use!r} already, of {taken[1].origin}")
-    files = write(name, kind, out)
+    files = write(name, kind, out, special or "")
     if as_json:
         streams.result([str(path) for path in files])
         return

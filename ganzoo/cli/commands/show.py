@@ -11,7 +11,7 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, set_option
 from ganzoo.cli.output import paragraphs, show_table
-from ganzoo.cli.summaries import progress, resume_command
+from ganzoo.cli.summaries import count, progress, resume_command
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.common.tables import Keys, leaves
 from ganzoo.runs.log import terms
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.plugin.specs import Spec
     from ganzoo.recipe.layers import Node
+    from ganzoo.runs.memory import Memory, Number
 
 
 @click.command(
@@ -42,7 +43,8 @@ def show(
     """Show the component, recipe or run called NAME.
 
     A component's fields with defaults and help; a recipe's keys and where each was written; a
-    run's state and files. KIND/NAME chooses between components of one name.
+    run's state, what its components remember, and its files. KIND/NAME chooses between
+    components of one name.
     """
     from ganzoo.recipe.source import shipped
     from ganzoo.runs.folder import is_run, list_runs
@@ -159,12 +161,15 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
     """Print where a run stands, its last terms and its files."""
     from ganzoo.cli.summaries import files
     from ganzoo.runs.folder import find
+    from ganzoo.runs.memory import memory
     from ganzoo.runs.record import summary
 
     run = find(name, out)
     facts = summary(run)
+    kept = memory(run)
     if as_json:
-        streams.result({**facts, "result": run.read_json("result.json"), "files": dict(files(run))})
+        result = run.read_json("result.json")
+        streams.result({**facts, "own": kept, "result": result, "files": dict(files(run))})
         return
     rows = [
         (
@@ -176,6 +181,7 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
         ("why", str(facts["reason"])),
         ("step", progress(facts)),
         ("last", terms(facts["last"])),
+        ("keeps", remembered(kept)),
         *files(run),
         ("folder", str(run.path)),
         ("go on", "" if facts["status"] in {"done", "running"} else resume_command(run)),
@@ -184,3 +190,19 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
     for label, text in rows:
         if text:
             streams.say(f"{label:<{width}}  {text}")
+
+
+def remembered(kept: Memory) -> str:
+    """Return 'loss.k = 0.012, view.0.seen = 7, and 256 numbers in 3 tensors'."""
+    few = [f"{name} = {said(value)}" for name, value in kept.items() if isinstance(value, list)]
+    many = [value for value in kept.values() if isinstance(value, int)]
+    if many:
+        also = "and " if few else ""
+        few.append(f"{also}{sum(many):,} numbers in {count(len(many), 'tensor')}")
+    return ", ".join(few)
+
+
+def said(numbers: list[Number]) -> str:
+    """Return '0.012' or '[1, 0.5]'."""
+    told = [str(each) if isinstance(each, bool | int) else f"{each:.4g}" for each in numbers]
+    return told[0] if len(told) == 1 else f"[{', '.join(told)}]"

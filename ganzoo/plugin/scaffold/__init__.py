@@ -6,6 +6,7 @@ import re
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Literal
 
 from ganzoo.common import names
 from ganzoo.common.errors import GanzooError
@@ -13,17 +14,31 @@ from ganzoo.common.files import publish
 from ganzoo.plugin.kinds import kind_named
 from ganzoo.plugin.limits import overlong
 
+Special = Literal["", "labels", "state"]
+SPECIAL: dict[tuple[str, str], dict[str, str]] = {
+    ("generator", "labels"): {"network.py": "generator_network.py.txt"},
+    ("discriminator", "labels"): {"network.py": "discriminator_network.py.txt"},
+    ("loss", "state"): {},
+}
+"""What a component may begin with beside its kind, and the files that come with it."""
 DISTRIBUTION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
+def write(name: str, kind: str, folder: Path, special: Special = "") -> dict[Path, str]:
     """Write a package named ``name`` with a component of ``kind`` into ``folder / name``.
+
+    Args:
+        name: of the package.
+        kind: of its component.
+        folder: where it goes.
+        special: 'labels' for a network that is told the class, 'state' for a loss that remembers.
 
     Returns:
         The files that were written and their content.
 
     Raises:
-        GanzooError: if the name is none, the kind does not exist or the folder is there already.
+        GanzooError: if the name is none, the kind does not exist or has nothing special of that
+            sort, or the folder is there already.
     """
     if problem := overlong(name):
         raise GanzooError(problem)
@@ -35,16 +50,19 @@ def write(name: str, kind: str, folder: Path) -> dict[Path, str]:
     if problem := names.fault(name):
         raise GanzooError(f"{name!r} {problem}; choose another name for the package")
     kind_named(kind)
+    if special and (kind, special) not in SPECIAL:
+        kinds = " or ".join(one for one, what in SPECIAL if what == special)
+        raise GanzooError(f"--{special} goes with --kind {kinds}, not with {kind}")
     root = folder / name
     if root.exists():
         raise GanzooError(f"'{root}' is there already; choose another name or folder")
-    files = {root / path: text for path, text in package(name, kind).items()}
+    files = {root / path: text for path, text in package(name, kind, special).items()}
     for path, text in files.items():
         publish(path, text)
     return files
 
 
-def package(name: str, kind: str) -> dict[str, str]:
+def package(name: str, kind: str, special: Special = "") -> dict[str, str]:
     """Return the package's files by their paths."""
     row = kind_named(kind)
     module = name.replace("-", "_")
@@ -64,9 +82,12 @@ def package(name: str, kind: str) -> dict[str, str]:
         "pyproject.toml": "pyproject.toml.txt",
         "README.md": "README.md.txt",
         f"src/{module}/__init__.py": "__init__.py.txt",
-        f"src/{module}/{kind}.py": row.template,
+        f"src/{module}/{kind}.py": f"{kind}_{special}.py.txt" if special else row.template,
         f"tests/test_{module}.py": "test.py.txt",
     }
+    if special:
+        more = SPECIAL[kind, special]
+        written |= {f"src/{module}/{file}": source for file, source in more.items()}
     texts = {path: Template(template(file)).substitute(words) for path, file in written.items()}
     return {**texts, f"src/{module}/py.typed": ""}
 

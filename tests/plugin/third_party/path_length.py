@@ -86,7 +86,7 @@ class PathLength(RegularizerSpec):
         images, w = ctx.made["images"], ctx.made["w"]
         y = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
         (slope,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
-        lengths = slope.square().sum(1).sqrt()
+        lengths = slope.to(ctx.own.mean.dtype).square().sum(1).sqrt()  # w may be bfloat16
         ctx.own.mean.lerp_(lengths.detach().mean(), self.decay)
         return {"path_length": self.weight * (lengths - ctx.own.mean.clone()).square().mean()}
 
