@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,29 +12,28 @@ from torch import Tensor
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import TEMPORARY, cannot_write
 from ganzoo.report.sheets import mosaic, save_film, save_png, to_pixels
-from ganzoo.sampling.model import BLOCK, STRIDE, Model
+from ganzoo.sampling.classes import Label
+from ganzoo.sampling.model import BLOCK, LONGEST_WALK, STRIDE, Model, columns_of
 
 LARGEST_SHEET = 10_000
-LONGEST_WALK = 1_000
 WALKERS = 16
 SECONDS_PER_FRAME = 0.1
 
-Label = str | int | None
-
 
 def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label = None) -> None:
-    """Write ``count`` images as one PNG, about as wide as high.
+    """Write ``count`` images as one PNG, about as wide as high; several classes as rows.
 
     Raises:
         GanzooError: for more than 10,000 images.
     """
-    if count > LARGEST_SHEET:
+    whole = count * max(1, len(model.class_numbers(label)))
+    if whole > LARGEST_SHEET:
         raise GanzooError(
-            f"{count:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
+            f"{whole:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
         )
     blocks = model.stream(count, seed=seed, label=label)
     pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
-    save_png(mosaic(pixels, math.ceil(math.sqrt(count))), path)
+    save_png(mosaic(pixels, columns_of(whole, count)), path)
 
 
 def save_singles(
@@ -43,14 +41,16 @@ def save_singles(
 ) -> Iterator[int]:
     """Write ``count`` images as ``000000.png`` and so on; yield how many are there.
 
+    Of several classes there are ``count`` each, one class after the other.
     Pictures that are there already are left alone, so that a stopped command goes on where it was.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    missing = (number for number in range(count) if not _picture(folder, number).exists())
-    first = next(missing, count) // BLOCK * BLOCK
+    whole = count * max(1, len(model.class_numbers(label)))
+    missing = (number for number in range(whole) if not _picture(folder, number).exists())
+    first = next(missing, whole) // BLOCK * BLOCK
     yield first
     for block in model.stream(count, seed=seed, label=label, first=first):
         for pixels in to_pixels(block, model.image):
@@ -67,7 +67,7 @@ def save_singles(
 
 
 def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label = None) -> None:
-    """Write a walk from latent to latent as a strip of about eight steps a row."""
+    """Write a walk as a strip of about eight steps a row."""
     walk = model.walk(_walkable(frames), seed=seed, label=label)
     pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
     full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)

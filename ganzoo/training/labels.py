@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ganzoo.training.parts import Parts
 
 
+MOST_LISTED = 12
+"""Classes that a sentence names one by one."""
+
+
 def sheet_labels(parts: Parts) -> Tensor | None:
     """Return the labels of a sheet, ``[rows · columns]`` on the device; None where none are taken.
 
@@ -22,19 +26,40 @@ def sheet_labels(parts: Parts) -> Tensor | None:
         GanzooError: for a class in ``samples.labels`` that the data does not have.
     """
     recipe, device = parts.recipe, parts.machine.device
+    count = recipe.samples.rows * recipe.samples.columns
     if not recipe.generator.uses_labels or parts.data.labels is None:
         return None
-    rows, columns = recipe.samples.rows, recipe.samples.columns
-    wanted = recipe.samples.labels
     if not parts.data.classes:
-        return first_labels(parts.data, rows * columns).to(device)
-    number = torch.arange(rows * columns)
-    if wanted != "mixed":
-        number = number // columns
-    chosen = torch.arange(len(parts.data.classes))
-    if isinstance(wanted, list):
-        chosen = torch.tensor([class_number(one, parts.data.classes) for one in wanted])
+        return first_labels(parts.data, count).to(device)
+    number = torch.arange(count)
+    if recipe.samples.labels != "mixed":
+        number = number // recipe.samples.columns
+    chosen = torch.tensor(_chosen(parts))
     return chosen[number % len(chosen)].to(device)
+
+
+def sheet_facts(parts: Parts) -> dict[str, Any]:
+    """Return what a run's record says of its sheets: the class of each row, or of each image."""
+    samples, classes = parts.recipe.samples, parts.data.classes
+    if not parts.recipe.generator.uses_labels or not classes:
+        return {}
+    is_mixed = samples.labels == "mixed"
+    shown = samples.rows * (samples.columns if is_mixed else 1)
+    chosen = _chosen(parts)
+    names = [classes[chosen[number % len(chosen)]] for number in range(shown)]
+    return {"sheet": {"images" if is_mixed else "rows": names}}
+
+
+def _chosen(parts: Parts) -> list[int]:
+    """Return the classes that a sheet shows in turn.
+
+    Raises:
+        GanzooError: for a class in ``samples.labels`` that the data does not have.
+    """
+    wanted, classes = parts.recipe.samples.labels, parts.data.classes
+    if isinstance(wanted, list):
+        return [class_number(one, classes) for one in wanted]
+    return list(range(len(classes)))
 
 
 def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> int:
@@ -47,10 +72,19 @@ def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> in
         return list(classes).index(str(label))
     if str(label).isdecimal() and int(label) < max(count, len(classes)):
         return int(label)
+    if not max(count, len(classes)):
+        raise GanzooError(f"no class {str(label)!r}: the labels of this data are no classes")
     raise GanzooError(
         f"no class {str(label)!r}{suggest(str(label), list(classes))}; there are "
-        f"{', '.join(classes) or count}"
+        f"{listed(classes) or f'{count}, numbered from 0'}"
     )
+
+
+def listed(classes: Sequence[str]) -> str:
+    """Return the names of classes in one line, of many the first and the last."""
+    if len(classes) <= MOST_LISTED:
+        return ", ".join(classes)
+    return f"{len(classes):,}: {', '.join(classes[: MOST_LISTED - 1])}, … {classes[-1]}"
 
 
 def first_labels(data: ImageData, count: int) -> Tensor:

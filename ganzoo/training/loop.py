@@ -30,7 +30,7 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
-from ganzoo.training.labels import sheet_labels
+from ganzoo.training.labels import sheet_facts, sheet_labels
 from ganzoo.training.machine import environment
 from ganzoo.training.parts import Parts
 from ganzoo.training.precision import images_of
@@ -258,7 +258,8 @@ def start(
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter, measured)
         if not (resume and saving.restore(training)):
-            run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
+            surroundings = environment(parts.machine, registry)
+            run.write_json("environment.json", surroundings | parts.facts() | sheet_facts(parts))
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
         run.set_status("running", training.step)

@@ -112,6 +112,7 @@ class Parts:
                 "images": len(self.data),
                 "shape": str(self.shape),
                 "classes": list(self.data.classes),
+                "label_shape": list(self.shape.label_shape),
                 "fingerprint": self.data.fingerprint,
                 "notes": list(self.data.notes),
             },
