@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeGuard
+
+MOST_LISTED = 12
+"""Names that a sentence has one by one."""
 
 
 def duration(seconds: float) -> str:
@@ -30,6 +34,13 @@ def number(value: Any) -> str:
     if value and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.2e}"
     return f"{value:.3f}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in one line, of many the first and the last."""
+    if len(names) <= MOST_LISTED:
+        return ", ".join(names)
+    return f"{len(names):,}: {', '.join(names[: MOST_LISTED - 1])}, … {names[-1]}"
 
 
 def significant(value: float | None, digits: int = 4) -> str:

@@ -13,10 +13,11 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.common.text import as_written, duration, number
 from ganzoo.report.charts import Curves, curves
+from ganzoo.report.classes import sheet_classes
 from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import MEASURES, RAMPS
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import Record, Table, many, real, table, whole
 
@@ -103,9 +104,11 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         steps=record.steps,
         pace=pace(result, log),
         sheets=sheets,
+        classes=sheet_classes(surroundings, next(iter(run.sheets()), None)),
         best=best_sheet(sheets, measures),
         real=picture(run.path / "real.png"),
         charts_drawn=all_charts(log, measures),
+        ramps=all_ramps(log),
         measures=measures,
         provenance=[(item.name, item.provenance) for item in measures if item.provenance],
         events=all_events(result, log),
@@ -249,6 +252,13 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
         for chart in drawn
         if chart is not None
     ]
+
+
+def all_ramps(log: Sequence[Table]) -> list[tuple[Curves, Legend]]:
+    """Return a curve for each number that moves, named by its key in the recipe."""
+    names = dict.fromkeys(name for entry in log for name in entry if name.startswith(RAMPS))
+    drawn = [curves(key := name.removeprefix(RAMPS), {key: [curve(log, name)]}) for name in names]
+    return [(chart, []) for chart in drawn if chart is not None]
 
 
 def curve(log: Sequence[Table], name: str) -> dict[float, float]:

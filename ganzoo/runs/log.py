@@ -9,6 +9,8 @@ from ganzoo.common.text import number
 
 MEASURES = "m/"
 """Goes before the names of measures in the log."""
+RAMPS = "ramp/"
+"""Goes before the keys of numbers that move."""
 SIDES = {"d": "discriminator", "g": "generator"}
 
 

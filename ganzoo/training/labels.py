@@ -9,14 +9,11 @@ import torch
 from torch import Tensor
 
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.text import listed
 from ganzoo.plugin.types import ImageData
 
 if TYPE_CHECKING:
     from ganzoo.training.parts import Parts
-
-
-MOST_LISTED = 12
-"""Classes that a sentence names one by one."""
 
 
 def sheet_labels(parts: Parts) -> Tensor | None:
@@ -39,15 +36,14 @@ def sheet_labels(parts: Parts) -> Tensor | None:
 
 
 def sheet_facts(parts: Parts) -> dict[str, Any]:
-    """Return what a run's record says of its sheets: the class of each row, or of each image."""
+    """Return what a run's record says of its sheets: the class of each row, or those in turn."""
     samples, classes = parts.recipe.samples, parts.data.classes
     if not parts.recipe.generator.uses_labels or not classes:
         return {}
-    is_mixed = samples.labels == "mixed"
-    shown = samples.rows * (samples.columns if is_mixed else 1)
-    chosen = _chosen(parts)
-    names = [classes[chosen[number % len(chosen)]] for number in range(shown)]
-    return {"sheet": {"images" if is_mixed else "rows": names}}
+    names = [classes[each] for each in _chosen(parts)]
+    if samples.labels == "mixed":
+        return {"sheet": {"images": names[: samples.rows * samples.columns]}}
+    return {"sheet": {"rows": [names[number % len(names)] for number in range(samples.rows)]}}
 
 
 def _chosen(parts: Parts) -> list[int]:
@@ -78,13 +74,6 @@ def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> in
         f"no class {str(label)!r}{suggest(str(label), list(classes))}; there are "
         f"{listed(classes) or f'{count}, numbered from 0'}"
     )
-
-
-def listed(classes: Sequence[str]) -> str:
-    """Return the names of classes in one line, of many the first and the last."""
-    if len(classes) <= MOST_LISTED:
-        return ", ".join(classes)
-    return f"{len(classes):,}: {', '.join(classes[: MOST_LISTED - 1])}, … {classes[-1]}"
 
 
 def first_labels(data: ImageData, count: int) -> Tensor:

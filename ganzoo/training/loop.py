@@ -21,7 +21,7 @@ from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import MEASURES, RAMPS
 from ganzoo.runs.weights import facts
 from ganzoo.runs.weights import write_weights as write_weights_file
 from ganzoo.training import saving
@@ -126,7 +126,7 @@ class Training(TrainingState):
     def _moving(self) -> dict[str, float]:
         """Return the numbers that move, as they were in the step just made."""
         values = self.parts.ramps.values(self.step - 1)
-        return {f"ramp/{name}": value for name, value in values.items()}
+        return {f"{RAMPS}{name}": value for name, value in values.items()}
 
     def _sample(self) -> None:
         images, step = self.samples(), self.step

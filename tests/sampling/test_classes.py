@@ -14,8 +14,10 @@ from small_recipe import small
 import ganzoo as library
 from ganzoo.cli.app import ganzoo
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.text import listed
 from ganzoo.report.sheets import to_pixels
 from ganzoo.session import Run
+from ganzoo.training.labels import class_number
 
 CELL = 30
 """Of a sheet of digits: 28 pixels and the gap."""
@@ -174,8 +176,6 @@ def test_a_run_without_labels_says_so(run: Run) -> None:
 
 
 def test_a_thousand_classes_do_not_fill_the_screen() -> None:
-    from ganzoo.training.labels import class_number, listed
-
     names = [f"class {number}" for number in range(1000)]
 
     assert listed(names) == "1,000: " + ", ".join(names[:11]) + ", … class 999"

@@ -19,6 +19,7 @@ from ganzoo.cli.options import (
     set_option,
 )
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.text import listed
 
 if TYPE_CHECKING:
     from ganzoo.sampling.model import Model
@@ -128,8 +129,6 @@ def sample(
 
 def explained(model: Model, classes: Sequence[str], *, walk: bool, single: bool) -> str:
     """Return in words where which of several classes is."""
-    from ganzoo.training.labels import listed
-
     if not walk:
         return f"{'one after the other' if single else 'rows from the top'}: {listed(classes)}"
     between = (
