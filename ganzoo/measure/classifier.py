@@ -9,11 +9,11 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as parse_safetensors
-from torch.nn import functional
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import DataError, GanzooError
 from ganzoo.measure.features import FeatureNetwork
+from ganzoo.measure.fitting import fit, one_thread
 from ganzoo.measure.networks import Classifier, Stacked, weights_sha256
 from ganzoo.measure.reference import shuffled
 from ganzoo.plugin.specs import DatasetSpec
@@ -25,12 +25,6 @@ from ganzoo.training.randomness import observing
 
 FOLDER = "measure"
 ARCHITECTURE = "ganzoo-classifier-1"
-BATCH = 128
-RATE = 4e-3
-SHIFT = 2
-MOST_SEEN = 240_000
-LEAST_SEEN = 12_000
-PASSES = 4
 QUICK = 5_000
 """Training images up to which a classifier is ready in seconds, and so is trained unasked."""
 
@@ -110,13 +104,10 @@ def train_classifier(spec: DatasetSpec, root: DataRoot) -> FeatureNetwork:
             "measured by measure.network = 'random'"
         )
     train, test = _with_test(spec, root, train)
-    with observing(), _one_thread():
-        torch.manual_seed(0)
-        channels = pick(train, torch.tensor([0])).shape[1]
-        network = Classifier(channels, len(train.classes))
-        _fit(network, train, root, f"classifier of {spec.use}")
-        network.eval()
+    network = fit(train, len(train.classes), root.progress, f"classifier of {spec.use}")
+    with observing(), one_thread():
         right = _right(network, test)
+    channels = pick(train, torch.tensor([0])).shape[1]
     card = Card(
         architecture=ARCHITECTURE,
         name=f"{spec.use}-classifier",
@@ -190,35 +181,6 @@ def _part(data: ImageData, indices: torch.Tensor) -> ImageData:
     )
 
 
-def _fit(network: Classifier, data: ImageData, root: DataRoot, what: str) -> None:
-    """Adam under a one-cycle rate on images that are shifted by up to two pixels."""
-    assert data.labels is not None
-    batch = min(BATCH, len(data))
-    seen = min(MOST_SEEN, max(LEAST_SEEN, PASSES * len(data)))
-    steps = seen // batch
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=RATE, total_steps=steps, pct_start=0.2
-    )
-    generator = torch.Generator().manual_seed(1)
-    per_pass = len(data) // batch
-    order = torch.empty(0, dtype=torch.int64)
-    for step in range(steps):
-        position = step % per_pass
-        if position == 0:
-            order = torch.randperm(len(data), generator=generator)
-        chosen = order[position * batch : (position + 1) * batch]
-        images = pick(data, chosen).float() / 255
-        down, right = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=generator).tolist()
-        images = torch.roll(images, (down, right), (2, 3))
-        loss = functional.cross_entropy(network(images)[1], data.labels[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        root.progress(what, step + 1, steps)
-
-
 @torch.no_grad()
 def _right(network: Classifier, test: ImageData) -> int:
     assert test.labels is not None
@@ -227,14 +189,3 @@ def _right(network: Classifier, test: ImageData) -> int:
         logits = network(pick(test, chosen).float() / 255)[1]
         count += int((logits.argmax(1) == test.labels[chosen]).sum())
     return count
-
-
-class _one_thread:  # noqa: N801
-    """A block in which torch computes with one thread, so that sums have one order."""
-
-    def __enter__(self) -> None:
-        self.threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *error: object) -> None:
-        torch.set_num_threads(self.threads)

@@ -40,8 +40,8 @@ SMALL = [
 def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     root = DataRoot(tmp_path_factory.mktemp("data"), download=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "LEAST_SEEN", 1280)
-        patch.setattr(prepare, "PASSES", 0)
+        patch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+        patch.setattr("ganzoo.measure.fitting.PASSES", 0)
         prepare.train_classifier(Digits(), root)
     return root
 
