@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class GanTrainTest(MetricSpec):
@@ -51,6 +51,8 @@ class _Transfer:
         self.fakes.append(seen)
 
     def result(self) -> dict[str, float]:
+        import torch
+
         images = torch.cat([seen.images for seen in self.fakes])
         labels = torch.cat([seen.labels for seen in self.fakes if seen.labels is not None])
         number = in_order(images, labels)[: self.reference.n_real]
@@ -66,6 +68,8 @@ def in_order(images: Tensor, labels: Tensor) -> Tensor:
 
     Classes take turns, so that the first images have as many of each as there are.
     """
+    import torch
+
     found = sorted(
         range(len(images)), key=lambda each: (int(labels[each]), images[each].numpy().tobytes())
     )
