@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam, Optimizer
 
-from ganzoo.api import GeneratorSpec, ImageShape, MovingPositive, OptimizerSpec, hookimpl
+from ganzoo.api import GeneratorSpec, ImageShape, OptimizerSpec, hookimpl
 from ganzoo_dcgan import Transpose
 
 
@@ -45,7 +45,7 @@ class TwoRates(OptimizerSpec):
 
     use: ClassVar[str] = "zoo_two_rates"
 
-    vectors: MovingPositive = 0.1
+    vectors: PositiveFloat = 0.1
     """Rate of parameters with one dimension, as a share of 'lr'."""
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
