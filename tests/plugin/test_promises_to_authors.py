@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
-import pytest
 from small_recipe import small
 
 from ganzoo.plugin import registry
@@ -52,7 +51,8 @@ class After(RegularizerSpec):
     use: ClassVar[str] = "after"
 
     def constrain(self, discriminator):
-        SEEN.append({"role": "after", "grads": [p.grad is not None for p in discriminator.parameters()]})
+        grads = [p.grad is not None for p in discriminator.parameters()]
+        SEEN.append({"role": "after", "grads": grads})
 
 @hookimpl
 def ganzoo_losses():
@@ -64,24 +64,23 @@ def ganzoo_regularizers():
 '''
 
 
-def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *overrides: str) -> tuple[list, int]:  # type: ignore[type-arg]
+def seen(tmp_path: Path, *overrides: str) -> tuple[list[dict[str, Any]], int]:
     """Train two steps; return what the loss saw, and the discriminator's identity."""
-    (tmp_path / "witness.py").write_text(WITNESS)
+    file = tmp_path / f"witness_{tmp_path.name}.py"
+    file.write_text(WITNESS)
     (tmp_path / "r.toml").write_text(small(loss="witness") + '[[regularizer]]\nuse = "after"\n')
-    monkeypatch.delitem(sys.modules, "witness", raising=False)
-    found = registry.load_plugins([tmp_path / "witness.py"])
+    found = registry.load_plugins([file])
     recipe = load_recipe(tmp_path / "r.toml", found, overrides)
     parts = build(recipe, found, Place("cpu", None, 1, offline=True), Silent())
     train(parts, new_run(parts, tmp_path, "seen"), found, Silent())
-    module = sys.modules[type(recipe.loss).__module__]
-    assert isinstance(module, ModuleType)
-    return module.SEEN, id(parts.discriminator.network)
+    noted: list[dict[str, Any]] = vars(sys.modules[type(recipe.loss).__module__])["SEEN"]
+    return noted, id(parts.discriminator.network)
 
 
 def test_a_term_sees_copies_before_step_1_and_no_gradient_of_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    saw, network = seen(tmp_path, monkeypatch)
+    saw, network = seen(tmp_path)
 
     terms = [each for each in saw if each["role"] != "after"]
     trained = [each for each in terms if each["network"] == network]
@@ -97,9 +96,9 @@ def test_a_term_sees_copies_before_step_1_and_no_gradient_of_before(
 
 
 def test_parts_of_a_batch_are_asked_for_one_by_one_and_their_gradients_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    saw, network = seen(tmp_path, monkeypatch, "step.accumulate=4")
+    saw, network = seen(tmp_path, "step.accumulate=4")
 
     first = [each for each in saw if each.get("network") == network and each["step"] == 0]
     asked = [each for each in first if each["role"] == "discriminator"]
