@@ -25,7 +25,7 @@ def fit(data: ImageData, num_classes: int, progress: Progress, what: str) -> Cla
     Args:
         progress: is told how it gets on with ``what``.
     """
-    with observing(), one_thread():
+    with observing(), one_thread(), torch.enable_grad():
         torch.manual_seed(0)
         channels = pick(data, torch.tensor([0])).shape[1]
         network = Classifier(channels, num_classes)

@@ -125,6 +125,7 @@ def test_from_a_checkpoint_alone_the_shape_of_a_label_is_known(told: Run, tmp_pa
     assert 'class="named"' not in told.report().read_text()
 
 
+@pytest.mark.slow
 def test_a_program_takes_numbers_as_its_second_input(told: Run, tmp_path: Path) -> None:
     export(told.generator, told.folder, "pt2", tmp_path / "g.pt2")
 
