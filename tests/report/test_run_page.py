@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ganzoo.report.charts import scale
 from ganzoo.report.run_page import all_charts, all_ramps, leave_page, read_log, run_page, write_page
 from ganzoo.runs.folder import RunDir
 
@@ -281,6 +282,19 @@ def test_every_number_that_moves_has_a_curve_with_its_key(run: RunDir) -> None:
     rising = [float(pair.split(",")[1]) for pair in charts["view.0.p"].lines[0].points.split()]
     assert rising[1] < rising[0]  # downwards is larger in a drawing
     assert 'aria-label="view.0.p over training steps"' in run_page(run)
+
+
+@pytest.mark.parametrize(
+    ("top", "marks"),
+    [
+        (1e-3, ["5e-4", "0.001"]),
+        (2e-4, ["5e-5", "1e-4", "1.5e-4", "2e-4"]),
+        (0.5, ["0.2", "0.4"]),
+        (5e3, ["2,000", "4,000"]),
+    ],
+)
+def test_the_marks_of_an_axis_have_room_beside_it(top: float, marks: list[str]) -> None:
+    assert [tick.label for tick in scale([top / 10, top], 0, 100).ticks()] == marks
 
 
 # In a browser
