@@ -73,9 +73,8 @@ class ProjectionDiscriminator(ResidualDiscriminator):
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
         features = self.features(images)
-        logits: Tensor = self.linear(features.sum((2, 3))).flatten()
-        logits = logits + self.projection(features, labels)
-        return logits
+        of_class: Tensor = self.projection(features, labels)
+        return of_class + self.linear(features.sum((2, 3))).flatten()
 
 
 def build_discriminator(
