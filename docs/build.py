@@ -1,10 +1,12 @@
-"""What the documentation takes from the program itself: commands, components, recipes, floors.
+"""What the documentation takes from the program itself: commands, components, code, floors.
 
-A hook of MkDocs. A page says where with a comment: ``<!-- from the program: commands -->``.
+A hook of MkDocs. A page says where with a comment: ``<!-- from the program: commands -->``, and
+``<!-- from the file: tests/x.py Name other -->`` for those classes and functions of a file.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -15,6 +17,7 @@ from typing import Any
 import click
 
 MARK = re.compile(r"<!-- from the program: (\w+) -->")
+SOURCE = re.compile(r"<!-- from the file: (\S+\.py)((?: \w+)*) -->")
 DOCS = Path(__file__).parent
 
 
@@ -29,7 +32,30 @@ def on_config(config: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in what a page asks for."""
+    markdown = SOURCE.sub(lambda match: code(DOCS.parent / match[1], match[2].split()), markdown)
     return MARK.sub(lambda match: PARTS[match[1]](), markdown)
+
+
+def code(path: Path, names: list[str]) -> str:
+    """Return classes, functions and hooks of a file as they are written there; without names, all.
+
+    Raises:
+        KeyError: naming what is not in the file.
+    """
+    text = path.read_text(encoding="utf-8")
+    if not names:
+        return f"```python\n{text.strip()}\n```"
+    found = {
+        each.name: each
+        for each in ast.parse(text).body
+        if isinstance(each, ast.ClassDef | ast.FunctionDef)
+    }
+    lines = text.splitlines()
+    parts = []
+    for name in names:
+        start = min([found[name].lineno, *(each.lineno for each in found[name].decorator_list)])
+        parts.append("\n".join(lines[start - 1 : found[name].end_lineno]))
+    return "```python\n" + "\n\n\n".join(parts) + "\n```"
 
 
 def title(page: Path) -> str:

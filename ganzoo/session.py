@@ -31,6 +31,7 @@ from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
 if TYPE_CHECKING:
     from ganzoo.measure.afterwards import Measured
+    from ganzoo.sampling.classes import Label
     from ganzoo.sampling.model import Images, Model
     from ganzoo.training.parts import Parts
 
@@ -318,7 +319,7 @@ class Run:
 
         return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
 
-    def sample(self, count: int = 16, *, seed: int = 0, label: str | int | None = None) -> Images:
+    def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range; see ``Model.sample``."""
         return self.generator.sample(count, seed=seed, label=label)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeGuard
+
+MOST_LISTED = 12
+"""Names that a sentence has one by one."""
 
 
 def duration(seconds: float) -> str:
@@ -35,6 +39,13 @@ def number(value: Any) -> str:
 def most_memory(mib: float) -> str:
     """Return '512 MiB at most', or nothing where the system does not tell."""
     return f"{mib:,.0f} MiB at most" if mib else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in one line, of many the first and the last."""
+    if len(names) <= MOST_LISTED:
+        return ", ".join(names)
+    return f"{len(names):,}: {', '.join(names[: MOST_LISTED - 1])}, … {names[-1]}"
 
 
 def significant(value: float | None, digits: int = 4) -> str:

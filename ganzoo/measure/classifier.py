@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shlex
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +13,12 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as parse_safetensors
-from torch.nn import functional
 
 from ganzoo.common.data_root import DataRoot, cache_root
 from ganzoo.common.errors import DataError, GanzooError, MachineError
 from ganzoo.common.text import duration
 from ganzoo.measure.features import FeatureNetwork
+from ganzoo.measure.fitting import TooLong, fit, one_thread, seconds_to_train
 from ganzoo.measure.networks import Classifier, Stacked, weights_sha256
 from ganzoo.measure.reference import shuffled
 from ganzoo.plugin.specs import DatasetSpec
@@ -31,16 +30,8 @@ from ganzoo.training.randomness import observing
 
 FOLDER = "measure"
 ARCHITECTURE = "ganzoo-classifier-1"
-BATCH = 128
-RATE = 4e-3
-SHIFT = 2
-MOST_SEEN = 240_000
-LEAST_SEEN = 12_000
-PASSES = 4
 UNASKED = 60.0
 """Seconds that a classifier may take to train without being asked for."""
-TIMED_PIXELS = 1 << 19
-"""Of the images whose time is taken to tell how long training will take."""
 CACHE_FOLDER = "name another folder with GANZOO_CACHE"
 
 Tell = Callable[[str], None]
@@ -154,28 +145,6 @@ def _not_prepared(spec: DatasetSpec, seconds: float, reason: str) -> NotPrepared
     )
 
 
-def seconds_to_train(data: ImageData) -> float:
-    """Return about how long training a classifier takes here, from the time some images take."""
-    assert data.labels is not None
-    with observing(), _one_thread():
-        pixels = pick(data, torch.tensor([0])).shape[1:].numel()
-        count = min(len(data), BATCH, max(8, TIMED_PIXELS // pixels))
-        chosen = torch.arange(count)
-        network = Classifier(pick(data, chosen[:1]).shape[1], len(data.classes))
-        # Of one image batch norm makes nothing: its time is taken in evaluation.
-        network.train(count > 1)
-        quickest = math.inf
-        for _ in range(3):
-            begun = time.perf_counter()
-            images = pick(data, chosen).float() / 255
-            loss = functional.cross_entropy(network(images)[1], data.labels[chosen])
-            loss.backward()  # type: ignore[no-untyped-call]
-            quickest = min(quickest, time.perf_counter() - begun)
-            if quickest > 0.3:
-                break
-    return quickest / count * _images_seen(data)
-
-
 def stacked(single: FeatureNetwork, channels: int) -> FeatureNetwork:
     """Return the network that reads each channel of stacked images by ``single``."""
     return FeatureNetwork(
@@ -218,15 +187,14 @@ def train_classifier(
             "measured by measure.network = 'random'"
         )
     train, test = _with_test(spec, root, train)
-    with observing(), _one_thread():
-        torch.manual_seed(0)
-        channels = pick(train, torch.tensor([0])).shape[1]
-        network = Classifier(channels, len(train.classes))
-        expected = _fit(network, train, root, f"classifier of {spec.use}", limit)
-        if expected is not None:
-            raise _not_prepared(spec, expected, reason)
-        network.eval()
+    try:
+        what = f"classifier of {spec.use}"
+        network = fit(train, len(train.classes), root.progress, what, limit)
+    except TooLong as error:
+        raise _not_prepared(spec, error.seconds, reason) from None
+    with observing(), one_thread():
         right = _right(network, test)
+    channels = pick(train, torch.tensor([0])).shape[1]
     card = Card(
         architecture=ARCHITECTURE,
         name=f"{spec.use}-classifier",
@@ -315,49 +283,6 @@ def _part(data: ImageData, indices: torch.Tensor) -> ImageData:
     )
 
 
-def _images_seen(data: ImageData) -> int:
-    return min(MOST_SEEN, max(LEAST_SEEN, PASSES * len(data)))
-
-
-def _fit(
-    network: Classifier, data: ImageData, root: DataRoot, what: str, limit: float
-) -> float | None:
-    """Adam under a one-cycle rate on images that are shifted by up to two pixels.
-
-    Returns:
-        None, or, where it was given up after ``limit`` seconds, how many it would have taken.
-    """
-    assert data.labels is not None
-    begun = time.monotonic()
-    batch = min(BATCH, len(data))
-    steps = _images_seen(data) // batch
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=RATE, total_steps=steps, pct_start=0.2
-    )
-    generator = torch.Generator().manual_seed(1)
-    per_pass = len(data) // batch
-    order = torch.empty(0, dtype=torch.int64)
-    for step in range(steps):
-        position = step % per_pass
-        if position == 0:
-            order = torch.randperm(len(data), generator=generator)
-        chosen = order[position * batch : (position + 1) * batch]
-        images = pick(data, chosen).float() / 255
-        down, right = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=generator).tolist()
-        images = torch.roll(images, (down, right), (2, 3))
-        loss = functional.cross_entropy(network(images)[1], data.labels[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        root.progress(what, step + 1, steps)
-        spent = time.monotonic() - begun
-        if spent > limit:
-            return spent / (step + 1) * steps
-    return None
-
-
 @torch.no_grad()
 def _right(network: Classifier, test: ImageData) -> int:
     assert test.labels is not None
@@ -366,14 +291,3 @@ def _right(network: Classifier, test: ImageData) -> int:
         logits = network(pick(test, chosen).float() / 255)[1]
         count += int((logits.argmax(1) == test.labels[chosen]).sum())
     return count
-
-
-class _one_thread:  # noqa: N801
-    """A block in which torch computes with one thread, so that sums have one order."""
-
-    def __enter__(self) -> None:
-        self.threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *error: object) -> None:
-        torch.set_num_threads(self.threads)

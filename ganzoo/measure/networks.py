@@ -16,6 +16,8 @@ from torch.nn import functional
 
 WIDTH = 16
 FEATURES = 64
+SMALLEST = 8
+"""Side of an image that is halved three times."""
 RANDOM_WIDTHS = (16, 32, 32)
 
 

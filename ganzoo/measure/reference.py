@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganzoo.common.data_root import Progress, no_progress
 from ganzoo.measure.features import BATCH, FeatureNetwork
+from ganzoo.measure.fitting import fit
 from ganzoo.plugin.types import ImageData, ImageShape, Seen
 from ganzoo.recipe.model import Measure
 from ganzoo.report.sheets import sheet
@@ -43,6 +45,9 @@ class Bench:
     discriminate: Callable[[Tensor], Tensor] | None = None
     has_asked_labels: bool = False
     """Whether fakes are made for labels that were asked for."""
+    progress: Progress = no_progress
+    """Is told how the training of a classifier gets on."""
+    _classifier: Callable[[Tensor], Tensor] | None = None
     _kept: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -120,6 +125,32 @@ class Bench:
         """Score stored images ``[N, C, H, W]`` by the run's discriminator: ``[N]``."""
         assert self.discriminate is not None
         return self.discriminate(to_range(images, self.image)).float().cpu()
+
+    def classifier(
+        self, images: Tensor | None = None, labels: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Train a small classifier; without images on real ones, as many as there are fakes."""
+        if images is not None and labels is not None:
+            return self._trained(images, labels, "classifier of fakes")
+        if self._classifier is None:
+            chosen = self._order[: min(self.n_fake, self.n_real)]
+            real = self._labels(chosen)
+            assert real is not None
+            self._classifier = self._trained(
+                pick(self._main, chosen), real, "classifier of real images"
+            )
+        return self._classifier
+
+    def _trained(self, images: Tensor, labels: Tensor, what: str) -> Callable[[Tensor], Tensor]:
+        data = ImageData(images, labels, self.train.classes, what, "")
+        network = fit(data, self.image.num_classes, self.progress, what)
+
+        @torch.no_grad()
+        def logits(others: Tensor) -> Tensor:
+            found: Tensor = network(others.float() / 255)[1]
+            return found
+
+        return logits
 
     def look(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Seen]:
         """Yield what the network sees in batches of images as stored, with their labels."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import BATCH
+from ganzoo.measure.networks import SMALLEST
 from ganzoo.measure.provenance import provenance
 from ganzoo.measure.reference import Bench
 from ganzoo.plugin.attempt import attempt
@@ -68,9 +69,13 @@ class Scorer:
             found = self._shown(able, self.bench.held_out()) if able else {}
             for spec in self.metrics:
                 perfect = attempt(spec, "its best scores", partial(spec.perfect, self.bench))
+                own = attempt(spec, "its floor", partial(spec.real_scores, self.bench))
                 for name in spec.scores:
                     floor: dict[str, Any] = {"value": found.get(named(spec, name))}
-                    if spec.has_floor:
+                    if name in own:
+                        few = min(self.bench.n_fake, self.bench.n_real)
+                        floor = {"value": float(own[name]), "n": few, "split": "train"}
+                    elif spec.has_floor:
                         floor |= {"n": self.bench.n_fake, "split": self.bench.floor_split}
                     if name in perfect:
                         floor["perfect"] = perfect[name]
@@ -135,6 +140,10 @@ def measurable(
         lacking["classes"] = f"the feature network {bench.network.name!r} tells no classes apart"
     if bench.train.labels is None:
         lacking["labels"] = "the data set has no labels"
+    if bench.train.labels is None or not bench.image.num_classes:
+        lacking["classifier"] = "the data has no classes to train a classifier on"
+    elif min(bench.image.height, bench.image.width) < SMALLEST:
+        lacking["classifier"] = f"a classifier needs images of {SMALLEST}×{SMALLEST} or more"
     if bench.test is None:
         lacking["test"] = "the data set has no test images"
     elif bench.measure.split == "test":

@@ -248,6 +248,7 @@ def bench_of(
         network.to(device),
         None if recipe.discriminator.uses_labels or seen != parts.shape else discriminate,
         has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
+        progress=parts.root.progress,
     )
 
 

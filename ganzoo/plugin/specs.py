@@ -204,7 +204,8 @@ class MetricSpec(Spec):
     """The names of its values, and how each is read."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
-'asked_labels' (fakes made for a class), 'test' (images nobody trained on), 'discriminator'."""
+'asked_labels' (fakes made for a class), 'classifier' (images of classes, 8 pixels wide or more, \
+that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator'."""
     has_floor: ClassVar[bool] = True
     """Whether real images may be measured in place of fakes, as the floor."""
 
@@ -217,6 +218,10 @@ class MetricSpec(Spec):
 
     def perfect(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
         """Return the expected scores of a perfect generator, where a closed form is known."""
+        return {}
+
+    def real_scores(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
+        """Return the floor, where it is not what real images in place of fakes would score."""
         return {}
 
 

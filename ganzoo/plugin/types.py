@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -254,6 +254,18 @@ class Reference(Protocol):
 
     def critic(self, images: Tensor) -> Tensor:
         """Score stored images ``[N, C, H, W]`` by the run's discriminator: ``[N]``."""
+        ...
+
+    def classifier(
+        self, images: Tensor | None = None, labels: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Train a small classifier on the spot: it turns stored images into logits ``[N, K]``.
+
+        Args:
+            images: ``[N, C, H, W]`` uint8; without any, as many real ones of the reference as
+                there are fakes.
+            labels: their classes ``[N]``.
+        """
         ...
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 34
 ROW = 34
+LONGEST_MARK = 5
+"""Characters of a mark for which there is room beside an axis."""
 COLORS = 8
 """Colours of the style sheet; more variants use them again."""
 
@@ -213,7 +215,15 @@ def _reach(inner: Sequence[float], none: float, *, ratio: bool) -> Point:
 
 
 def _label(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() and 1e3 <= abs(value) < 1e6 else f"{value:g}"
+    if value.is_integer() and 1e3 <= abs(value) < 1e6:
+        return f"{value:,.0f}"
+    written = f"{value:g}"
+    if 0 < abs(value) < 1 and (
+        len(written) > LONGEST_MARK or "e" in written
+    ):  # a learning rate, on a telephone
+        digits, _, power = f"{value:e}".partition("e")
+        written = f"{float(digits):g}e{int(power)}"
+    return written
 
 
 def _points(points: Iterable[Point]) -> str:

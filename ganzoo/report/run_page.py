@@ -14,10 +14,11 @@ from ganzoo.common.system import quoted, shell_line
 from ganzoo.common.text import as_written, duration, number
 from ganzoo.recipe.toml import MAX_BYTES
 from ganzoo.report.charts import Curves, curves
+from ganzoo.report.classes import sheet_classes
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import MEASURES, RAMPS
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
@@ -106,9 +107,11 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         steps=record.steps,
         pace=pace(result, log),
         sheets=sheets,
+        classes=sheet_classes(surroundings, next(iter(run.sheets()), None)),
         best=best_sheet(sheets, measures),
         real=picture(run, "real.png"),
         charts_drawn=all_charts(log, measures),
+        ramps=all_ramps(log),
         measures=measures,
         reading=reading(table(result.get("metrics"))),
         provenance=[(item.name, item.provenance) for item in measures if item.provenance],
@@ -227,6 +230,13 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
         for chart in drawn
         if chart is not None
     ]
+
+
+def all_ramps(log: Sequence[Table]) -> list[tuple[Curves, Legend]]:
+    """Return a curve for each number that moves, named by its key in the recipe."""
+    names = dict.fromkeys(name for entry in log for name in entry if name.startswith(RAMPS))
+    drawn = [curves(key := name.removeprefix(RAMPS), {key: [curve(log, name)]}) for name in names]
+    return [(chart, []) for chart in drawn if chart is not None]
 
 
 def curve(log: Sequence[Table], name: str) -> dict[float, float]:

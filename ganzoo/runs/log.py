@@ -11,6 +11,8 @@ MEASURES = "m/"
 """Goes before the names of measures in the log."""
 BATCH = "batch/"
 """Goes before the names of sums over the newest batch alone, where the others are means."""
+RAMPS = "ramp/"
+"""Goes before the keys of numbers that move."""
 SIDES = {"d": "discriminator", "g": "generator"}
 
 

@@ -39,6 +39,7 @@ class Facts(Table):
     low: float
     high: float = 1.0
     classes: list[str] = Field(default_factory=list)
+    label_shape: list[Side] = Field(default_factory=list, max_length=4)
     step: NonNegativeInt = 0
 
 
@@ -64,8 +65,9 @@ def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
         low=image.low,
         high=image.high,
         classes=list(classes),
+        label_shape=list(image.label_shape),
         step=step,
-    ).model_dump_json()
+    ).model_dump_json(exclude=None if image.label_shape else {"label_shape"})
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -140,8 +140,9 @@ def prepared(model: Model) -> tuple[nn.Module, tuple[Tensor, ...]]:
 def _inputs(model: Model, latents: Tensor) -> tuple[Tensor, ...]:
     if not model.recipe.generator.uses_labels:
         return (latents,)
-    if shape := model.image.label_shape:
-        return latents, torch.zeros(len(latents), *shape, dtype=torch.long)
+    if not model.image.num_classes:
+        source = torch.Generator().manual_seed(0)
+        return latents, torch.rand(len(latents), *model.image.label_shape, generator=source)
     return latents, torch.arange(len(latents)) % max(1, model.image.num_classes)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,30 +14,31 @@ from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import FILE, TEMPORARY, cannot_write
 from ganzoo.report.sheets import GAP, mosaic, save_film, save_picture, to_pixels
+from ganzoo.sampling.classes import Label
 from ganzoo.sampling.made import claim
-from ganzoo.sampling.model import BLOCK, STRIDE, Model
+from ganzoo.sampling.model import BLOCK, LONGEST_WALK, STRIDE, Model, columns_of
 
 LARGEST_SHEET = 10_000
-LONGEST_WALK = 1_000
 WALKERS = 16
 SECONDS_PER_FRAME = 0.1
 
-Label = str | int | None
-
 
 def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label = None) -> None:
-    """Write ``count`` images as one picture, about as wide as high; its name says the format.
+    """Write ``count`` images as one picture, about as wide as high; several classes as rows.
+
+    The file's name says the format.
 
     Raises:
         GanzooError: for more than 10,000 images, or a name of no known format.
     """
-    if count > LARGEST_SHEET:
+    whole = count * max(1, len(model.class_numbers(label)))
+    if whole > LARGEST_SHEET:
         raise GanzooError(
-            f"{count:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
+            f"{whole:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
         )
     blocks = model.stream(count, seed=seed, label=label)
     pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
-    save_picture(mosaic(pixels, math.ceil(math.sqrt(count))), path, FILE)
+    save_picture(mosaic(pixels, columns_of(whole, count)), path, FILE)
 
 
 def save_singles(
@@ -53,6 +53,7 @@ def save_singles(
 ) -> Iterator[int]:
     """Write ``count`` images as ``000000.png`` and so on; yield how many are there.
 
+    Of several classes there are ``count`` each, one class after the other.
     Pictures that are there already are left alone, so that a stopped command goes on where it was;
     what made them is kept beside them.
 
@@ -68,8 +69,9 @@ def save_singles(
     except OSError as error:
         raise cannot_write(folder, error, elsewhere=FILE) from error
     claim(folder, model, run, count, seed=seed, label=label, tell=tell)
-    missing = (number for number in range(count) if not _picture(folder, number).exists())
-    first = next(missing, count) // BLOCK * BLOCK
+    whole = count * max(1, len(model.class_numbers(label)))
+    missing = (number for number in range(whole) if not _picture(folder, number).exists())
+    first = next(missing, whole) // BLOCK * BLOCK
     yield first
     for block in model.stream(count, seed=seed, label=label, first=first):
         for pixels in to_pixels(block, model.image):
@@ -88,7 +90,7 @@ def save_singles(
 
 
 def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label = None) -> None:
-    """Write a walk from latent to latent as a strip of about eight steps a row."""
+    """Write a walk as a strip of about eight steps a row."""
     walk = model.walk(_walkable(frames), seed=seed, label=label)
     pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
     full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)

@@ -13,6 +13,7 @@ import torch
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish, to_json
+from ganzoo.sampling.classes import Label
 from ganzoo.sampling.model import Model
 
 NAME = ".made.json"
@@ -31,7 +32,7 @@ def claim(
     count: int,
     *,
     seed: int,
-    label: str | int | None,
+    label: Label,
     tell: Callable[[str], None],
 ) -> None:
     """Make sure that the pictures in ``folder`` are of this model, seed and label; write it down.
@@ -43,15 +44,16 @@ def claim(
         GanzooError: if they are of something else, or nothing says of what.
         MachineError: if the folder cannot be written.
     """
-    made = {"run": str(run.absolute()), **maker(model, seed, label), "count": count}
+    made = {"run": str(run.absolute()), **maker(model, seed, label, count), "count": count}
+    whole = count * max(1, len(model.class_numbers(label)))
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     pictures = [name for name in names if PICTURE.fullmatch(name)]
     if pictures:
         _refuse_others(folder, pictures, made)
-    surplus = [name for name in pictures if int(name.partition(".")[0]) >= count]
+    surplus = [name for name in pictures if int(name.partition(".")[0]) >= whole]
     if surplus:
         tell(
-            f"'{folder}' has {len(surplus):,} more than the {count:,} pictures asked for, "
+            f"'{folder}' has {len(surplus):,} more than the {whole:,} pictures asked for, "
             f"{_span(surplus)}: of the same model and seed, from before"
         )
     if others := [name for name in names if name not in pictures and not name.startswith(".")]:
@@ -59,8 +61,9 @@ def claim(
     publish(folder / NAME, to_json(made, indent=2) + "\n")
 
 
-def maker(model: Model, seed: int, label: str | int | None) -> dict[str, Any]:
+def maker(model: Model, seed: int, label: Label, count: int) -> dict[str, Any]:
     """Return everything that decides a picture beside its number."""
+    classes = model.class_numbers(label)
     settings = {
         "generator": model.recipe.generator.model_dump(mode="json"),
         "latent": model.recipe.latent.model_dump(mode="json"),
@@ -71,7 +74,8 @@ def maker(model: Model, seed: int, label: str | int | None) -> dict[str, Any]:
         "ema": model.is_average,
         "weights": weights_digest(model),
         "seed": seed,
-        "label": label,
+        # Of several classes, which picture is of which depends on how many each has.
+        "label": classes if len(classes) < 2 else {"classes": classes, "each": count},
         "settings": settings,
     }
 

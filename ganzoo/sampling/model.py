@@ -7,8 +7,9 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,9 +24,9 @@ from ganzoo.recipe.model import Latent, Recipe
 from ganzoo.report.sheets import enlarged, sheet
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.record import Record
+from ganzoo.runs.record import Record, many, whole
 from ganzoo.runs.weights import Facts, _read_weights
-from ganzoo.training.labels import class_number
+from ganzoo.sampling.classes import Label, between_classes, class_numbers
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key, observing
 
@@ -33,6 +34,7 @@ BLOCK = 64
 """Images made at a time. Image i depends on the seed and on i alone, not on how many are made."""
 STRIDE = 8
 """Frames from one latent of a walk to the next."""
+LONGEST_WALK = 1_000
 
 
 class Images(Tensor):
@@ -44,10 +46,11 @@ class Images(Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     shape_of_image: ImageShape
+    columns: int
 
     def picture(self, columns: int | None = None) -> Image.Image:
-        """Return the images laid out row by row; by default about as wide as high."""
-        return sheet(self, self.shape_of_image, columns or math.ceil(math.sqrt(len(self))))
+        """Return the images laid out row by row: a class a row, else about as wide as high."""
+        return sheet(self, self.shape_of_image, columns or self.columns)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -76,95 +79,192 @@ class Model:
         """Where the weights are."""
         return next(self.network.parameters()).device
 
-    def sample(self, count: int = 16, *, seed: int = 0, label: str | int | None = None) -> Images:
+    def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range, on the CPU.
 
         Args:
-            count: how many.
+            count: how many; of each class, where several are asked for.
             seed: of the latents; the first images are the same whatever the count.
-            label: class to make, by name or number; None takes the classes in turn.
+            label: class to make, by name or number; 'all' or a list of them makes ``count`` of
+                each, class after class, from the same latents; None takes the classes in turn.
 
         Raises:
             GanzooError: for a class that is not there, or a generator that makes none to order.
         """
-        return self._shown(torch.cat(list(self.stream(count, seed=seed, label=label))))
+        images = torch.cat(list(self.stream(count, seed=seed, label=label)))
+        shown = images.as_subclass(Images)
+        shown.shape_of_image = self.image
+        shown.columns = columns_of(len(images), count)
+        return shown
 
     def stream(
-        self, count: int, *, seed: int = 0, label: str | int | None = None, first: int = 0
+        self, count: int, *, seed: int = 0, label: Label = None, first: int = 0
     ) -> Iterator[Tensor]:
         """Yield the images of ``sample`` in blocks, from number ``first`` on, a multiple of 64."""
         if count < 1:
             raise GanzooError(f"{count} images cannot be made; ask for 1 or more")
-        chosen = self._label(label)
-        for start in range(first, count, BLOCK):
-            generator = torch.Generator().manual_seed(key(seed, "sample", start // BLOCK))
-            latents = draw(self.recipe.latent, BLOCK, generator)
-            yield self(latents, start, chosen)[: count - start]
+        chosen = self.class_numbers(label)
+        for start in range(first, count * max(1, len(chosen)), BLOCK):
+            numbers = torch.arange(start, start + BLOCK)
+            if chosen:
+                row = (numbers // count).clamp(max=len(chosen) - 1)
+                labels = torch.tensor(chosen)[row]
+                left = count * len(chosen) - start
+            else:
+                labels = self._in_turn(numbers)
+                left = count - start
+            latents = self._latents(numbers % count if len(chosen) > 1 else numbers, seed)
+            yield self(latents, labels)[:left]
+
+    def _latents(self, numbers: Tensor, seed: int) -> Tensor:
+        """Return the latents of images with these numbers, ``[N, Z]``."""
+        block, place = numbers // BLOCK, numbers % BLOCK
+        latents = torch.empty(len(numbers), self.recipe.latent.size)
+        for each in sorted(set(block.tolist())):
+            generator = torch.Generator().manual_seed(key(seed, "sample", each))
+            drawn = draw(self.recipe.latent, BLOCK, generator)
+            latents[block == each] = drawn[place[block == each]]
+        return latents
 
     def walk(
         self,
-        frames: int = 33,
+        frames: int | None = None,
         *,
         seed: int = 0,
         walkers: int = 1,
-        label: str | int | None = None,
+        label: Label = None,
         closed: bool = False,
     ) -> Iterator[Tensor]:
-        """Yield the frames of a walk from latent to latent, each ``[walkers, C, H, W]``.
+        """Yield the frames of a walk, each ``[walkers, C, H, W]``: between latents, or classes.
+
+        A walk between classes keeps its latent. What the network looks up for a class, the rows of
+        its ``nn.Embedding`` layers, goes along the straight line to the next class's; a network
+        that takes the class otherwise (``blends_classes``) has nothing in between, and the class
+        changes half-way.
 
         Args:
-            frames: how many; every eighth shows one of the random latents itself.
+            frames: how many, else ``frames_of``; between latents every eighth shows one of the
+                random latents itself.
             seed: of the latents.
             walkers: walks made side by side.
-            label: class to make.
+            label: class to make on the way; 'all' or a list of several is walked through in turn.
             closed: whether the walk ends where it began, for a film that loops.
+
+        Raises:
+            GanzooError: as ``sample``, and for fewer frames than there are classes to show.
         """
+        chosen = self.class_numbers(label)
+        frames = frames or self.frames_of(label, closed=closed)
+        if frames < len(chosen) > 1:
+            raise GanzooError(
+                f"a walk through {len(chosen)} classes has at least as many frames, not {frames}"
+            )
         stops = max(2, math.ceil((frames - 1) / STRIDE) + 1)
         generator = torch.Generator().manual_seed(key(seed, "walk"))
         drawn = draw(self.recipe.latent, stops * walkers, generator)
         path = drawn.view(stops, walkers, -1)
+        if len(chosen) > 1:
+            yield from self._through(chosen, path[0], frames, closed=closed)
+            return
         if closed:
             path = torch.cat([path[:-1], path[:1]]) if stops > 2 else torch.cat([path, path[:1]])
-        legs = len(path) - 1
-        for number in range(frames):
-            place = number * legs / (frames if closed else max(1, frames - 1))
-            leg = min(int(place), legs - 1)
-            latents = between(self.recipe.latent, path[leg], path[leg + 1], place - leg)
-            yield self(latents, 0, self._label(label))
+        labels = torch.tensor(chosen * walkers) if chosen else self._in_turn(torch.arange(walkers))
+        for leg, share in _places(len(path) - 1, frames, closed=closed):
+            latents = between(self.recipe.latent, path[leg], path[leg + 1], share)
+            yield self(latents, labels)
+
+    def _through(
+        self, chosen: Sequence[int], latents: Tensor, frames: int, *, closed: bool
+    ) -> Iterator[Tensor]:
+        path = [*chosen, chosen[0]] if closed else [*chosen]
+        for leg, share in _places(len(path) - 1, frames, closed=closed):
+            here, there = (torch.full((len(latents),), path[leg + end]) for end in (0, 1))
+            if self.blends_classes:
+                ends = here.to(self.device), there.to(self.device)
+                with between_classes(self.network, *ends, share):
+                    images = self(latents, here)
+                yield images
+            else:
+                yield self(latents, there if share >= 0.5 else here)
+
+    def frames_of(self, label: Label = None, *, closed: bool = False) -> int:
+        """Return how many frames a walk has where nothing else is said; at most 1,000.
+
+        Between latents 33, and 64 of a film; between classes eight from one to the next, or one
+        for each where there is nothing in between.
+        """
+        classes = len(self.class_numbers(label))
+        if classes < 2:
+            return 64 if closed else 33
+        legs = classes if closed else classes - 1
+        if not self.blends_classes:
+            return classes
+        return max(classes, min(LONGEST_WALK, legs * STRIDE + (not closed)))
+
+    @cached_property
+    def blends_classes(self) -> bool:
+        """Whether there are images between two classes: the network looks classes up in layers."""
+        if self.image.num_classes < 2 or not self.recipe.generator.uses_labels:
+            return False
+        here = torch.zeros(2, dtype=torch.int64, device=self.device)
+        with between_classes(self.network, here, here + 1, 0.5) as found:
+            self(self._latents(torch.arange(2), 0), here)
+        return bool(found)
 
     @torch.no_grad()
-    def __call__(self, latents: Tensor, first: int = 0, label: int | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the images ``[N, C, H, W]`` of latents ``[N, Z]``, on the CPU.
 
         Args:
             latents: of the recipe's prior.
-            first: number of the first image, where classes are taken in turn.
-            label: class to make; None takes the classes in turn.
+            labels: what a generator that takes labels is asked for, ``[N, ...]``; None takes the
+                classes in turn.
         """
-        labels = None
+        given = None
         if self.recipe.generator.uses_labels:
-            turn = torch.arange(first, first + len(latents)) % max(1, self.image.num_classes)
-            labels = (turn if label is None else torch.full_like(turn, label)).to(self.device)
+            asked = self._in_turn(torch.arange(len(latents))) if labels is None else labels
+            given = asked.to(self.device)
         with observing(self.network):
             torch.manual_seed(0)  # dropout in a generator that is sampled in training mode
             self.network.train(self.recipe.samples.mode == "train")
-            images = images_of(self.recipe.generator, self.network, latents.to(self.device), labels)
+            images = images_of(self.recipe.generator, self.network, latents.to(self.device), given)
         return images.float().cpu()
 
-    def _label(self, label: str | int | None) -> int | None:
-        if label is None:
-            return None
-        if not self.recipe.generator.uses_labels:
+    def _in_turn(self, numbers: Tensor) -> Tensor:
+        """Return a class for each image of these numbers, ``[N]``."""
+        if self.recipe.generator.uses_labels and not self.image.num_classes:
             raise GanzooError(
-                f"generator '{self.recipe.generator.use}' makes no class to order; leave the "
-                "label out"
+                f"generator '{self.recipe.generator.use}' takes labels that are no classes, "
+                f"{list(self.image.label_shape)} numbers an image; from Python, give it yours: "
+                "run.generator(latents, labels)"
             )
-        return class_number(label, self.classes, self.image.num_classes)
+        return numbers % max(1, self.image.num_classes)
 
-    def _shown(self, images: Tensor) -> Images:
-        shown = images.as_subclass(Images)
-        shown.shape_of_image = self.image
-        return shown
+    def class_numbers(self, label: Label) -> list[int]:
+        """Return the classes that are meant by ``label``; none where it is None.
+
+        Raises:
+            GanzooError: for a class that is not there, or a generator that makes none to order.
+        """
+        generator = self.recipe.generator
+        if label is not None and not generator.uses_labels:
+            raise GanzooError(
+                f"generator '{generator.use}' makes no class to order; leave the label out"
+            )
+        return class_numbers(label, self.classes, self.image.num_classes)
+
+
+def columns_of(images: int, count: int) -> int:
+    """Return the columns of a sheet: ``count`` where rows are classes, else as many as rows."""
+    return count if images > count else math.ceil(math.sqrt(count))
+
+
+def _places(legs: int, frames: int, *, closed: bool) -> Iterator[tuple[int, float]]:
+    """Yield for each frame the leg of the way it lies on, and the share of it that is done."""
+    for number in range(frames):
+        place = number * legs / (frames if closed else max(1, frames - 1))
+        leg = min(int(place), legs - 1)
+        yield leg, place - leg
 
 
 def between(latent: Latent, start: Tensor, end: Tensor, share: float) -> Tensor:
@@ -213,7 +313,13 @@ def open_model(
     """
     path, tensors, known, is_average = _weights(run, recipe, average, warn)
     image = ImageShape(
-        known.channels, known.height, known.width, known.low, known.high, len(known.classes)
+        known.channels,
+        known.height,
+        known.width,
+        known.low,
+        known.high,
+        len(known.classes),
+        tuple(known.label_shape),
     )
     spec = recipe.generator
     network = attempt(spec, "building", lambda: spec.build(recipe.latent.size, image))
@@ -275,6 +381,7 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             "or damaged"
         )
     channels, height, width = map(int, sides.groups())
+    label_shape = [side for each in many(record.data.get("label_shape")) if (side := whole(each))]
     try:
         return Facts(
             channels=channels,
@@ -282,6 +389,7 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             width=width,
             low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
             classes=record.classes,
+            label_shape=label_shape,
             step=record.step,
         )
     except ValidationError as error:

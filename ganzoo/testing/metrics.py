@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -47,6 +47,23 @@ class Known:
         """Score images by their brightness."""
         return images.flatten(1).double().mean(1).float()
 
+    def classifier(
+        self, images: Tensor | None = None, labels: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Tell classes by the mean images of each."""
+        if images is None or labels is None:
+            shown = list(self.real())
+            images = torch.cat([seen.images for seen in shown])
+            labels = torch.cat([seen.labels for seen in shown if seen.labels is not None])
+        pixels = images.flatten(1).double()
+        means = torch.stack(
+            [
+                pixels[labels == label].mean(0) if bool((labels == label).any()) else pixels.mean(0)
+                for label in range(CLASSES)
+            ]
+        )
+        return lambda others: -torch.cdist(others.flatten(1).double(), means)
+
 
 def batches(seed: int) -> list[Seen]:
     """Return batches of one distribution."""
@@ -59,6 +76,7 @@ def _batch(generator: torch.Generator, centres: Tensor) -> Seen:
     labels = torch.randint(CLASSES, (BATCH,), generator=generator)
     features = centres[labels] + 0.5 * torch.randn(BATCH, FEATURES, generator=generator)
     images = torch.randint(256, (BATCH, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    images[torch.arange(BATCH), 0, labels] = 255  # a class can be seen: it is the bright row
     return Seen(images, features, _probabilities(features, centres), labels)
 
 
@@ -117,6 +135,8 @@ def gives_exactly_its_scores(trial: Trial) -> Iterator[str]:
     strange = set(trial.spec.perfect(Known())) - wanted
     if strange:
         yield f"perfect() gives {sorted(strange)}, which 'scores' does not name"
+    if strange := set(trial.spec.real_scores(Known())) - wanted:
+        yield f"real_scores() gives {sorted(strange)}, which 'scores' does not name"
 
 
 def its_scores_are_finite(trial: Trial) -> Iterator[str]:

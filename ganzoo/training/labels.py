@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.text import listed
 from ganzoo.plugin.types import ImageData
 
 if TYPE_CHECKING:
@@ -22,20 +23,41 @@ def sheet_labels(parts: Parts) -> Tensor | None:
         GanzooError: for a class in ``samples.labels`` that the data does not have.
     """
     recipe, device = parts.recipe, parts.machine.device
+    count = recipe.samples.rows * recipe.samples.columns
     if not recipe.generator.uses_labels or parts.data.labels is None:
         return None
-    rows, columns = recipe.samples.rows, recipe.samples.columns
-    wanted = recipe.samples.labels
     if not parts.data.classes:
-        return first_labels(parts.data, rows * columns).to(device)
-    number = torch.arange(rows * columns)
-    if wanted != "mixed":
+        return first_labels(parts.data, count).to(device)
+    number = torch.arange(count)
+    samples = recipe.samples
+    if samples.labels != "mixed":
         # One a row: the place of image n depends on how the sheet is filled.
-        number = number // columns if recipe.samples.fill == "rows" else number % rows
-    chosen = torch.arange(len(parts.data.classes))
-    if isinstance(wanted, list):
-        chosen = torch.tensor([class_number(one, parts.data.classes) for one in wanted])
+        number = number // samples.columns if samples.fill == "rows" else number % samples.rows
+    chosen = torch.tensor(_chosen(parts))
     return chosen[number % len(chosen)].to(device)
+
+
+def sheet_facts(parts: Parts) -> dict[str, Any]:
+    """Return what a run's record says of its sheets: the class of each row, or those in turn."""
+    samples, classes = parts.recipe.samples, parts.data.classes
+    if not parts.recipe.generator.uses_labels or not classes:
+        return {}
+    names = [classes[each] for each in _chosen(parts)]
+    if samples.labels == "mixed":
+        return {"sheet": {"images": names[: samples.rows * samples.columns]}}
+    return {"sheet": {"rows": [names[number % len(names)] for number in range(samples.rows)]}}
+
+
+def _chosen(parts: Parts) -> list[int]:
+    """Return the classes that a sheet shows in turn.
+
+    Raises:
+        GanzooError: for a class in ``samples.labels`` that the data does not have.
+    """
+    wanted, classes = parts.recipe.samples.labels, parts.data.classes
+    if isinstance(wanted, list):
+        return [class_number(one, classes) for one in wanted]
+    return list(range(len(classes)))
 
 
 def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> int:
@@ -48,9 +70,11 @@ def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> in
         return list(classes).index(str(label))
     if str(label).isdecimal() and int(label) < max(count, len(classes)):
         return int(label)
+    if not max(count, len(classes)):
+        raise GanzooError(f"no class {str(label)!r}: the labels of this data are no classes")
     raise GanzooError(
         f"no class {str(label)!r}{suggest(str(label), list(classes))}; there are "
-        f"{', '.join(classes) or count}"
+        f"{listed(classes) or f'{count}, numbered from 0'}"
     )
 
 

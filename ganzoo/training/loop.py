@@ -22,7 +22,7 @@ from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.log import BATCH, is_term
+from ganzoo.runs.log import BATCH, RAMPS, is_term
 from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record
 from ganzoo.runs.weights import write_generator
@@ -32,7 +32,7 @@ from ganzoo.training.failures import failures, predict_disk_use
 from ganzoo.training.feed import real_images
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
-from ganzoo.training.labels import first_labels, sheet_labels
+from ganzoo.training.labels import first_labels, sheet_facts, sheet_labels
 from ganzoo.training.machine import environment
 from ganzoo.training.parts import Parts
 from ganzoo.training.precision import images_of
@@ -144,7 +144,7 @@ class Training(TrainingState):
     def _moving(self) -> dict[str, float]:
         """Return the numbers that move, as they were in the step just made."""
         values = self.parts.ramps.values(self.step - 1)
-        return {f"ramp/{name}": value for name, value in values.items()}
+        return {f"{RAMPS}{name}": value for name, value in values.items()}
 
     def _sample(self, number: int) -> None:
         images, step = self.samples(), self.step
@@ -314,7 +314,8 @@ def start(
         if longer:
             make_longer(training)
         if not is_restored:
-            run.write_json("environment.json", environment(parts.machine, registry) | parts.facts())
+            surroundings = environment(parts.machine, registry)
+            run.write_json("environment.json", surroundings | parts.facts() | sheet_facts(parts))
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
         run.set_status("running", training.step)

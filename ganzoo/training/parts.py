@@ -18,6 +18,7 @@ from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, OptimizerSpec
+from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
@@ -120,6 +121,7 @@ class Parts:
                 "images": len(self.data),
                 "shape": str(self.shape),
                 "classes": list(self.data.classes),
+                "label_shape": list(self.shape.label_shape),
                 "fingerprint": self.data.fingerprint,
                 "notes": list(self.data.notes),
             },
@@ -228,8 +230,16 @@ def assemble(
         dataset,
         root,
         own,
-        step.ramps,
+        Ramps(moving(recipe), steps),
     )
+
+
+def moving(recipe: Recipe) -> dict[str, Table]:
+    """Return every table of a recipe in which a number may move, by its place."""
+    found: dict[str, Table] = {**owners(recipe)}
+    for role in ("generator", "discriminator"):
+        found[f"optimizer.{role}"] = getattr(recipe.optimizer, role)
+    return found if recipe.ema is None else found | {"ema": recipe.ema}
 
 
 def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None]) -> TrainingStep:

@@ -104,7 +104,7 @@ def test_samples_of_classes_that_differ_in_capitals_are_two_files() -> None:
     )
 
     made = [
-        default_name(model, 4, 0, label, False, False, True)  # type: ignore[arg-type]
+        default_name(model, 4, 0, [label], False, False, True)  # type: ignore[arg-type]
         for label in model.classes
     ]
 

@@ -32,8 +32,8 @@ SMALL = [
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = DataRoot(tmp_path_factory.mktemp("data"), download=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "LEAST_SEEN", 1280)
-        patch.setattr(prepare, "PASSES", 0)
+        patch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+        patch.setattr("ganzoo.measure.fitting.PASSES", 0)
         # Into the data folder, where classifiers lay once and are still found.
         patch.setenv("GANZOO_CACHE", str(root.path))
         prepare.train_classifier(Digits(), root)
@@ -139,8 +139,8 @@ def test_a_folder_needs_to_be_told_what_it_is_held_against(tmp_path: Path, data:
 def test_a_classifier_is_prepared_with_its_accuracy_and_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
-    monkeypatch.setattr(prepare, "PASSES", 0)
+    monkeypatch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+    monkeypatch.setattr("ganzoo.measure.fitting.PASSES", 0)
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
 
     done = ganzoo("measure", "prepare", "digits", "--json", data=tmp_path)

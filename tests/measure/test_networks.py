@@ -85,8 +85,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
-    monkeypatch.setattr(prepare, "PASSES", 0)
+    monkeypatch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+    monkeypatch.setattr("ganzoo.measure.fitting.PASSES", 0)
 
 
 @pytest.fixture(autouse=True)

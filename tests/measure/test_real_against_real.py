@@ -41,8 +41,8 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     root = DataRoot(tmp_path_factory.mktemp("data"), download=False)
     train, test = Digits().build(root), Digits().build(root, "test")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "LEAST_SEEN", 5000)
-        patch.setattr(prepare, "PASSES", 0)
+        patch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 5000)
+        patch.setattr("ganzoo.measure.fitting.PASSES", 0)
         network = prepare.classifier(Digits(), train, root)
     bench = Bench(Measure(samples=500), ImageShape(1, 28, 28), train, test, network)
     return Scorer(bench, METRICS, ema=False)

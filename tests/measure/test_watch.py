@@ -42,8 +42,8 @@ SMALL = [
 def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     root = DataRoot(tmp_path_factory.mktemp("data"), download=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "LEAST_SEEN", 1280)
-        patch.setattr(prepare, "PASSES", 0)
+        patch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+        patch.setattr("ganzoo.measure.fitting.PASSES", 0)
         # Into the data folder, where classifiers lay once and are still found.
         patch.setenv("GANZOO_CACHE", str(root.path))
         prepare.train_classifier(Digits(), root)
@@ -173,8 +173,8 @@ def test_fakes_to_measure_depend_on_no_seed_of_the_run(tmp_path: Path, root: Dat
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     """Return a data folder of whose classifiers none is anywhere."""
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(prepare, "LEAST_SEEN", 1280)
-    monkeypatch.setattr(prepare, "PASSES", 0)
+    monkeypatch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+    monkeypatch.setattr("ganzoo.measure.fitting.PASSES", 0)
     return DataRoot(tmp_path / "empty", download=False)
 
 

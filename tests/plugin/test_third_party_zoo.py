@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from ganzoo.plugin import registry
 from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
+from ganzoo.report.run_page import run_page
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.sampling.export import export
@@ -231,6 +233,24 @@ def test_it_is_sampled(trained: Trained) -> None:
 
     assert images.shape == (3, 1, 8, 8)
     assert bool(torch.isfinite(images).all())
+
+
+def test_every_number_that_moves_is_in_the_log_and_drawn_by_its_key(tmp_path: Path) -> None:
+    recipe = recipe_of(ZOO[NAMES.index("r3gan")], tmp_path)
+    run, _ = run_in(recipe, tmp_path / "runs")
+
+    entries, page = run.read_log(), run_page(run)
+    for key, first, last in (
+        ("optimizer.generator.lr", 1e-3 - 9e-4 / 6, 1e-3 - 9e-4 * 5 / 6),
+        ("optimizer.discriminator.betas.1", 0.9 + 0.09 / 6, 0.9 + 0.09 * 5 / 6),
+        ("regularizer.0.weight", 2.0 - 1.8 / 6, 2.0 - 1.8 * 5 / 6),
+        ("view.0.p", 0.1, 0.5),
+        ("ema.half_life", 3 - 2 * math.cos(math.pi / 6), 3 - 2 * math.cos(math.pi * 5 / 6)),
+    ):
+        # Lines are written after steps 2, 4 and 6, whose numbers are 1, 3 and 5.
+        assert entries[0][f"ramp/{key}"] == pytest.approx(first), key
+        assert entries[-1][f"ramp/{key}"] == pytest.approx(last), key
+        assert f'aria-label="{key} over training steps"' in page
 
 
 @pytest.mark.parametrize("name", ["conditional_dcgan", "path_length"])

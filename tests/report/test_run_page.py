@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganzoo.report.run_page import all_charts, leave_page, read_log, run_page, write_page
+from ganzoo.report.charts import scale
+from ganzoo.report.run_page import all_charts, all_ramps, leave_page, read_log, run_page, write_page
 from ganzoo.runs.folder import RunDir
 
 EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}\x1b]0;\u202e'
@@ -221,6 +222,81 @@ def test_a_page_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert "not written" in warned[0]
 
 
+def named(run: RunDir, names: list[str], *, columns: int = 2, order: str = "rows") -> None:
+    """Give the sheets a row for each name."""
+    for path in run.sheets():
+        Image.new("L", (10 * columns, 10 * min(len(names), 100)), 5).save(path)
+    record = json.loads((run.path / "environment.json").read_text())
+    run.write_json("environment.json", record | {"sheet": {order: names}})
+
+
+def beside(page: str) -> list[str]:
+    """Return the names beside each sheet of a page, in order."""
+    lists = re.findall(r'<div class="named">\s*<ol.*?</ol>', page, re.S)
+    return [Tags(each).text.split() for each in lists]  # type: ignore[return-value]
+
+
+def test_the_classes_of_a_sheet_stand_beside_its_rows(run: RunDir) -> None:
+    named(run, ["cat", "dog", EVIL, "owl"])
+
+    page = run_page(run)
+
+    shown = beside(page)
+    assert len(shown) == 2  # of the sheet at the slider's step, and of the best one
+    assert shown[0][:2] == ["cat", "dog"]
+    assert shown[0][-1] == "owl"
+    alts = [attributes.get("alt") for name, attributes in Tags(page).found if name == "img"]
+    assert str(alts[0]).startswith("samples, step 10; rows from the top: cat, dog, ")
+    assert [name for name, _ in Tags(page).found].count("script") == 1
+
+
+def test_rows_too_low_for_a_line_of_text_are_named_in_a_list_below(run: RunDir) -> None:
+    named(run, [f"class {number}" for number in range(1000)], columns=40)
+
+    page = run_page(run)
+
+    assert beside(page) == []
+    assert '<details class="names"><summary>classes of the rows, from the top</summary>' in page
+    assert "<li>class 999</li>" in page
+    assert page.count("class 500") == 1  # not once more for every sheet
+    assert "1,000: class 0, class 1, " in page
+
+
+def test_classes_that_share_a_row_are_told_in_turn(run: RunDir) -> None:
+    named(run, ["cat", "dog"], order="images")
+
+    page = run_page(run)
+
+    assert beside(page) == []
+    assert "<summary>classes, in turn</summary>" in page
+    assert "; classes in turn: cat, dog" in page
+
+
+def test_every_number_that_moves_has_a_curve_with_its_key(run: RunDir) -> None:
+    for step, p in ((40, 0.1), (50, 0.4)):
+        run.append_log({"step": step, "ramp/view.0.p": p, "ramp/optimizer.generator.lr": 1e-3 / p})
+
+    charts = {chart.title: chart for chart, _ in all_ramps(read_log(run))}
+
+    assert list(charts) == ["view.0.p", "optimizer.generator.lr"]
+    rising = [float(pair.split(",")[1]) for pair in charts["view.0.p"].lines[0].points.split()]
+    assert rising[1] < rising[0]  # downwards is larger in a drawing
+    assert 'aria-label="view.0.p over training steps"' in run_page(run)
+
+
+@pytest.mark.parametrize(
+    ("top", "marks"),
+    [
+        (1e-3, ["5e-4", "0.001"]),
+        (2e-4, ["5e-5", "1e-4", "1.5e-4", "2e-4"]),
+        (0.5, ["0.2", "0.4"]),
+        (5e3, ["2,000", "4,000"]),
+    ],
+)
+def test_the_marks_of_an_axis_have_room_beside_it(top: float, marks: list[str]) -> None:
+    assert [tick.label for tick in scale([top / 10, top], 0, 100).ticks()] == marks
+
+
 # In a browser
 
 
@@ -254,6 +330,42 @@ def test_the_slider_goes_through_the_sheets(run: RunDir, browser: Any, width: in
     assert page.text_content("output") == "step 10"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert told == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_names_are_beside_their_rows_and_can_be_read(
+    run: RunDir, browser: Any, width: int, scheme: str
+) -> None:
+    long = "a class with a name that is longer than any telephone is wide, and then some"
+    named(run, ["cat", long, *map(str, range(8))], columns=10)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(write_page(run).as_uri())
+
+    found = page.evaluate(
+        """() => {
+          const image = document.querySelector(".named img:not([hidden])").getBoundingClientRect();
+          const names = [...document.querySelectorAll(".named")][0].querySelectorAll("li");
+          return [...names].map((name, row) => {
+            const box = name.getBoundingClientRect(), style = getComputedStyle(name);
+            const height = image.height / names.length;
+            const middle = image.top + height * (row + 0.5);
+            const card = getComputedStyle(document.querySelector(".card"));
+            return {off: Math.abs(box.top + box.height / 2 - middle), row: height,
+                    left: box.left, right: box.right, image: image.left,
+                    size: parseFloat(style.fontSize), ink: style.color,
+                    paper: card.backgroundColor};
+          });
+        }"""
+    )
+    assert len(found) == 10
+    for name in found:
+        assert name["off"] < name["row"] / 4
+        assert 0 <= name["left"] < name["right"] <= name["image"]
+        assert name["size"] >= 12
+        light = [sum(map(int, re.findall(r"\d+", name[what])[:3])) for what in ("ink", "paper")]
+        assert abs(light[0] - light[1]) > 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, browser: Any) -> None:

@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_what_made_the_pictures_is_kept_beside_them(run: Run, made: Path) -> None:
     said = json.loads((made / NAME).read_text())
 
-    assert (said["step"], said["seed"], said["label"], said["count"]) == (4, 0, None, 3)
+    assert (said["step"], said["seed"], said["label"], said["count"]) == (4, 0, [], 3)
     assert said["run"] == str(run.path)
     assert len(said["weights"]) == 64
 

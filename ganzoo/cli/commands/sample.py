@@ -22,30 +22,46 @@ from ganzoo.cli.options import (
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import PICTURES
 from ganzoo.common.names import are_one
+from ganzoo.common.text import listed
 
 if TYPE_CHECKING:
     from ganzoo.sampling.model import Model
 
 MADE = "made"
 """Folder inside the run's where samples go unless ``--file`` says otherwise."""
+IMAGES = 64
+COLUMNS = 8
+"""Images of each class, where a class is a row."""
+MOST_NAMED = 4
+"""Classes that stand in a file's name."""
 
 
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo sample k7qf --walk --gif",
+        "ganzoo sample k7qf --gif --label cat --label dog",
         "ganzoo sample k7qf -n 10000 --single --file fakes",
     ],
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
 @click.option(
-    "-n", "count", type=click.IntRange(1, 10**7), metavar="N", help="Images, or frames of a walk."
+    "-n",
+    "count",
+    type=click.IntRange(1, 10**7),
+    metavar="N",
+    help="Images (of each class, with several), or frames of a walk.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the latents.")
-@click.option("--walk", is_flag=True, help="Go from latent to latent, as a strip.")
+@click.option("--walk", is_flag=True, help="Latent to latent, or class to class, as a strip.")
 @click.option("--gif", is_flag=True, help="The walk as a film.")
 @click.option("--single", is_flag=True, help="One file for each image.")
-@click.option("--label", metavar="CLASS", help="Class to make, where there are classes.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="CLASS",
+    multiple=True,
+    help="Class to make, or 'all'; several are rows, or a walk's stops.",
+)
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -61,7 +77,7 @@ def sample(
     walk: bool,
     gif: bool,
     single: bool,
-    label: str | None,
+    labels: tuple[str, ...],
     no_ema: bool,
     file: Path | None,
     device: str,
@@ -90,36 +106,54 @@ def sample(
 
     recipe = plugin_files.recipe_of(run, overrides)
     model = open_model(run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn)
-    many = count or (33 if walk and not gif else 64)
+    label = labels or None
+    classes = [model.classes[each] for each in model.class_numbers(label)]
+    is_grid = len(classes) > 1
+    many = count or (model.frames_of(label, closed=gif) if walk else COLUMNS if is_grid else IMAGES)
     path = file or run.writable(
-        MADE, default_name(model, many, seed, label, walk, gif, single, overrides)
+        MADE, default_name(model, many, seed, labels, walk, gif, single, overrides)
     )
     if gif:
         save_walk_film(model, path, many, seed=seed, label=label)
     elif walk:
         save_walk(model, path, many, seed=seed, label=label)
     elif single:
+        whole = many * max(1, len(classes))
         for done in save_singles(
             model, path, many, run=run.path, seed=seed, label=label, tell=streams.warn
         ):
             if done and done % 6400 == 0:
-                streams.tell(f"{done:,} of {many:,} images")
+                streams.tell(f"{done:,} of {whole:,} images")
     else:
         save_sheet(model, path, many, seed=seed, label=label)
     if as_json:
         streams.result(
             {"file": str(path), "count": many, "seed": seed, "step": model.step,
-             "ema": model.is_average}
+             "ema": model.is_average, "classes": classes}
         )  # fmt: skip
-    else:
-        streams.say(str(path))
+        return
+    if is_grid:
+        streams.tell(explained(model, classes, walk=walk, single=single))
+    streams.say(str(path))
+
+
+def explained(model: Model, classes: Sequence[str], *, walk: bool, single: bool) -> str:
+    """Return in words where which of several classes is."""
+    if not walk:
+        return f"{'one after the other' if single else 'rows from the top'}: {listed(classes)}"
+    between = (
+        "between two of them, what the generator looks up for a class is mixed"
+        if model.blends_classes
+        else "the generator has nothing between two of them, so the class changes at once"
+    )
+    return f"one latent through {listed(classes)}; {between}"
 
 
 def default_name(
     model: Model,
     count: int,
     seed: int,
-    label: str | None,
+    labels: Sequence[str],
     walk: bool,
     gif: bool,
     single: bool,
@@ -127,8 +161,9 @@ def default_name(
 ) -> str:
     """Return the name of a file that tells what is in it."""
     what = "walk" if walk else "samples"
+    named = labels if len(labels) <= MOST_NAMED else [*labels[:MOST_NAMED], "more"]
     asked = [
-        *([] if label is None else [_told_apart(label, model.classes)]),
+        *(_told_apart(each, model.classes) for each in named),
         *(each.rpartition(".")[2] for each in overrides),
     ]
     of = "".join("-" + _simple(each) for each in asked)

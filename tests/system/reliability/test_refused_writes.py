@@ -127,8 +127,8 @@ def place(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     monkeypatch.setenv("GANZOO_DATA", str(made.data))
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
-    monkeypatch.setattr(classifier, "LEAST_SEEN", 1280)
-    monkeypatch.setattr(classifier, "PASSES", 0)
+    monkeypatch.setattr("ganzoo.measure.fitting.LEAST_SEEN", 1280)
+    monkeypatch.setattr("ganzoo.measure.fitting.PASSES", 0)
     monkeypatch.setattr(classifier, "_unkept", {})
     # Whatever the machine: no run takes that long, so that only who asks has one trained.
     monkeypatch.setattr(classifier, "seconds_to_train", lambda _: 59.0)
