@@ -16,7 +16,7 @@ from ganzoo.report.charts import Curves, curves
 from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.log import MEASURES
+from ganzoo.runs.log import MEASURES, STATE
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import Record, Table, many, real, table, whole
 
@@ -225,7 +225,10 @@ def all_measures(result: Table, log: Sequence[Table]) -> list[Measure]:
 
 
 def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[Curves, Legend]]:
-    """Return the curves, each with its legend: terms of each side, accuracy, measures, speed."""
+    """Return the curves, each with its legend.
+
+    Terms of each side, accuracy, what components remember, measures, speed.
+    """
     names = list(dict.fromkeys(name for entry in log for name in entry))
     drawn: list[Curves | None] = []
     for letter, title in SIDES.items():
@@ -235,6 +238,11 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
         drawn.append(curves(title, {name[2:]: [curve(log, name)] for name in own}))
     shares = {label: [curve(log, name)] for name, label in SHARES.items() if name in names}
     drawn.append(curves("shares of images", shares))
+    drawn += [
+        curves(name.removeprefix(STATE), {name.removeprefix(STATE): [curve(log, name)]})
+        for name in names
+        if name.startswith(STATE)
+    ]
     floors = {item.name: item.floor for item in measures}
     for name in names:
         short, points = name.removeprefix(MEASURES), curve(log, name)

@@ -180,7 +180,8 @@ class AdversarialStep:
         Args:
             next_batch: returns real batch number n of the run.
             observe: whether to add 'd/accuracy', the share of images that the discriminator told
-                right, and 'g/accuracy', the share of the generator's that it took for real.
+                right, 'g/accuracy', the share of the generator's that it took for real, and what
+                components remember ('s/').
         """
         self.noise.seed_globals(step)
         return self.update(step, self.inputs(step, next_batch), observe=observe)
@@ -244,7 +245,18 @@ class AdversarialStep:
                 made = self.game.make(latent, batch.labels)
             is_last = j == recipe.generator_updates - 1
             terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
-        return terms
+        return terms | self._remembered() if observe else terms
+
+    def _remembered(self) -> dict[str, Tensor]:
+        """Return the numbers that components remember and have logged, as they are now."""
+        found: dict[str, Tensor] = {}
+        for place, spec in owners(self.recipe).items():
+            for name in spec.logged:
+                key = f"s/{spec.use}.{name}"
+                # A second component of that name is called by its place.
+                key = f"s/{place}.{name}" if key in found else key
+                found[key] = self.game.own[place].get_buffer(name).detach().clone()
+        return found
 
     def _half(
         self,
