@@ -570,6 +570,6 @@ def test_an_unknown_recipe_is_named_with_the_shipped_ones(name: str) -> None:
         find_recipe(name)
 
     message = str(caught.value)
-    assert "there are cdcgan_digits, dcgan_digits," in message
+    assert "there are acgan_mnist, began_mnist," in message
     assert ("did you mean 'dcgan_mnist'?" in message) == (name == "dcgan_mnits")
     assert message.isprintable()
