@@ -178,7 +178,7 @@ def picture(
     with TemporaryDirectory() as out:
         run = ganzoo.run(recipe, given, out=out, threads=threads, quiet=True)
         if recipe.startswith("toy_"):
-            with Image.open(max(run.folder.samples.glob("*.png"))) as sheet:
+            with Image.open(run.folder.sheets()[-1]) as sheet:
                 small = sheet.resize((240, 240), Image.Resampling.LANCZOS)
             # The Dirac GAN lives on a line.
             return small.crop((0, 90, 240, 150)) if recipe == "toy_dirac" else small

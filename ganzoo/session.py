@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
-from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load_recipe
@@ -22,7 +21,7 @@ from ganzoo.recipe.model import Recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.plugin_files import keep_plugin_files, missing_plugin_files
+from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
 from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
@@ -278,11 +277,12 @@ class Run:
         Raises:
             GanzooError: if the run was made with plugin files that were not named.
         """
-        if missing := [*map(str, missing_plugin_files(self.folder, self.plugins))]:
-            raise GanzooError(
-                f"run '{self.path}' was made with plugin files, which are code and never loaded by "
-                f"themselves; if you trust them: open_run({str(self.path)!r}, plugins={missing})"
-            )
+
+        def remedy(missing: list[Path]) -> str:
+            files = [*map(str, missing)]
+            return f"if you trust them: open_run({str(self.path)!r}, plugins={files})"
+
+        require_plugin_files(self.folder, self.plugins, remedy, f"'{self.path}'")
         return load_recipe(self.folder.recipe, plugin_registry.load_plugins(self.plugins))
 
     @cached_property

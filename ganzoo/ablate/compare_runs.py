@@ -13,6 +13,7 @@ from ganzoo.ablate.experiment import Experiment, is_experiment, open_experiment
 from ganzoo.ablate.formats import Result
 from ganzoo.ablate.observations import At, Observation, observe, surroundings, tables_of
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.tables import differing, dotted
 from ganzoo.runs.folder import RunDir, find
 
 BUDGET_FREE = ("train.seed",)
@@ -49,7 +50,7 @@ def compared_runs(names: Sequence[str], out: Path, metrics: Sequence[str] = ()) 
         for at in points
         if at == "last" or table.has(observed, metric, at)
     )
-    base = flat(groups[0][0][1])
+    base = _seedless(groups[0][0][1])
     return Result(
         "comparison",
         "",
@@ -59,34 +60,11 @@ def compared_runs(names: Sequence[str], out: Path, metrics: Sequence[str] = ()) 
         comparisons,
         tuple(observed),
         {
-            name: differing(base, flat(members[0][1]))
+            name: differing(base, _seedless(members[0][1]))
             for name, members in zip(variants, groups, strict=True)
         },
         surroundings(observed),
     )
-
-
-def flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested tables with dotted keys; lists of tables by position."""
-    found: dict[str, Any] = {}
-    for key, value in tables.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            value = dict(enumerate(value))
-        if isinstance(value, dict) and value:
-            found |= flat({str(inner): item for inner, item in value.items()}, f"{name}.")
-        else:
-            found[name] = value
-    return found
-
-
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return the keys that differ, with both values, apart from the seed."""
-    return [
-        (key, first.get(key), second.get(key))
-        for key in dict.fromkeys([*first, *second])
-        if key not in BUDGET_FREE and first.get(key) != second.get(key)
-    ]
 
 
 _Member = tuple[RunDir, dict[str, Any]]
@@ -112,8 +90,7 @@ def _grouped(runs: Sequence[RunDir]) -> list[list[_Member]]:
     groups: dict[str, list[_Member]] = {}
     for run in runs:
         tables = tables_of(run)
-        seedless = {key: value for key, value in flat(tables).items() if key not in BUDGET_FREE}
-        groups.setdefault(json.dumps(seedless, sort_keys=True, default=str), []).append(
+        groups.setdefault(json.dumps(_seedless(tables), sort_keys=True, default=str), []).append(
             (run, tables)
         )
     return list(groups.values())
@@ -154,3 +131,7 @@ def _refuse_unknown(metrics: Sequence[str], runs: Sequence[Observation]) -> None
                 f"no run has a score '{metric}'{suggest(metric, known)}; there are "
                 f"{', '.join(known) or 'none'}"
             )
+
+
+def _seedless(tables: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in dotted(tables).items() if key not in BUDGET_FREE}

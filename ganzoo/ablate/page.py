@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from ganzoo.report import run_page
 from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
 from ganzoo.report.page import data_uri, render
 from ganzoo.report.spacing import evenly
+from ganzoo.runs.folder import step_of
+from ganzoo.runs.log import MEASURES
 
 MOST_SHEETS = 240
 MOST_STEPS = 12
@@ -178,7 +179,7 @@ def _dots(own: dict[int, float], base: dict[int, float], *, ratio: bool) -> list
 def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
     logs = {id(run): run.run.read_log() for run in result.runs}
     wanted: list[tuple[str, str, Comparison | None]] = [
-        (comparison.metric if "/" in comparison.metric else f"m/{comparison.metric}",
+        (comparison.metric if "/" in comparison.metric else f"{MEASURES}{comparison.metric}",
          comparison.metric, comparison)
         for comparison, _ in writing.by_metric(result)
     ]  # fmt: skip
@@ -215,11 +216,7 @@ def _sheets(
     """Return the sheets by variant, the steps of the slider, the seeds, and the real images."""
     found: dict[tuple[str, int], dict[int, Path]] = {}
     for run in result.runs:
-        found[run.variant, run.seed] = {
-            int(number[-1]): path
-            for path in sorted(run.run.samples.glob("*.png"))
-            if (number := re.findall(r"\d+", path.stem))
-        }
+        found[run.variant, run.seed] = {step_of(path): path for path in run.run.sheets()}
     all_steps = sorted({step for sheets in found.values() for step in sheets})
     steps = list(evenly(all_steps, MOST_STEPS))
     if not steps:

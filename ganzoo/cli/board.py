@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ganzoo.common.errors import printable
 from ganzoo.common.text import duration, number
+from ganzoo.runs.log import MEASURES
 from ganzoo.runs.record import Record
 
 if TYPE_CHECKING:
@@ -123,7 +124,6 @@ class Board:
 
 
 def _scores(entry: dict[str, Any]) -> str:
-    chosen = [name for name in entry if name.startswith("m/")] or ["d/loss", "g/loss"]
-    return " ".join(
-        f"{name.removeprefix('m/')} {number(entry[name])}" for name in chosen[:3] if name in entry
-    )
+    chosen = [name for name in entry if name.startswith(MEASURES)] or ["d/loss", "g/loss"]
+    shown = [name for name in chosen[:3] if name in entry]
+    return " ".join(f"{name.removeprefix(MEASURES)} {number(entry[name])}" for name in shown)

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from ganzoo.cli import output as streams
 from ganzoo.cli.summaries import OUT, short_name
 from ganzoo.common.errors import GanzooError
-from ganzoo.training.place import Place
+from ganzoo.training.place import PRECISIONS, Place
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -57,14 +57,13 @@ class PluginFiles:
                 nothing in a run folder is executed by itself.
         """
         from ganzoo.recipe.check import load_recipe
-        from ganzoo.runs.plugin_files import missing_plugin_files
+        from ganzoo.runs.plugin_files import require_plugin_files
 
-        if missing := missing_plugin_files(run, self.plugin):
+        def remedy(missing: list[Path]) -> str:
             options = " ".join(f"--plugin {shlex.quote(str(file))}" for file in missing)
-            raise GanzooError(
-                f"run {short_name(run)} was made with plugin files, which are code and never "
-                f"loaded by themselves; if you trust them, add: {options}"
-            )
+            return f"if you trust them, add: {options}"
+
+        require_plugin_files(run, self.plugin, remedy, short_name(run))
         registry = self.load(streams.warn)
         recipe = load_recipe(run.recipe, registry)
         return (
@@ -154,7 +153,7 @@ def precision_options(function: F) -> F:
         "--precision",
         default="auto",
         hidden=True,
-        type=click.Choice(["auto", "fp32", "tf32", "bf16"]),
+        type=click.Choice(PRECISIONS),
         help="Numbers networks compute in; auto is tf32 on a GPU, fp32 on a CPU.",
     )
     @click.option(

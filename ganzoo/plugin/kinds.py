@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.tables import Keys
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -22,8 +23,6 @@ from ganzoo.plugin.specs import (
     Spec,
     ViewSpec,
 )
-
-Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ganzoo.common.errors import suggest
+from ganzoo.common.tables import Keys
 from ganzoo.plugin.kinds import KINDS, Kind
 from ganzoo.plugin.specs import DatasetSpec, Spec
 from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, example
-from ganzoo.recipe.layers import Keys
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
 from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.overrides import layer

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ganzoo.common.tables import Keys
 from ganzoo.recipe.problems import OVERRIDE, Problem
 
 _POSITION = re.compile(r"[0-9]{1,4}")
@@ -102,6 +103,3 @@ def _absent(node: Node, keys: Keys, length: int) -> Problem:
     place = node.place
     message = f"there is no such item to change; the list has {length}, counted from 0"
     return Problem(place.file, place.line, ".".join(map(str, keys)), message, place.text)
-
-
-Keys = tuple[str | int, ...]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, Field, model_validator
 
+from ganzoo.common.tables import differing, dotted
 from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
     DatasetSpec,
@@ -237,11 +238,7 @@ BUDGET = ("train.epochs", "train.steps")
 
 def differences(a: Recipe, b: Recipe) -> list[tuple[str, object, object]]:
     """Return the keys in which two recipes differ, dotted, with both values; None for no value."""
-    first, second = dict(_flat(_tables(a))), dict(_flat(_tables(b)))
-    keys = [*first, *(key for key in second if key not in first)]
-    return [
-        (key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
-    ]
+    return differing(*({k: v for k, v in dotted(_tables(it)).items() if v != []} for it in (a, b)))
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
@@ -287,20 +284,3 @@ def _plain(value: Any) -> Any:
 
 def _tables(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(exclude_none=True)
-
-
-def _flat(value: Any, key: str = "") -> list[tuple[str, object]]:
-    """Return the values in ``value`` with dotted keys; a list without tables is one value.
-
-    An empty list is none: it would otherwise differ from a list of tables twice.
-    """
-    if value == []:
-        return []
-    if isinstance(value, dict):
-        inner = value.items()
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        inner = dict(enumerate(value)).items()
-    else:
-        return [(key, value)]
-    prefix = f"{key}." if key else ""
-    return [pair for name, one in inner for pair in _flat(one, f"{prefix}{name}")]

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.common.tables import leaves
 from ganzoo.recipe.layers import Node, Origin, over
 from ganzoo.recipe.problems import OVERRIDE, Problem, RecipeError
-from ganzoo.recipe.toml import MAX_DEPTH, MAX_LINE, MAX_STRING, TOO_DEEP, depth, leaves, unfit
+from ganzoo.recipe.toml import MAX_DEPTH, MAX_LINE, MAX_STRING, TOO_DEEP, depth, unfit
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 BEGINS_TOML = frozenset("[{\"'")
@@ -108,7 +109,7 @@ def _value(key: str, written: str) -> Any:
         return written
     if depth(value) > MAX_DEPTH:
         raise GanzooError(TOO_DEEP)
-    for keys, leaf in leaves(value):
+    for keys, leaf in leaves(value, each_item=True):
         for part in (*keys, leaf):
             if isinstance(part, str) and unfit(part):
                 raise GanzooError(unfit(part))

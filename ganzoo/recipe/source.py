@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ganzoo.common.errors import GanzooError, printable, suggest
-from ganzoo.recipe.layers import Keys, Node, Origin, over
+from ganzoo.common.tables import Keys
+from ganzoo.recipe.layers import Node, Origin, over
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import Problem, RecipeError
 from ganzoo.recipe.toml import parse
 
-__all__ = ["Keys", "Origin", "Source", "find_recipe", "read_source", "shipped"]
+__all__ = ["Origin", "Source", "find_recipe", "read_source", "shipped"]
 
 MAX_EXTENDS = 8
 

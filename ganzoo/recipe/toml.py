@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.common.errors import printable
-from ganzoo.recipe.layers import Keys, Node, Origin, placed
+from ganzoo.common.tables import Keys, leaves
+from ganzoo.recipe.layers import Node, Origin, placed
 from ganzoo.recipe.problems import Problem, RecipeError
 
 MAX_BYTES = 64 * 1024
@@ -148,18 +149,9 @@ def unfit(text: str) -> str:
     return ""
 
 
-def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
-    """Yield everything in ``value`` that is not a filled table or list."""
-    if isinstance(value, dict | list) and value:
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, (*keys, key))
-    else:
-        yield keys, value
-
-
 def _refuse_invisible(tables: dict[str, Any], places: dict[Keys, Origin]) -> None:
     problems = []
-    for keys, value in leaves(tables):
+    for keys, value in leaves(tables, each_item=True):
         written = [part for part in (*keys, value) if isinstance(part, str)]
         message = next(filter(None, map(unfit, written)), "")
         if message:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
+from ganzoo.runs.folder import RunDir
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
-from ganzoo.runs.folder import RunDir
 
 PLUGINS = "plugins"
 """Copies of the plugin files that a run was made with: a record, never run."""
@@ -28,7 +29,22 @@ def plugin_files(run: RunDir) -> list[Path]:
     return sorted((run.path / PLUGINS).glob("*.py"))
 
 
-def missing_plugin_files(run: RunDir, given: Iterable[Path]) -> list[Path]:
-    """Return the copies of those plugin files that are not among the files ``given``, by name."""
+def require_plugin_files(
+    run: RunDir, given: Iterable[Path], remedy: Callable[[list[Path]], str], name: str
+) -> None:
+    """Want every plugin file that the run was made with; nothing in a run folder runs by itself.
+
+    Args:
+        given: the files that were named.
+        remedy: what to do, given the copies of the files that were not named.
+        name: what the message calls the run.
+
+    Raises:
+        GanzooError: naming the files that are missing.
+    """
     names = {file.name for file in given}
-    return [copy for copy in plugin_files(run) if copy.name not in names]
+    if missing := [copy for copy in plugin_files(run) if copy.name not in names]:
+        raise GanzooError(
+            f"run {name} was made with plugin files, which are code and never loaded by "
+            f"themselves; {remedy(missing)}"
+        )

@@ -39,8 +39,20 @@ class Facts(Table):
     step: NonNegativeInt = 0
 
 
-def facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
-    """Return what goes into the metadata of a weights file, as JSON."""
+def write_generator(
+    path: Path,
+    network: nn.Module,
+    recipe: str,
+    image: ImageShape,
+    classes: Sequence[str],
+    step: int,
+) -> None:
+    """Write a generator's weights, what its images are, and its recipe as TOML."""
+    metadata = {"ganzoo": "generator", "recipe": recipe, "image": _facts(image, classes, step)}
+    write_weights(path, network, metadata)
+
+
+def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
     return Facts(
         channels=image.channels,
         height=image.height,

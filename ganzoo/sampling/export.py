@@ -23,12 +23,10 @@ from ganzoo.common.files import publish
 from ganzoo.recipe.model import freeze
 from ganzoo.report.sheets import save_png
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.weights import facts
-from ganzoo.runs.weights import write_weights as write_weights_file
+from ganzoo.runs.weights import write_generator
 from ganzoo.sampling.model import Model
 from ganzoo.training.precision import images_of
 
-FORMATS = ("safetensors", "pt2", "onnx", "hub")
 BATCHES = (1, 3, 8)
 """Sizes at which a program is compared with the network."""
 CLOSE = 1e-4
@@ -42,7 +40,7 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
     Args:
         model: what to write.
         run: where it comes from.
-        to: one of ``FORMATS``.
+        to: one of ``formats.FORMATS``.
         path: the file, or for 'hub' the folder.
         licence: identifier of the licence for the model card.
 
@@ -67,12 +65,9 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
 
 def write_weights(model: Model, path: Path) -> None:
     """Write the weights with recipe and image shape in their metadata."""
-    metadata = {
-        "ganzoo": "generator",
-        "recipe": freeze(model.recipe),
-        "image": facts(model.image, model.classes, model.step),
-    }
-    write_weights_file(path, model.network, metadata)
+    write_generator(
+        path, model.network, freeze(model.recipe), model.image, model.classes, model.step
+    )
 
 
 def write_program(model: Model, path: Path) -> float:

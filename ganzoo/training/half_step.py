@@ -84,9 +84,12 @@ class HalfStep:
         self.own: Any = None
         self.latent = latent
         self.inputs = batch.inputs
+        # Fakes are made for the labels of the real batch: both kinds are of the same classes, and
+        # the discriminator cannot tell them apart by the classes alone.
         self.real_labels = self.fake_labels = viewed_labels([v.spec for v in views], batch.labels)
         self.made = made
         plain_real, plain_fake = batch.images, made["images"]
+        # Leaves of their own: a penalty differentiates at the images and not at what made them.
         if "real_gradient" in needs:
             plain_real = plain_real.detach().requires_grad_()
         if "fake_gradient" in needs and not plain_fake.requires_grad:
@@ -100,6 +103,7 @@ class HalfStep:
     @property
     def step(self) -> int:
         """Steps finished before this one."""
+        # A captured CUDA graph would replay the number it was captured with: it has to know.
         self.reads_step = True
         return self._step
 
@@ -148,6 +152,7 @@ class HalfStep:
 
     @cached_property
     def _both_out(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        # One pass over both kinds: batch norm takes its statistics from the mixture.
         labels = self.real_labels
         both = labels if labels is None else torch.cat([labels, labels])
         found = self.outputs(torch.cat([self.real, self.fake]), both)
@@ -199,6 +204,8 @@ class HalfStep:
             )
         gradient = None
         if logits.requires_grad:
+            # An image's logit depends on that image alone, so that one pass over the sum gives
+            # every image its own gradient. Batch norm couples images: the penalties warn of it.
             (gradient,) = torch.autograd.grad(
                 logits.sum(), images, create_graph=True, allow_unused=True
             )
@@ -261,6 +268,8 @@ def terms_of(context: HalfStep, players: Players) -> dict[str, Tensor]:
                     f"{source.kind} {source.use!r}: term {name!r} must be a scalar tensor, "
                     f"found {found}; take the mean over the batch"
                 )
+            # Lazy regularization: due in every n-th update, it counts n times (Karras et al. 2020,
+            # "Analyzing and improving the image quality of StyleGAN", section 3.1).
             every = source.every if isinstance(source, RegularizerSpec) else 1
             terms[name] = value * every if every > 1 else value
     return terms
@@ -268,6 +277,7 @@ def terms_of(context: HalfStep, players: Players) -> dict[str, Tensor]:
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:
     """Return the sum of the terms: what one side minimises."""
+    # Not ``sum``, which begins with 0: one more operation for every step to differentiate.
     values = iter(terms.values())
     loss = next(values)
     for value in values:

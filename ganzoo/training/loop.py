@@ -22,8 +22,7 @@ from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import RunDir
 from ganzoo.runs.log import MEASURES
-from ganzoo.runs.weights import facts
-from ganzoo.runs.weights import write_weights as write_weights_file
+from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
 from ganzoo.training.failures import failures, predict_disk_use
@@ -161,12 +160,8 @@ class Training(TrainingState):
     def _finish(self) -> Outcome:
         self.aside.settle()
         network = self.parts.best_generator
-        metadata = {
-            "ganzoo": "generator",
-            "recipe": freeze(self.parts.recipe),
-            "image": facts(self.parts.shape, self.parts.data.classes, self.step),
-        }
-        write_weights_file(self.run.generator, network, metadata)
+        recipe, classes = freeze(self.parts.recipe), self.parts.data.classes
+        write_generator(self.run.generator, network, recipe, self.parts.shape, classes, self.step)
         save_gif(self.run.sheets(), self.run.path / "samples.gif")
         curves.draw(self.run)
         result = self._result("done")

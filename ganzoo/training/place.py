@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+
 
 @dataclass(frozen=True)
 class Place:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.specs import GeneratorSpec
+from ganzoo.training.place import PRECISIONS
 
-PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 AMPERE = 8
 """Compute capability from which a GPU has TF32 and bf16."""
 

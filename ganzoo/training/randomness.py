@@ -61,7 +61,9 @@ class Noise:
         elif self.device.type == "mps":
             torch.mps.manual_seed(number)
         random.seed(key(self.seed, "global python", step))
+        # Only where somebody has imported it: a run itself needs none, and the import takes time.
         if (numpy := sys.modules.get("numpy")) is not None:
+            # numpy takes 32 bits.
             numpy.random.seed(key(self.seed, "global numpy", step) & 0xFFFFFFFF)
 
 

@@ -276,6 +276,8 @@ class AdversarialStep:
         named: dict[str, Tensor] = {}
         has_gradient = False
         for share, part, own_latent in self._parts(batch, latent):
+            # Detached even where the graph is kept: that is for the generator's half, which
+            # continues it after this one.
             if made is None:
                 seen = self._made(own_latent, part.labels, graph=not is_discriminator)
             else:
@@ -286,6 +288,8 @@ class AdversarialStep:
             terms = terms_of(context, players)
             self.reads_step |= context.reads_step
             loss = total(terms) if share == 1 else total(terms) * share
+            # A generator's loss may have no gradient for a while, as BEGAN's or a warm-up's; a
+            # discriminator's never may, and backward says so.
             if is_discriminator or loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
                 has_gradient = True
@@ -298,6 +302,7 @@ class AdversarialStep:
         if has_gradient:
             side.move(number)
         self._freeze_other(role, False)
+        # Weight clipping and its like hold for the weights that the next half meets.
         if is_discriminator:
             self._after(context, players)
         return named
@@ -329,6 +334,7 @@ class AdversarialStep:
             for each in (*batch, latent)
         ]
         for images, labels, inputs, own_latent in zip(*pieces, strict=True):
+            # Parts may be unlike in size; each mean counts by its images, or the sum is no mean.
             share = len(images) / len(batch.images)
             yield share, Batch(images, labels, inputs), own_latent
 
@@ -354,6 +360,8 @@ class AdversarialStep:
         is_eval = self.recipe.step.fakes_for_discriminator == "eval"
         if is_eval:
             self.generator.network.eval()
+        # Without a graph: this half does not go back into the generator, whose activations need
+        # not be kept.
         with torch.no_grad():
             made = self.game.make(latent, labels)
         if is_eval:

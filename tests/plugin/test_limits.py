@@ -74,7 +74,8 @@ def test_a_machine_without_a_processor_to_spare_is_not_the_plugins_fault(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.install("starved", "import time\ntime.sleep(30)\n")
-    monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", "0.1")
+    monkeypatch.setenv("GANZOO_PLUGIN_SECONDS", "0.5")
+    monkeypatch.setattr(limits, "PATIENCE", 2.0)
     start = time.monotonic()
     monkeypatch.setattr(limits, "_delay", lambda: time.monotonic() - start)
 

@@ -9,8 +9,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options, run_names
-
-FORMATS = ["safetensors", "pt2", "onnx", "hub"]
+from ganzoo.sampling.formats import FORMATS, PROGRAMS
 
 
 @click.command(
@@ -60,8 +59,8 @@ def export(
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}
-        streams.result({**found, "largest_difference": worst} if to in {"pt2", "onnx"} else found)
+        streams.result({**found, "largest_difference": worst} if to in PROGRAMS else found)
         return
-    if to in {"pt2", "onnx"}:
+    if to in PROGRAMS:
         streams.tell(f"compared with torch: pixels differ by {worst:.1e} at most")
     streams.say(str(path))

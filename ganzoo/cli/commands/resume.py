@@ -90,15 +90,13 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
     Raises:
         GanzooError: naming the files that are missing on the command line.
     """
-    from ganzoo.runs.plugin_files import missing_plugin_files, plugin_files
+    from ganzoo.runs.plugin_files import plugin_files, require_plugin_files
 
-    if missing := missing_plugin_files(run, given):
+    def remedy(missing: list[Path]) -> str:
         copies = ", ".join(f"'{copy}'" for copy in missing)
-        raise GanzooError(
-            f"run {short_name(run)} was made with plugin files, which are code and never loaded "
-            f"by themselves; name them again: {resume_command(run)}\n"
-            f"copies are kept in {copies}"
-        )
+        return f"name them again: {resume_command(run)}\ncopies are kept in {copies}"
+
+    require_plugin_files(run, given, remedy, short_name(run))
     here = {file.name: file for file in given}
     for copy in plugin_files(run):
         file = here[copy.name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_opti
 from ganzoo.cli.output import paragraphs, show_table
 from ganzoo.cli.summaries import progress, resume_command
 from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.tables import Keys, leaves
 from ganzoo.runs.log import terms
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.plugin.specs import Spec
-    from ganzoo.recipe.layers import Keys, Node
+    from ganzoo.recipe.layers import Node
 
 
 @click.command(
@@ -132,6 +132,7 @@ def show_recipe(
     rows = [
         {"key": ".".join(map(str, keys)), "value": value, "from": origin(source.root, keys)}
         for keys, value in leaves(recipe.model_dump())
+        if value != {}
     ]
     if as_json:
         streams.result({"file": source.file, "keys": rows})
@@ -141,18 +142,6 @@ def show_recipe(
         ("key", "value", "from"),
         [(row["key"], written(row["value"]), row["from"]) for row in rows],
     )
-
-
-def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
-    """Yield the values in tables, and in lists of tables, with their keys."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from leaves(inner, (*keys, key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, (*keys, index))
-    else:
-        yield keys, value
 
 
 def origin(root: Node, keys: Keys) -> str:

@@ -46,17 +46,20 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("what", "overrides"),
+    ("what", "steps_before", "overrides"),
     [
-        ("log.jsonl", ("train.log_every=1", "samples.every=0", "checkpoint.every=0")),
-        ("samples/", ("samples.rows=40", "samples.columns=40", "checkpoint.every=0")),
+        ("log.jsonl", 0, ("train.log_every=1", "samples.every=0")),
+        ("real.png", 0, ("samples.rows=45", "samples.columns=45")),
+        ("samples/", 3, ("samples.rows=45", "samples.columns=45")),
     ],
 )
 def test_a_full_disk_at_any_other_write_is_named(
-    tmp_path: Path, what: str, overrides: tuple[str, ...]
+    tmp_path: Path, what: str, steps_before: int, overrides: tuple[str, ...]
 ) -> None:
     recipe = write_recipe(tmp_path, TINY.replace("steps = 12", "steps = 200"))
-    run = tmp_path / "run"
+    run, overrides = tmp_path / "run", ("checkpoint.every=0", *overrides)
+    if steps_before:
+        assert run_child(train, recipe, run, (*overrides, f"train.steps={steps_before}")) == 0
 
     assert run_child(train_on_a_small_disk, recipe, run, 20_000, overrides) == 4
 
