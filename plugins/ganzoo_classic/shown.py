@@ -18,15 +18,22 @@ REMEDIES = {
 """How a shipped discriminator is told to show something."""
 
 
+class NotShownError(GanzooError, KeyError):
+    """A network does not give what a term reads; a lookup that failed, told in words."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError puts it in quotes
+
+
 def shown(out: Mapping[str, Tensor], name: str, use: str) -> Tensor:
     """Return what the discriminator shows as ``name``, ``[N, K]``.
 
     Raises:
-        GanzooError: saying for component ``use`` that it does not show it.
+        NotShownError: saying for component ``use`` how to have it shown.
     """
     if name not in out:
         there = ", ".join(map(repr, out))
-        raise GanzooError(
+        raise NotShownError(
             f"{use}: it reads what the discriminator shows as {name!r}, and this one shows "
             f"{there}; {REMEDIES[name]}"
         )

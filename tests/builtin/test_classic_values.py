@@ -270,18 +270,26 @@ def test_lecam_pulls_each_kind_to_the_mean_of_the_other_from_the_steps_before() 
     spec = LeCam(weight=0.3, decay=0.8)
     own: Any = spec.module(8, IMAGE)
     means: list[tuple[float, float]] = []
-    for step in range(3):
+
+    def running(kind: int) -> float:
+        shares = [0.8**age for age in reversed(range(len(means)))]
+        values = [pair[kind] for pair in means]
+        return sum(a * b for a, b in zip(shares, values, strict=True)) / sum(shares)
+
+    for step in range(4):
         real, fake = leaf(4), leaf(4)
+        at_real, at_fake = (running(0), running(1)) if means else (0.0, 0.0)
+
         found = spec.discriminator_terms(scores(real, fake, own=own))["lecam"]
-        now = float(real.detach().mean()), float(fake.detach().mean())
-        at_real, at_fake = means[-1] if means else now
-        wanted = (
-            sum((x - at_fake) ** 2 for x in real) / 4 + sum((at_real - x) ** 2 for x in fake) / 4
-        )
+
+        of_real = sum((x - at_fake) ** 2 for x in real) / 4
+        wanted = of_real + sum((at_real - x) ** 2 for x in fake) / 4
         assert isinstance(wanted, Tensor)
         same(found, 0.3 * wanted, real, fake)
-        means.append((0.8 * at_real + 0.2 * now[0], 0.8 * at_fake + 0.2 * now[1]))
-        torch.testing.assert_close(torch.stack([own.real, own.fake]), torch.tensor(means[-1]))
+        means.append((float(real.detach().mean()), float(fake.detach().mean())))
+        torch.testing.assert_close(
+            torch.stack([own.real, own.fake]), torch.tensor([running(0), running(1)])
+        )
         assert int(own.updates) == step + 1
 
 

@@ -16,9 +16,10 @@ class LeCam(RegularizerSpec):
     """Pull logits of each kind to the running mean of the other.
 
     Tseng et al. 2021, arXiv:2104.03310, equation 4: E (D(x) - α_F)² + E (D(G(z)) - α_R)², where α_R
-    and α_F are running means of the logits of real images and of fakes, from the steps before; at
-    the first step they are its own means. The authors' code counts only logits on the far side
-    of the other's mean, as ``one_sided`` does. A weight that starts later is a ramp:
+    and α_F are running means of the logits of real images and of fakes, from the steps before:
+    exponential, and of equal weight as long as there are few (what begins at 0 is divided out); at
+    the first step they are 0. The authors' code counts only logits on the far side of the other's
+    mean, as ``one_sided`` does. A weight that starts later is a ramp:
     ``{ start = 0.0, end = 0.3, begin = 999, until = 1000 }``.
     """
 
@@ -41,15 +42,13 @@ class LeCam(RegularizerSpec):
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'lecam'."""
         real, fake, own = ctx.real_logits, ctx.fake_logits, ctx.own
-        means = real.detach().mean(), fake.detach().mean()
-        is_first = own.updates == 0
-        to_fake = real - means[1].where(is_first, own.fake)
-        to_real = means[0].where(is_first, own.real) - fake
+        to_fake, to_real = real - own.value("fake"), own.value("real") - fake
         if self.one_sided:
             to_fake, to_real = to_fake.relu(), to_real.relu()
         value = to_fake.square().mean() + to_real.square().mean()
-        for name, mean in zip(("real", "fake"), means, strict=True):
-            before = getattr(own, name)
-            before.copy_(mean.where(is_first, before.lerp(mean.to(before), 1 - self.decay)))
         own.updates.add_(1)
+        # (1 - d) Σ d^(n-k) x_k / (1 - d^n), written as a step from the mean before.
+        share = (1 - self.decay) / (1 - self.decay**own.updates)
+        for mean, logits in ((own.real, real), (own.fake, fake)):
+            mean.lerp_(logits.detach().mean().to(mean), share)
         return {self.use: self.weight * value}

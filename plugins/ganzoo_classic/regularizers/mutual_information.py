@@ -16,7 +16,7 @@ from ganzoo.api import (
     Role,
     Terms,
 )
-from ganzoo_classic.shown import shown, sized
+from ganzoo_classic.shown import NotShownError, shown, sized
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -143,13 +143,13 @@ class MutualInformation(RegularizerSpec):
 
 
 def _refuse_other(code: Tensor, use: str, at: int, count: int) -> None:
-    """Raise GanzooError if the numbers are no 0s and a 1; a captured step was tried before."""
+    """Raise NotShownError if the numbers are no 0s and a 1; a captured step was tried before."""
     import torch
 
     if code.is_meta or (code.is_cuda and torch.cuda.is_current_stream_capturing()):
         return
     if not bool((((code == 0) | (code == 1)).all(1) & (code.sum(1) == 1)).all()):
-        raise GanzooError(
+        raise NotShownError(
             f"{use}: numbers {at} to {at + count - 1} of the latent are no code of {count} values; "
             "give the generator the same codes (generator.codes with 'transpose' and 'upsample')"
         )
