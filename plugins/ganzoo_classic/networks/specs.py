@@ -25,7 +25,7 @@ class Autoencoder(DiscriminatorSpec):
 
     use: ClassVar[str] = "autoencoder"
 
-    base_channels: Width = 32
+    base_channels: Width = 16
     """Channels n of the first map; each smaller one of the encoder has n more."""
     halvings: Halvings = 2
     """Times height and width are halved."""
@@ -57,7 +57,7 @@ class Decoder(GeneratorSpec):
 
     use: ClassVar[str] = "decoder"
 
-    base_channels: Width = 32
+    base_channels: Width = 16
     """Channels n of every map."""
     halvings: Halvings = 2
     """Times height and width are doubled."""
