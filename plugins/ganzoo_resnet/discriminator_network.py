@@ -1,0 +1,89 @@
+"""The discriminator as a network: the module and how it is put together from a spec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.api import ImageShape
+from ganzoo_dcgan.labels import Projection
+from ganzoo_resnet.blocks import (
+    Attention,
+    DownBlock,
+    FirstDownBlock,
+    NoNorm,
+    PlainNorm,
+    divide_by_norms,
+    initialise,
+)
+
+if TYPE_CHECKING:
+    from ganzoo_resnet.discriminators import ResnetDiscriminator
+
+
+class ResidualDiscriminator(nn.Module):
+    """Blocks, of which the first ones halve the map; ReLU, the sum over all places, one number."""
+
+    def __init__(self, spec: ResnetDiscriminator, image: ImageShape, heights: list[int]) -> None:
+        super().__init__()
+
+        def norm(channels: int) -> nn.Module:
+            return PlainNorm(channels, eps=spec.norm_eps) if spec.norm == "batch" else NoNorm()
+
+        first, *others = spec.channels
+        blocks: list[nn.Module] = [
+            FirstDownBlock(image.channels, first, norm, halves=spec.halvings > 0)
+        ]
+        before = first
+        for number, width in enumerate(others, start=1):
+            hidden = before if spec.hidden == "input" else width
+            halves = number < spec.halvings
+            blocks.append(DownBlock(before, hidden, width, norm, halves=halves))
+            before = width
+        places = [
+            number
+            for number, height in enumerate(heights)
+            if height in spec.attention and height not in heights[number + 1 :]
+        ]
+        for number in reversed(places):  # after the last block that makes a map of that height
+            blocks.insert(number + 1, Attention(spec.channels[number]))
+        self.layers = nn.Sequential(*blocks)
+        self.linear = nn.Linear(before, 1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the last map ``[N, last width, H / 2^halvings, W / 2^halvings]``, not negative."""
+        maps: Tensor = F.relu(self.layers(images))
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images ``[N, C, H, W]`` by logits ``[N]``."""
+        logits: Tensor = self.linear(self.features(images).sum((2, 3)))
+        return logits.flatten()
+
+
+class ProjectionDiscriminator(ResidualDiscriminator):
+    """One whose logit has a second part, which the class decides."""
+
+    def __init__(self, spec: ResnetDiscriminator, image: ImageShape, heights: list[int]) -> None:
+        super().__init__(spec, image, heights)
+        self.projection = Projection(spec.channels[-1], image.num_classes)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
+        features = self.features(images)
+        of_class: Tensor = self.projection(features, labels)
+        return of_class + self.linear(features.sum((2, 3))).flatten()
+
+
+def build_discriminator(
+    spec: ResnetDiscriminator, image: ImageShape, heights: list[int]
+) -> ResidualDiscriminator:
+    """Put a discriminator together whose maps have ``heights``, and draw its first weights."""
+    kind = ResidualDiscriminator if spec.labels == "none" else ProjectionDiscriminator
+    network = kind(spec, image, heights)
+    initialise(network, spec.init, spec.init_std)
+    if spec.norm == "spectral":
+        divide_by_norms(network)
+    return network

@@ -1,0 +1,139 @@
+"""The generator as a network: the module and how it is put together from a spec."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.api import ImageShape
+from ganzoo_dcgan.labels import OneHot
+from ganzoo_dcgan.layers import Convolution
+from ganzoo_resnet.blocks import (
+    Attention,
+    EmbeddedNorm,
+    LinearNorm,
+    NoNorm,
+    Norm,
+    PlainNorm,
+    UpBlock,
+    divide_by_norms,
+    initialise,
+)
+
+if TYPE_CHECKING:
+    from ganzoo_resnet.generators import ResnetGenerator
+
+OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
+
+
+class ResidualGenerator(nn.Module):
+    """A linear layer to the first map, blocks that double it, and a 3×3 convolution to an image."""
+
+    def __init__(
+        self,
+        spec: ResnetGenerator,
+        latent_size: int,
+        image: ImageShape,
+        start: tuple[int, int],
+        norm: Norm,
+    ) -> None:
+        super().__init__()
+        widths = spec.channels
+        self.start = widths[0], *start
+        self.pieces = len(widths) if spec.split_latent else 1
+        self.linear = nn.Linear(latent_size // self.pieces, widths[0] * start[0] * start[1])
+        self.blocks = nn.ModuleList(
+            UpBlock(inputs, outputs, norm, spec.interpolation)
+            for inputs, outputs in pairwise(widths)
+        )
+        self.attentions = nn.ModuleDict(
+            {
+                str(number): Attention(width)
+                for number, width in enumerate(widths[1:])
+                if start[0] * 2 ** (number + 1) in spec.attention
+            }
+        )
+        # Of all norms, the last one alone does not know the class.
+        last = spec.norm == "batch"
+        self.norm = PlainNorm(widths[-1], eps=spec.norm_eps) if last else NoNorm()
+        self.convolution = Convolution(widths[-1], image.channels, 3, padding=1)
+        self.output = OUTPUTS[spec.output]()
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Make images ``[N, C, H, W]`` of latents ``[N, Z]``."""
+        return self._make(latent, [None] * len(self.blocks))
+
+    def _make(self, first: Tensor, conditions: list[Tensor | None]) -> Tensor:
+        maps = self.linear(first).unflatten(1, self.start)  # [N, first width, H / 2^n, W / 2^n]
+        for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True)):
+            maps = block(maps, condition)
+            if str(number) in self.attentions:
+                maps = self.attentions[str(number)](maps)
+        images: Tensor = self.output(self.convolution(F.relu(self.norm(maps))))
+        return images
+
+
+class ClassGenerator(ResidualGenerator):
+    """One whose norms have a scale and a shift of each class."""
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Make images ``[N, C, H, W]`` of latents ``[N, Z]`` and classes ``[N]``."""
+        return self._make(latent, [labels] * len(self.blocks))
+
+
+class CodeGenerator(ResidualGenerator):
+    """One whose norms read a code of the class, and each a piece of a latent that is split."""
+
+    def __init__(
+        self,
+        spec: ResnetGenerator,
+        latent_size: int,
+        image: ImageShape,
+        start: tuple[int, int],
+        norm: Norm,
+    ) -> None:
+        super().__init__(spec, latent_size, image, start, norm)
+        self.one_hot = OneHot(image.num_classes)
+        self.code = (
+            nn.Linear(image.num_classes, spec.class_code, bias=False)
+            if spec.class_code
+            else nn.Identity()
+        )
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Make images ``[N, C, H, W]`` of latents ``[N, Z]`` and classes ``[N]``."""
+        code = self.code(self.one_hot(labels).to(latent.dtype))  # [N, K]
+        if self.pieces == 1:
+            return self._make(latent, [code] * len(self.blocks))
+        first, *others = latent.chunk(self.pieces, dim=1)
+        return self._make(first, [torch.cat([each, code], 1) for each in others])
+
+
+def build_generator(
+    spec: ResnetGenerator, latent_size: int, image: ImageShape, start: tuple[int, int]
+) -> ResidualGenerator:
+    """Put a generator together whose first map is ``start``, and draw its first weights."""
+    classes = image.num_classes
+    piece = latent_size // len(spec.channels) if spec.split_latent else 0
+
+    def norm(channels: int) -> nn.Module:
+        if spec.norm == "none":
+            return NoNorm()
+        if spec.labels == "none":
+            return PlainNorm(channels, eps=spec.norm_eps)
+        if spec.condition == "embedding":
+            return EmbeddedNorm(channels, classes, spec.norm_eps)
+        return LinearNorm(channels, (spec.class_code or classes) + piece, spec.norm_eps)
+
+    kind = ResidualGenerator
+    if spec.labels != "none":
+        kind = ClassGenerator if spec.condition == "embedding" else CodeGenerator
+    network = kind(spec, latent_size, image, start, norm)
+    initialise(network, spec.init, spec.init_std)
+    if spec.spectral:
+        divide_by_norms(network)
+    return network

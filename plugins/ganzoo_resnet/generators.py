@@ -1,0 +1,136 @@
+"""The generator 'resnet' as a recipe describes it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import NonNegativeInt, PositiveFloat, model_validator
+
+from ganzoo.api import GanzooError, GeneratorSpec, ImageShape
+from ganzoo_dcgan.fields import refuse_unlabelled
+from ganzoo_dcgan.generator_fields import RANGES
+from ganzoo_resnet.fields import Channels, Initialiser, Resolutions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class ResnetGenerator(GeneratorSpec):
+    """Residual blocks that double a map's size (Gulrajani et al. 2017, arXiv:1704.00028, app. F).
+
+    The defaults are SNGAN's at 32×32 (Miyato et al. 2018, arXiv:1802.05957, table 4): 128 →
+    256×4×4 → 256×8×8 → 256×16×16 → 256×32×32 → 3×32×32, 4,276,739 parameters.
+    """
+
+    use: ClassVar[str] = "resnet"
+    at_sampling: ClassVar[frozenset[str]] = frozenset({"truncation"})
+
+    channels: Channels = [256, 256, 256, 256]  # noqa: RUF012
+    """Channels of each map, first to last. Every map after the first is twice as large as the one \
+before; the first is the image divided by all doublings."""
+    labels: Literal["none", "conditional_norm"] = "none"
+    """How it is told which class to make: not at all, or by the scale and shift of batch norm in \
+the blocks."""
+    condition: Literal["embedding", "linear"] = "embedding"
+    """Where a class's scale and shift come from: learned for each class (cGANs with projection, \
+SAGAN); or a linear layer of the class's code, the scale around 1 (BigGAN)."""
+    class_code: NonNegativeInt = 0
+    """Numbers of the code that all linear conditions share for a class; 0 is one 0 or 1 a class."""
+    split_latent: bool = False
+    """Give each block a piece of the latent beside the class's code, the first map another."""
+    norm: Literal["batch", "none"] = "batch"
+    """Normalisation before each activation."""
+    spectral: bool = False
+    """Divide all weights by their largest singular value (SAGAN, BigGAN)."""
+    attention: Resolutions = []  # noqa: RUF012
+    """Heights of the maps that are followed by self-attention (Zhang et al. 2019)."""
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
+    """How maps are enlarged; 'bilinear' is slow on a GPU that must be deterministic."""
+    output: Literal["tanh", "sigmoid", "linear"] = "tanh"
+    """What ends the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
+    init: Initialiser = "glorot"
+    """First weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
+N(0, init_std²). Biases start at 0."""
+    init_std: PositiveFloat = 0.02
+    """Standard deviation of 'normal' first weights."""
+    norm_eps: PositiveFloat = 1e-5
+    """Added to the variance in batch norm."""
+    truncation: PositiveFloat | None = None
+    """Largest size of a latent's numbers when it is sampled: they are drawn from the normal \
+distribution cut off there (BigGAN's truncation). Fewer surprises, less variety; not for scores."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        problems = []
+        if self.labels == "none" and (self.condition != "embedding" or self.class_code):
+            problems.append("'condition' and 'class_code' need labels = 'conditional_norm'")
+        if self.class_code and self.condition != "linear":
+            problems.append("'class_code' needs condition = 'linear'")
+        if self.split_latent and self.condition != "linear":
+            problems.append("'split_latent' needs condition = 'linear'")
+        if self.labels != "none" and self.norm != "batch":
+            problems.append("labels = 'conditional_norm' needs norm = 'batch'")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the network is called as ``generator(latent, labels)``."""
+        return self.labels != "none"
+
+    def output_range(self) -> tuple[float, float] | None:
+        """Return what the last layer can make."""
+        return RANGES.get(self.output)
+
+    def latents(self, z: Tensor) -> Tensor:
+        """Return ``[N, Z]`` latents; with 'truncation' those of the truncated normal distribution.
+
+        The quantile of each number among all normal ones becomes its quantile among those within
+        ±truncation: one draw for one draw, as resampling the rest would do on average.
+        """
+        if self.truncation is None:
+            return z
+        share = math.erf(self.truncation / math.sqrt(2.0))  # of N(0, 1) within ±truncation
+        # In float64: far out, float32 has no quantiles left.
+        cut: Tensor = (z.double() / math.sqrt(2.0)).erf().mul(share).erfinv().mul(math.sqrt(2.0))
+        return cut.to(z.dtype).clamp(-self.truncation, self.truncation)
+
+    def build(self, latent_size: int, image: ImageShape) -> nn.Module:
+        """Return a module from ``[N, Z]``, and classes ``[N]``, to ``[N, C, H, W]``.
+
+        Raises:
+            GanzooError: if height or width cannot be reached by doubling, an attention's map is
+                not there, a latent cannot be split, or classes are missing.
+        """
+        refuse_unlabelled(self, self.labels, image)
+        start = self._start(image)
+        self._refuse_other_maps(start[0])
+        pieces = len(self.channels)
+        if self.split_latent and latent_size % pieces:
+            raise GanzooError(
+                f"generator.split_latent: {latent_size} latent numbers are not {pieces} equal "
+                f"pieces; use latent.size = {-(-latent_size // pieces) * pieces}"
+            )
+        from ganzoo_resnet.generator_network import build_generator
+
+        return build_generator(self, latent_size, image, start)
+
+    def _start(self, image: ImageShape) -> tuple[int, int]:
+        grown = 2 ** (len(self.channels) - 1)
+        if image.height % grown or image.width % grown:
+            raise GanzooError(
+                f"generator.channels: {len(self.channels)} maps double the size "
+                f"{len(self.channels) - 1} times, and {image.height}×{image.width} images are no "
+                f"multiple of {grown}; name fewer maps, or use another size"
+            )
+        return image.height // grown, image.width // grown
+
+    def _refuse_other_maps(self, start: int) -> None:
+        heights = [start * 2**number for number in range(1, len(self.channels))]
+        if others := [height for height in self.attention if height not in heights]:
+            raise GanzooError(
+                f"generator.attention: there is no map of height {others[0]}; the blocks make "
+                f"{', '.join(map(str, heights))}"
+            )
