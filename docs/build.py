@@ -104,10 +104,7 @@ def components() -> str:
             if said := captions.get(f"{kind}/{use}"):
                 parts.append(f"![Samples made with {use}]({picture})\n\n*{said}*")
             elif kind != "metric":
-                parts.append(
-                    "*Not shown: its data was not at hand where the pictures were made; "
-                    f"`python docs/gallery.py {kind}/{use}` makes one.*"
-                )
+                parts.append(f"*No picture yet; `python docs/gallery.py {kind}/{use}` makes one.*")
             rows = [
                 f"| `{field.name}` | {cell(field.help)} *{cell(field.type)}; {usual(field)}* |"
                 for field in fields(spec)

@@ -44,11 +44,21 @@ RMSPROP: Values = {f"optimizer.{side}": {"use": "rmsprop", "lr": 2e-4}
 SGD: Values = {f"optimizer.{side}": {"use": "sgd", "lr": 1e-2}
                for side in ("generator", "discriminator")}  # fmt: skip
 
+ASKED: Values = {"generator.labels": "conditional_norm"}
+AUTOENCODER: Values = {"discriminator": {"use": "autoencoder", "base_channels": 16}}
+ENERGY: Values = {"loss": {"use": "energy", "margin": 0.25},
+                  "discriminator": {"use": "autoencoder", "base_channels": 16,
+                                    "error": "squared"}}  # fmt: skip
+BALANCE: Values = {"loss": {"use": "boundary_equilibrium"}, **AUTOENCODER,
+                   "generator": {"use": "decoder", "base_channels": 16},
+                   "latent.prior": "uniform"}  # fmt: skip
+
 OTHERS: dict[str, tuple[str, Values]] = {
     "generator/mlp": ("toy_ring", {}),
     "generator/offset": ("toy_dirac", {}),
     "discriminator/mlp": ("toy_ring", {}),
     "discriminator/linear": ("toy_dirac", {}),
+    "loss/unrolled": ("toy_ring_unrolled", {}),
     "dataset/ring": ("toy_ring", {}),
     "dataset/grid": ("toy_grid", {}),
     "dataset/dirac": ("toy_dirac", {}),
@@ -83,8 +93,32 @@ CHANGES: dict[str, Values] = {
     "regularizer/r2": {**PAIR, "regularizer": [{"use": "r2"}]},
     "regularizer/weight_clip": {"loss.use": "wasserstein", "discriminator.norm": "batch",
                                 "regularizer": [{"use": "weight_clip"}], **RMSPROP},
+    "discriminator/autoencoder": BALANCE,
+    "generator/decoder": BALANCE,
+    "loss/boundary_equilibrium": BALANCE,
+    "loss/energy": ENERGY,
+    "loss/top_k": {"loss": {"use": "top_k"}},
+    "regularizer/auxiliary_classifier": {
+        **ASKED, "discriminator.labels": "classes", "samples.labels": "mixed",
+        "regularizer": [{"use": "auxiliary_classifier"}]},
+    "regularizer/consistency": {"regularizer": [{"use": "consistency", "fake": 10.0}]},
+    "regularizer/contrastive": {
+        **ASKED, "discriminator.embedding_size": 64, "samples.labels": "mixed",
+        "regularizer": [{"use": "contrastive"}]},
+    "regularizer/feature_matching": {"discriminator.shows_features": True,
+                                     "regularizer": [{"use": "feature_matching"}]},
+    "regularizer/lecam": {"regularizer": [{"use": "lecam"}]},
+    "regularizer/mutual_information": {"generator.codes": [10],
+                                       "regularizer": [{"use": "mutual_information"}]},
+    "regularizer/orthogonal": {"regularizer": [{"use": "orthogonal"}]},
+    "regularizer/path_length": {"regularizer": [{"use": "path_length"}]},
+    "regularizer/pull_away": {**ENERGY, "regularizer": [{"use": "pull_away"}]},
+    "regularizer/zero_centered_gp": {**PAIR, "regularizer": [{"use": "zero_centered_gp"}]},
     "optimizer/rmsprop": RMSPROP,
     "optimizer/sgd": SGD,
+    "view/ada": {"view": [{"use": "ada", "images": 50_000.0}]},
+    "view/apa": {"view": [{"use": "apa", "images": 50_000.0}]},
+    "view/instance_noise": {"view": [{"use": "instance_noise"}]},
     "view/diffaugment": {"view": [{"use": "diffaugment"}]},
     "view/flip": {"view": [{"use": "flip"}]},
     "view/pack": {"view": [{"use": "pack"}]},

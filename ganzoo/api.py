@@ -38,6 +38,7 @@ from ganzoo.plugin.types import (
     Split,
     Terms,
 )
+from ganzoo.recipe.component import ByUse
 from ganzoo.runs.log import curve_name
 
 Run = RunInfo
@@ -45,6 +46,7 @@ Run = RunInfo
 
 __all__ = [
     "API_VERSION",
+    "ByUse",
     "Context",
     "DataError",
     "DataRoot",

@@ -20,6 +20,9 @@ LEFT_OUT = "left out"
 REQUIRED = "required"
 """What stands for a default that is not there."""
 
+KIND = "x-ganzoo-kind"
+"""Marks a component's place in the JSON schema, for ``recipe.schema`` to fill."""
+
 Schema = Mapping[str, Any]
 
 
@@ -101,6 +104,8 @@ def _words(schema: Schema, tables: Mapping[str, Schema], many: bool = False) -> 
     """Return what a value of ``schema`` is; ``many`` of them in the plural."""
     if "$ref" in schema:
         return _words(tables[schema["$ref"].rpartition("/")[2]], tables, many)
+    if KIND in schema:
+        return f"{schema[KIND]} {_plural('table', many)} with use"
     if "const" in schema:
         return written(schema["const"])
     if "enum" in schema:

@@ -91,6 +91,8 @@ class OwnerSpec(Spec):
 
     trained_with: ClassVar[Role] = "discriminator"
     """Whose optimizer moves the module's parameters."""
+    logged: ClassVar[tuple[str, ...]] = ()
+    """Buffers of its module, single numbers, that the log follows: as 's/USE.NAME'."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module | None:  # noqa: ARG002
         """Return a module of the component's own, or None.

@@ -9,15 +9,13 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError, core_schema
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.describe import KIND
 from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 from ganzoo.recipe.messages import listed, quoted
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
-
-KIND = "x-ganzoo-kind"
-"""Marks a component's place in the JSON schema, for ``schema.schema`` to fill."""
 
 
 class ByUse:
@@ -75,7 +73,7 @@ def _chosen(kind: type[Spec], value: Any, info: ValidationInfo) -> Spec:
     fields = {key: one for key, one in value.items() if key != "use"}
     with signals_noted() as is_stop:
         try:
-            return spec.model_validate(fields)
+            return spec.model_validate(fields, context=info.context)
         except ValidationError:
             raise
         except GanzooError as error:

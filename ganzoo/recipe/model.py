@@ -66,8 +66,11 @@ class Latent(Table):
 
     size: Annotated[int, Field(ge=1, le=65_536)] = 100
     """Numbers in a latent."""
-    prior: Literal["normal", "uniform"] = "normal"
-    """Standard normal, or uniform in [-1, 1)."""
+    prior: Literal["normal", "uniform", "truncated", "sphere"] = "normal"
+    """Standard normal; uniform in [-1, 1); normal without what lies beyond 'truncation'; or \
+uniform on the sphere of radius √size."""
+    truncation: Annotated[float, Field(ge=0.01, le=10)] = 2.0
+    """Largest number of a 'truncated' latent, in standard deviations: those beyond are redrawn."""
 
 
 class Step(Table):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.plugin.describe import KIND
 from ganzoo.plugin.kinds import KINDS, Kind
 from ganzoo.plugin.specs import Spec
-from ganzoo.recipe.component import KIND
 from ganzoo.recipe.model import Recipe
 
 if TYPE_CHECKING:

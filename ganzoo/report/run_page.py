@@ -18,7 +18,7 @@ from ganzoo.report.classes import sheet_classes
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.log import MEASURES, RAMPS
+from ganzoo.runs.log import MEASURES, RAMPS, STATE
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
@@ -206,7 +206,10 @@ def all_measures(result: Table, log: Sequence[Table]) -> list[Measure]:
 
 
 def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[Curves, Legend]]:
-    """Return the curves, each with its legend: terms of each side, accuracy, measures, speed."""
+    """Return the curves, each with its legend.
+
+    Terms of each side, accuracy, what components remember, measures, speed.
+    """
     names = list(dict.fromkeys(name for entry in log for name in entry))
     drawn: list[Curves | None] = []
     for letter, title in SIDES.items():
@@ -216,6 +219,11 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
         drawn.append(curves(title, {name[2:]: [curve(log, name)] for name in own}))
     shares = {label: [curve(log, name)] for name, label in SHARES.items() if name in names}
     drawn.append(curves("shares of images", shares))
+    drawn += [
+        curves(name.removeprefix(STATE), {name.removeprefix(STATE): [curve(log, name)]})
+        for name in names
+        if name.startswith(STATE)
+    ]
     floors = {item.name: item.floor for item in measures}
     for name in names:
         short, points = name.removeprefix(MEASURES), curve(log, name)

@@ -63,7 +63,9 @@ def scores(entry: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {number(value)}" for name, value in own.items())
 
 
-GROUPS = {"d": "discriminator", "g": "generator", "m": "measure"}
+STATE = "s/"
+"""Goes before the names of numbers that components remember."""
+GROUPS = {"d": "discriminator", "g": "generator", "m": "measure", "s": "state"}
 
 
 def curve_name(name: str) -> str:

@@ -7,6 +7,7 @@ previews switched off, or one with another number of loader workers sees the ver
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Iterator
@@ -67,11 +68,23 @@ class Noise:
 
 
 def draw(latent: Latent, count: int, generator: torch.Generator) -> Tensor:
-    """Draw ``[count, Z]`` from the prior: standard normal, or uniform in [-1, 1)."""
+    """Draw ``[count, Z]`` from the prior: normal, uniform, truncated normal, or on a sphere.
+
+    A truncated number is the quantile of a uniform one: what redrawing ends in, in one draw.
+    """
     shape = (count, latent.size)
     if latent.prior == "uniform":
         return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
-    return torch.randn(shape, generator=generator, device=generator.device)
+    if latent.prior == "truncated":
+        share = math.erf(latent.truncation / math.sqrt(2))
+        uniform = torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+        quantiles: Tensor = math.sqrt(2) * (share * uniform).erfinv()
+        return quantiles.clamp(-latent.truncation, latent.truncation)
+    found = torch.randn(shape, generator=generator, device=generator.device)
+    if latent.prior == "sphere":
+        scaled: Tensor = found * (math.sqrt(latent.size) / found.norm(dim=1, keepdim=True))
+        return scaled
+    return found
 
 
 @contextmanager

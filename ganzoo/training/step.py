@@ -190,7 +190,8 @@ class AdversarialStep:
         Args:
             next_batch: returns real batch number n of the run.
             observe: whether to add 'd/accuracy', the share of images that the discriminator told
-                right, and 'g/accuracy', the share of the generator's that it took for real.
+                right, 'g/accuracy', the share of the generator's that it took for real, and what
+                components remember ('s/').
         """
         self.noise.seed_globals(step)
         return self.update(step, self.inputs(step, next_batch), observe=observe)
@@ -242,9 +243,10 @@ class AdversarialStep:
         if self.recipe.step.first == "generator":
             terms, met = self._generator_half(step, inputs, None, observe)
             terms |= self._discriminator_half(step, inputs, met if is_shared else None, observe)[0]
-            return terms
-        terms, met = self._discriminator_half(step, inputs, None, observe)
-        return terms | self._generator_half(step, inputs, met, observe)[0]
+        else:
+            terms, met = self._discriminator_half(step, inputs, None, observe)
+            terms |= self._generator_half(step, inputs, met, observe)[0]
+        return terms | self._remembered() if observe else terms
 
     def _discriminator_half(
         self, step: int, inputs: Inputs, made: dict[str, Tensor] | None, observe: bool
@@ -290,6 +292,17 @@ class AdversarialStep:
             is_last = j == len(numbers) - 1
             terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
         return terms, made
+
+    def _remembered(self) -> dict[str, Tensor]:
+        """Return the numbers that components remember and have logged, as they are now."""
+        found: dict[str, Tensor] = {}
+        for place, spec in owners(self.recipe).items():
+            for name in spec.logged:
+                key = f"s/{spec.use}.{name}"
+                # A second component of that name is called by its place.
+                key = f"s/{place}.{name}" if key in found else key
+                found[key] = self.game.own[place].get_buffer(name).detach().clone()
+        return found
 
     @property
     def _beside(self) -> int:

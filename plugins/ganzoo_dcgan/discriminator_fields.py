@@ -17,13 +17,26 @@ from ganzoo_dcgan.fields import (
 )
 from ganzoo_dcgan.padding import Padding, convolution_padding, convolved_size
 
+EmbeddingSize = Annotated[int, Field(ge=0, le=8192)]
+
 
 class DcganDiscriminator(DiscriminatorSpec):
     """Convolutions that keep or halve a map's size, then a head that makes one number of it."""
 
-    labels: Literal["none", "maps", "projection"] = "none"
+    labels: Literal["none", "maps", "projection", "classes"] = "none"
     """How it is told which class an image is to be of: not at all; by a map of 0 or 1 for each \
-class beside the image; or by a learned vector of each class, times the last map's sums."""
+class beside the image; or by a learned vector of each class, times the last map's sums. With \
+'classes' it is not told but asked: a second head says them, for 'auxiliary_classifier'."""
+    shows_features: bool = False
+    """Also show the last map as 'features', for regularizers that read them."""
+    embedding_size: EmbeddingSize = 0
+    """Numbers of one more head, shown as 'embedding': the codes that 'mutual_information' asks \
+for, the vectors of 'contrastive'; 0 leaves it out."""
+    embedding_hidden: EmbeddingSize = 0
+    """Width of a layer between the last map and 'embedding', leaky ReLU; 0 leaves it out."""
+    minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Images in a group whose spread the head sees as one more map; 0 leaves it out. Groups are \
+of neighbours in the batch: choose a divisor of the batch size."""
     base_channels: Width = 64
     """Channels of the first feature map, the unit of 'widths'."""
     strides: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[2, 2])
@@ -86,6 +99,8 @@ PyTorch's own; biases start at 0 except with 'torch'."""
             problems.append(
                 "'gamma_std' needs norm = 'batch', 'instance' or 'layer' with norm_affine = true"
             )
+        if self.embedding_hidden and not self.embedding_size:
+            problems.append("'embedding_hidden' needs 'embedding_size' above 0")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -93,7 +108,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]
         """Whether the network is called as ``discriminator(images, labels)``."""
-        return self.labels != "none"
+        return self.labels in {"maps", "projection"}
 
     def refuse_unlabelled(self, image: ImageShape) -> None:
         """Raise GanzooError if classes are asked for and the images have none."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.api import ImageShape
+from ganzoo_dcgan.heads import MinibatchStddev, beside_logits
 from ganzoo_dcgan.initialisers import initialise
 from ganzoo_dcgan.labels import OneHot, Projection
 from ganzoo_dcgan.layers import Convolution, Dropout
@@ -19,30 +20,40 @@ from ganzoo_dcgan.padding import Padding
 if TYPE_CHECKING:
     from ganzoo_dcgan.discriminator_fields import DcganDiscriminator
 
+Said = Tensor | dict[str, Tensor]
+"""Logits ``[N]`` alone, or beside what else a discriminator says of its images."""
+
 
 class ConvolutionalDiscriminator(nn.Module):
     """Strided convolutions, then a head that makes one number of each image."""
 
-    def __init__(self, layers: nn.Module, head: nn.Module) -> None:
+    def __init__(self, layers: nn.Module, head: nn.Module, beside: nn.Module | None = None) -> None:
         super().__init__()
         self.layers = layers
         self.head = head
+        self.beside = beside
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Said:
         """Score images ``[N, C, H, W]`` by logits ``[N]``."""
         features: Tensor = self.layers(images)  # [N, last width, about H / 2^halvings, W / same]
         logits: Tensor = self.head(features)  # [N, 1] or [N, 1, 1, 1]
-        return logits.flatten()  # [N]
+        return self.said(features, logits.flatten())
+
+    def said(self, features: Tensor, logits: Tensor) -> Said:
+        """Return the logits ``[N]``, with what else is said of the last map where anything is."""
+        return logits if self.beside is None else {"logits": logits, **self.beside(features)}
 
 
 class MapsDiscriminator(ConvolutionalDiscriminator):
     """One that reads a map for each class beside the image: ones for its class, else zeros."""
 
-    def __init__(self, layers: nn.Module, head: nn.Module, classes: int) -> None:
-        super().__init__(layers, head)
+    def __init__(
+        self, layers: nn.Module, head: nn.Module, beside: nn.Module | None, classes: int
+    ) -> None:
+        super().__init__(layers, head, beside)
         self.one_hot = OneHot(classes)
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, images: Tensor, labels: Tensor) -> Said:  # type: ignore[override]
         """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
         maps = self.one_hot(labels).to(images.dtype)[..., None, None]  # [N, K, 1, 1]
         maps = maps.expand(-1, -1, *images.shape[2:])  # [N, K, H, W]
@@ -52,15 +63,17 @@ class MapsDiscriminator(ConvolutionalDiscriminator):
 class ProjectionDiscriminator(ConvolutionalDiscriminator):
     """One whose logit has a second part, which the class decides."""
 
-    def __init__(self, layers: nn.Module, head: nn.Module, projection: Projection) -> None:
-        super().__init__(layers, head)
+    def __init__(
+        self, layers: nn.Module, head: nn.Module, beside: nn.Module | None, projection: Projection
+    ) -> None:
+        super().__init__(layers, head, beside)
         self.projection = projection
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, images: Tensor, labels: Tensor) -> Said:  # type: ignore[override]
         """Score images ``[N, C, H, W]`` of classes ``[N]`` by logits ``[N]``."""
         features: Tensor = self.layers(images)  # [N, last width, about H / 2^halvings, W / same]
         logits: Tensor = self.head(features).flatten() + self.projection(features, labels)
-        return logits
+        return self.said(features, logits)
 
 
 def build_discriminator(
@@ -76,13 +89,14 @@ def build_discriminator(
         for number, shape in enumerate(zip(inputs, outputs, spec.strides, paddings, strict=True))
     ]
     body, head = nn.Sequential(*layers), _head(spec, outputs[-1], last)
+    more = beside_logits(spec, outputs[-1] * last[0] * last[1], classes)
     network: ConvolutionalDiscriminator
     if spec.labels == "maps":
-        network = MapsDiscriminator(body, head, classes)
+        network = MapsDiscriminator(body, head, more, classes)
     elif spec.labels == "projection":
-        network = ProjectionDiscriminator(body, head, Projection(outputs[-1], classes))
+        network = ProjectionDiscriminator(body, head, more, Projection(outputs[-1], classes))
     else:
-        network = ConvolutionalDiscriminator(body, head)
+        network = ConvolutionalDiscriminator(body, head, more)
     initialise(
         network,
         convolution=spec.init,
@@ -144,7 +158,12 @@ def _norm(spec: DcganDiscriminator, channels: int) -> dict[str, nn.Module]:
 
 
 def _head(spec: DcganDiscriminator, channels: int, size: tuple[int, int]) -> nn.Module:
+    spread = [MinibatchStddev(spec.minibatch_stddev)] if spec.minibatch_stddev else []
+    channels += len(spread)
+    head: nn.Module
     if spec.head == "convolution":
-        return Convolution(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
-    flat = channels * size[0] * size[1]
-    return nn.Sequential(nn.Flatten(), nn.Linear(flat, 1, bias=spec.head_bias))  # [N, 1]
+        head = Convolution(channels, 1, size, bias=spec.head_bias)  # [N, 1, 1, 1]
+    else:
+        flat = channels * size[0] * size[1]
+        head = nn.Sequential(nn.Flatten(), nn.Linear(flat, 1, bias=spec.head_bias))  # [N, 1]
+    return nn.Sequential(*spread, head) if spread else head

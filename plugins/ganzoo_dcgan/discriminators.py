@@ -23,6 +23,8 @@ class Conv(DcganDiscriminator):
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]``, and classes ``[N]``, to logits ``[N]``.
 
+        Beside them are 'classes', 'embedding' and 'features' where its fields ask for any.
+
         Raises:
             GanzooError: if the images are too small for so many convolutions, or have no classes.
         """

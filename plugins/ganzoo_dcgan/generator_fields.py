@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -16,6 +16,9 @@ from ganzoo_dcgan.fields import (
     refuse_unlabelled,
 )
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 """Lowest and highest value that an output can have; 'linear' has no bounds."""
 
@@ -23,11 +26,23 @@ RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 class DcganGenerator(GeneratorSpec):
     """A stem that makes a small map from the latent, then layers that keep or double its size."""
 
+    at_sampling: ClassVar[frozenset[str]] = frozenset({"code", "continuous"})
+
     labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
     """How it is told which class to make: not at all; by a learned vector after the latent; by \
 0 and 1 for each class after the latent; or by a scale and a shift of each class in batch norm."""
     embedding_size: Width = 50
     """Numbers of a class's learned vector with labels = 'embedding'."""
+    codes: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(max_length=64)] = Field(
+        default=[]
+    )
+    """Values of each categorical code, [10] for one of ten: as many of the latent's first numbers \
+become 0 but for a 1 where the largest was, every value as often. See 'mutual_information'."""
+    code: list[Annotated[int, Field(ge=0)]] | None = None
+    """The value of each code that is made, from 0; left out: all of them. Free at sampling."""
+    continuous: list[float] | None = None
+    """What the latent's numbers after the codes are held at, the first of them; left out: as \
+drawn. Free at sampling."""
     base_channels: Width = 64
     """Channels of the last feature map, the unit of 'widths'."""
     scales: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[1, 2, 2])
@@ -122,6 +137,17 @@ PyTorch's own; biases start at 0 except with 'torch'."""
                     "labels = 'conditional_norm' needs a norm, and a constant stem with one layer "
                     "has none; add a layer to 'scales' or take another stem"
                 )
+        if self.code is not None:
+            if len(self.code) != len(self.codes):
+                problems.append(
+                    f"'code' names {len(self.code)} values for {len(self.codes)} 'codes'; give one "
+                    "for each"
+                )
+            problems += [
+                f"'code' {value} is none of the {count} from 0 to {count - 1}"
+                for value, count in zip(self.code, self.codes, strict=False)
+                if value >= count
+            ]
         return problems
 
     @property
@@ -132,6 +158,34 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     def refuse_unlabelled(self, image: ImageShape) -> None:
         """Raise GanzooError if classes are asked for and the images have none."""
         refuse_unlabelled(self, self.labels, image)
+
+    def refuse_short(self, latent_size: int) -> None:
+        """Raise GanzooError if the latent has fewer numbers than the codes take."""
+        needed = sum(self.codes) + len(self.continuous or [])
+        if latent_size < needed:
+            raise GanzooError(
+                f"generator.codes: they take {needed} numbers of the latent, which has "
+                f"{latent_size}; raise latent.size or name fewer values"
+            )
+
+    def latents(self, z: Tensor) -> Tensor:
+        """Return ``[N, Z]`` with the codes in front: 0s and a 1 for each, then what is held."""
+        if not self.codes and not self.continuous:
+            return z
+        import torch
+
+        parts, at = [], 0
+        for number, count in enumerate(self.codes):
+            # The largest of equally distributed numbers is each one equally often.
+            chosen = z[:, at : at + count].argmax(1)
+            if self.code is not None:
+                chosen = torch.full_like(chosen, self.code[number])
+            parts.append((chosen[:, None] == torch.arange(count, device=z.device)).to(z.dtype))
+            at += count
+        if self.continuous:
+            parts.append(z.new_tensor(self.continuous).expand(len(z), -1))
+            at += len(self.continuous)
+        return torch.cat([*parts, z[:, at:]], 1)
 
     @property
     def channels(self) -> list[int]:

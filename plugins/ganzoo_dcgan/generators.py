@@ -31,9 +31,11 @@ class Transpose(DcganGenerator):
         """Return a module from ``[N, Z]``, and classes ``[N]``, to ``[N, C, H, W]``.
 
         Raises:
-            GanzooError: if height or width cannot be reached by doubling, or classes are missing.
+            GanzooError: if height or width cannot be reached by doubling, classes are missing, or
+                the latent is shorter than the codes.
         """
         self.refuse_unlabelled(image)
+        self.refuse_short(latent_size)
         start = self.start(image)
         from ganzoo_dcgan.generator_network import build_generator, transposed_convolution
 
@@ -61,9 +63,11 @@ distill.pub/2016/deconv-checkerboard)."""
         """Return a module from ``[N, Z]``, and classes ``[N]``, to ``[N, C, H, W]``.
 
         Raises:
-            GanzooError: if height or width cannot be reached by doubling, or classes are missing.
+            GanzooError: if height or width cannot be reached by doubling, classes are missing, or
+                the latent is shorter than the codes.
         """
         self.refuse_unlabelled(image)
+        self.refuse_short(latent_size)
         start = self.start(image)
         from ganzoo_dcgan.generator_network import build_generator, upsampled_convolution
 

@@ -34,7 +34,7 @@ class ConstantStem(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Return ``[N, C + Z, H, W]``: the constant, the same for all, then the projection."""
         projection = self.reshape(self.linear(latent))  # [N, Z, H, W]
-        constant = self.constant.expand(len(latent), -1, -1, -1)  # [N, C, H, W]
+        constant = self.constant.expand(latent.shape[0], -1, -1, -1)  # [N, C, H, W]
         return torch.cat([constant, projection], dim=1)
 
 

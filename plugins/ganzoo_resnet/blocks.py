@@ -204,7 +204,7 @@ class Attention(nn.Module):
         values = F.max_pool2d(self.value(maps), 2).flatten(2)  # [N, half, places / 4]
         shares = torch.softmax(queries @ keys, dim=-1)  # [N, places, places / 4]
         seen = values @ shares.transpose(1, 2)  # [N, half, places]
-        seen = seen.view(len(maps), -1, *maps.shape[2:])  # [N, half, H, W]
+        seen = seen.view(maps.shape[0], -1, *maps.shape[2:])  # [N, half, H, W]
         out: Tensor = maps + self.gamma * self.output(seen)
         return out
 

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 
 class Mixture(MetricSpec):
-    """Share of points within 3σ of a centre, and centres that have such a point.
+    """Share of points within 3σ of a centre, centres that have such a point, and how evenly.
 
     Srivastava et al. 2017, arXiv:1705.07761, section 4.1. Centres and σ are those of the labelled
     real points. Of a two-dimensional Gaussian's own points 1 - e^(-9/2) = 98.9 % lie that near.
+    The reverse KL (Lin et al. 2018, arXiv:1712.04086, section 4.1) is Σ p log(p / q) over centres,
+    p being the share of such points that are near each, q that of real points; a centre that is
+    missed adds nothing itself, and k of n even centres hit evenly make log(n / k). Where no point
+    is near any, it is the largest that it can be, log(1 / min q).
     """
 
     use: ClassVar[str] = "mixture"
     scores: ClassVar[Mapping[str, Scale]] = {
         "high_quality": Scale(lower_is_better=False),
         "modes": Scale(lower_is_better=False),
+        "reverse_kl": Scale(lower_is_better=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
 
@@ -35,8 +40,8 @@ class Mixture(MetricSpec):
         return _Meter(self.reach, *centres(reference))
 
 
-def centres(reference: Reference) -> tuple[Tensor, float]:
-    """Return the mean ``[K, D]`` of each label's real points, and their common σ.
+def centres(reference: Reference) -> tuple[Tensor, float, Tensor]:
+    """Return the mean ``[K, D]`` of each label's real points, their common σ, and their shares.
 
     Raises:
         GanzooError: if there are no labels.
@@ -55,12 +60,14 @@ def centres(reference: Reference) -> tuple[Tensor, float]:
     means = sums.index_add_(0, own, points) / counts[:, None]
     freedom = max(1, len(points) - len(counts))
     variance = (points - means[own]).square().sum() / (freedom * points.shape[1])
-    return means, float(variance.sqrt())
+    return means, float(variance.sqrt()), counts / counts.sum()
 
 
 class _Meter:
-    def __init__(self, reach: float, means: Tensor, sigma: float) -> None:
+    def __init__(self, reach: float, means: Tensor, sigma: float, shares: Tensor) -> None:
         import torch
+
+        self.shares = shares.double()
 
         self.means = means
         self.border = reach * sigma
@@ -80,4 +87,12 @@ class _Meter:
         return {
             "high_quality": int(self.hits.sum()) / max(1, self.count),
             "modes": float((self.hits > 0).sum()),
+            "reverse_kl": self._reverse_kl(),
         }
+
+    def _reverse_kl(self) -> float:
+        there = self.hits > 0
+        if not bool(there.any()):
+            return -float(self.shares[self.shares > 0].log().min())
+        own = self.hits[there].double() / self.hits.sum()
+        return max(0.0, float((own * (own / self.shares[there]).log()).sum()))

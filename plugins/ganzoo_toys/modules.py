@@ -1,4 +1,4 @@
-"""The two single numbers of the Dirac GAN as modules."""
+"""The two single numbers of the Dirac GAN as modules, and what perceptrons are made of."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ class LinearDiscriminator(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Score ``[N, C, 1, 1]`` by ``[N]``."""
         return points.flatten(1) @ self.psi
+
+
+class Largest(nn.Module):
+    """The largest of each group of numbers: maxout."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Return ``[N, F]`` of ``[N, F · pieces]``."""
+        count, width = numbers.shape
+        return numbers.view(count, width // self.pieces, self.pieces).amax(2)
+
+
+def drawn(network: nn.Module, std: float | None) -> nn.Module:
+    """Draw the weights of linear layers from N(0, std²), with biases of 0; keep them without."""
+    if std is not None:
+        for module in network.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, 0.0, std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    return network

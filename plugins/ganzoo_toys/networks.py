@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from ganzoo.api import DiscriminatorSpec, GanzooError, GeneratorSpec, ImageShape
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Widths = Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(max_length=16)]
+
+InitStd = PositiveFloat | None
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Mlp(GeneratorSpec):
@@ -21,18 +24,27 @@ class Mlp(GeneratorSpec):
 
     hidden: Widths = [128, 128]  # noqa: RUF012
     """Width of each hidden layer; ReLU follows each."""
+    norm: Literal["none", "batch"] = "none"
+    """Batch norm after each hidden layer, which then has no bias of its own, or none."""
+    init_std: InitStd = None
+    """Standard deviation of normal first weights, with biases of 0; left out: PyTorch's own."""
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]``."""
         from torch import nn
 
+        from ganzoo_toys.modules import drawn
+
         size = (image.channels, image.height, image.width)
         sizes = [latent_size, *self.hidden]
         layers: list[nn.Module] = []
+        has_norm = self.norm == "batch"
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):  # noqa: RUF007
-            layers += [nn.Linear(before, after), nn.ReLU()]
+            layers.append(nn.Linear(before, after, bias=not has_norm))
+            layers += [nn.BatchNorm1d(after), nn.ReLU()] if has_norm else [nn.ReLU()]
         flat = size[0] * size[1] * size[2]
-        return nn.Sequential(*layers, nn.Linear(sizes[-1], flat), nn.Unflatten(1, size))
+        network = nn.Sequential(*layers, nn.Linear(sizes[-1], flat), nn.Unflatten(1, size))
+        return drawn(network, self.init_std)
 
 
 class MlpDiscriminator(DiscriminatorSpec):
@@ -42,16 +54,33 @@ class MlpDiscriminator(DiscriminatorSpec):
 
     hidden: Widths = [128, 128]  # noqa: RUF012
     """Width of each hidden layer; leaky ReLU of slope 0.2 follows each."""
+    pieces: Annotated[int, Field(ge=1, le=100)] = 1
+    """Linear pieces whose largest is taken, maxout (Goodfellow et al. 2013, arXiv:1302.4389); 1 \
+for leaky ReLU."""
+    input_dropout: Share = 0.0
+    """Share of the coordinates set to zero in training."""
+    dropout: Share = 0.0
+    """Share of each hidden layer's numbers set to zero in training."""
+    init_std: InitStd = None
+    """Standard deviation of normal first weights, with biases of 0; left out: PyTorch's own."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to ``[N]``."""
         from torch import nn
 
+        from ganzoo_toys.modules import Largest, drawn
+
         sizes = [image.channels * image.height * image.width, *self.hidden]
         layers: list[nn.Module] = [nn.Flatten()]
+        if self.input_dropout:
+            layers.append(nn.Dropout(self.input_dropout))
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):  # noqa: RUF007
-            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
-        return nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Flatten(0))
+            layers.append(nn.Linear(before, after * self.pieces))
+            layers.append(Largest(self.pieces) if self.pieces > 1 else nn.LeakyReLU(0.2))
+            if self.dropout:
+                layers.append(nn.Dropout(self.dropout))
+        network = nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Flatten(0))
+        return drawn(network, self.init_std)
 
 
 class Offset(GeneratorSpec):

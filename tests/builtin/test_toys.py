@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from ganzoo.api import DataRoot, GanzooError, ImageShape
 from ganzoo.measure.features import points
@@ -79,8 +80,30 @@ def test_points_between_the_modes_are_no_quality_and_one_mode_is_one() -> None:
     nothing = ring.score([(torch.zeros(1000, 2, 1, 1), None)])
     one = ring.score([(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).repeat(1000, 1, 1, 1), None)])
 
-    assert nothing == {"high_quality": 0, "modes": 0}
-    assert one == {"high_quality": 1, "modes": 1}
+    shares = Ring().build(NOWHERE).labels.bincount()[:8] / 50_000  # type: ignore[union-attr]
+    assert nothing == {
+        "high_quality": 0,
+        "modes": 0,
+        "reverse_kl": pytest.approx(-float(shares.log().min()), abs=0.1),
+    }
+    assert one == {
+        "high_quality": 1,
+        "modes": 1,
+        "reverse_kl": pytest.approx(-float(shares[0].log()), abs=0.1),
+    }
+
+
+def test_the_reverse_kl_is_that_of_the_shares_of_the_modes() -> None:
+    ring = scorer(Ring())
+    centres = torch.tensor(Ring().centres())
+    hit = centres[[0, 0, 0, 2]].repeat(250, 1).view(1000, 2, 1, 1)
+
+    found = ring.score([(hit, None)])["reverse_kl"]
+
+    uniform = 0.75 * math.log(0.75 * 8) + 0.25 * math.log(0.25 * 8)
+    assert found == pytest.approx(uniform, abs=0.05)  # real points are not quite even
+    even = ring.score([(centres.repeat(125, 1).view(1000, 2, 1, 1), None)])["reverse_kl"]
+    assert 0 <= even < 0.01
 
 
 def test_perceptrons_have_the_shapes_they_promise() -> None:
@@ -91,6 +114,28 @@ def test_perceptrons_have_the_shapes_they_promise() -> None:
 
     assert made.shape == (2, 3, 4, 5)
     assert scored.shape == (2,)
+
+
+def test_perceptrons_of_pacgan_have_maxout_norms_and_dropout() -> None:
+    plane = ImageShape(2, 1, 1)
+    generator = Mlp(hidden=[400] * 4, norm="batch", init_std=0.02).build(2, plane)
+    spec = MlpDiscriminator(hidden=[200] * 3, pieces=5, init_std=0.02)
+    discriminator = spec.build(ImageShape(4, 1, 1))
+
+    # 2·400 + 3·400² + 400·2 + 2, and a scale and a shift of each norm
+    assert sum(p.numel() for p in generator.parameters()) == 800 + 480_000 + 802 + 4 * 800
+    assert sum(p.numel() for p in discriminator.parameters()) == (
+        (4 + 1) * 1000 + 2 * (200 + 1) * 1000 + 201
+    )
+    first = discriminator[1]  # type: ignore[index]
+    assert float(first.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+    assert not bool(first.bias.any())
+    points = torch.randn(3, 4, 1, 1)
+    pieces = first(points.flatten(1)).view(3, 200, 5)
+    torch.testing.assert_close(discriminator[2](first(points.flatten(1))), pieces.max(2).values)  # type: ignore[index]
+    with_dropout = MlpDiscriminator(hidden=[8], input_dropout=0.2, dropout=0.5).build(plane)
+    rates = [m.p for m in with_dropout.modules() if isinstance(m, nn.Dropout)]
+    assert rates == [0.2, 0.5]
 
 
 def test_the_two_numbers_of_the_dirac_gan_are_for_points_only() -> None:

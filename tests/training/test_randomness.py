@@ -30,7 +30,14 @@ def test_latents_do_not_depend_on_what_was_drawn_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prior", "mean", "std"), [("normal", 0.0, 1.0), ("uniform", 0.0, 3**-0.5)]
+    ("prior", "mean", "std"),
+    [
+        ("normal", 0.0, 1.0),
+        ("uniform", 0.0, 3**-0.5),
+        # 1 - 2 t φ(t) / (2 Φ(t) - 1) at t = 2
+        ("truncated", 0.0, (1 - 4 * 0.05399096651 / 0.9544997361) ** 0.5),
+        ("sphere", 0.0, 1.0),
+    ],
 )
 def test_a_prior_has_its_mean_and_spread(prior: str, mean: float, std: float) -> None:
     latents = Noise(0, CPU).latents(Latent(size=200, prior=prior), 500, "latent", 0)  # type: ignore[arg-type]
@@ -40,6 +47,10 @@ def test_a_prior_has_its_mean_and_spread(prior: str, mean: float, std: float) ->
     if prior == "uniform":
         assert float(latents.min()) >= -1
         assert float(latents.max()) < 1
+    if prior == "truncated":
+        assert 1.99 < float(latents.abs().max()) <= 2
+    if prior == "sphere":
+        torch.testing.assert_close(latents.norm(dim=1), torch.full((500,), 200**0.5))
 
 
 def test_global_generators_are_seeded_by_the_step_alone() -> None:

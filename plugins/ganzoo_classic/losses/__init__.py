@@ -1,0 +1,1 @@
+"""Losses: energies, and games that look ahead or choose."""

@@ -1,0 +1,1 @@
+"""Networks: an autoencoder that scores images, and its decoder as a generator."""

@@ -1,0 +1,1 @@
+"""Regularizers: terms that go with any loss."""

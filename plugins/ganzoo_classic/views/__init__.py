@@ -1,0 +1,1 @@
+"""Views: what is shown changes with the run."""

@@ -1,0 +1,74 @@
+"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv:2006.06676)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from ganzoo.api import Context, GanzooError, ImageShape, OrRamp, ViewSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Ada(ViewSpec):
+    """Augment as often as the discriminator overfits.
+
+    Karras et al. 2020, arXiv:2006.06676, section 3.1: every transformation is applied to an image
+    with the probability p, which starts at 0 and moves towards where r = E sign D(x) of real images
+    is the target: up where r is above it. p is saved with every checkpoint and is in the log.
+
+    The pipe is the paper's 'bgc' (appendix B): flips, quarter turns and whole shifts; scaling,
+    turning, stretching and fractional shifts; brightness, contrast, luma flip, hue and saturation.
+    Geometry is one bilinear sampling of mirrored images, where the authors filter by wavelets.
+    Colours of images that are not RGB are each changed in brightness, contrast and luma flip. It is
+    made of gathers and products, and so differentiable twice on every device.
+    """
+
+    use: ClassVar[str] = "ada"
+    logged: ClassVar[tuple[str, ...]] = ("p",)
+
+    target: Annotated[float, Field(ge=-1, le=1), OrRamp] = 0.6
+    """Where r is held."""
+    images: PositiveFloat = 500_000
+    """Real images in which p can move from 0 to 1."""
+    interval: PositiveInt = 4
+    """Discriminator updates between moves of p."""
+    blit: bool = True
+    """Flips, quarter turns, whole shifts."""
+    geometry: bool = True
+    """Scaling, turning, stretching, fractional shifts."""
+    colour: bool = True
+    """Brightness, contrast, luma flip, and of RGB images hue and saturation."""
+
+    def shape(self, image: ImageShape) -> ImageShape:
+        """Return the same.
+
+        Raises:
+            GanzooError: if colours are flipped and 0 is not in the middle of their values.
+        """
+        if self.colour and image.low + image.high != 0:
+            raise GanzooError(
+                f"{self.use}: colours are changed around 0, and the images' values are from "
+                f"{image.low:g} to {image.high:g}; set dataset.value_range = 'symmetric' or "
+                "colour = false"
+            )
+        return image
+
+    def module(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
+        """Return p, from 0."""
+        from ganzoo_classic.views.adaptive import Probability
+
+        return Probability()
+
+    def apply(self, images: Tensor, which: Literal["real", "fake"], own: Any) -> Tensor:  # type: ignore[override]  # noqa: ARG002
+        """Return the augmented images."""
+        from ganzoo_classic.views.pipe import augmented
+
+        p = own.value("p").to(images)
+        return augmented(images, p, blit=self.blit, geometry=self.geometry, colour=self.colour)
+
+    def observe(self, ctx: Context) -> None:
+        """Move p."""
+        ctx.own.observe(ctx, self.target, self.images, self.interval)
