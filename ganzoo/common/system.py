@@ -48,6 +48,16 @@ Handler = Callable[[int, FrameType | None], None]
 """What Python calls when a signal has come."""
 
 
+CAN_FORK = hasattr(os, "fork")
+
+
+def fork() -> int:
+    """Return 0 in a copy of this process, and the copy's number here; see ``CAN_FORK``."""
+    if sys.platform == "win32":
+        raise OSError(errno.ENOSYS, "this system cannot fork")
+    return os.fork()
+
+
 def flags(*names: str) -> int:
     """Return those of ``os.open``'s flags that this system has; of the others, nothing."""
     return sum(getattr(os, name, 0) for name in names)

@@ -9,19 +9,23 @@ from __future__ import annotations
 import atexit
 import importlib
 import importlib.util
+import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import IO, Any
 
 import torch
+from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save as to_safetensors
 
+from ganzoo.common import system
 from ganzoo.plugin.attempt import last_place
 from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.types import ImageShape
 from ganzoo.testing.examples import UntriedError
 from ganzoo.testing.scene import Scene, Setting
 
@@ -40,7 +44,9 @@ class Place:
     values: Mapping[str, Any]
 
 
-def update(setting: Setting, state: Any, number: int) -> dict[str, torch.Tensor]:
+def update(
+    setting: Setting, state: Mapping[str, Mapping[str, torch.Tensor]], number: int
+) -> dict[str, torch.Tensor]:
     """Return the terms of step ``number``, made from ``state`` in a fresh process.
 
     Raises:
@@ -51,18 +57,41 @@ def update(setting: Setting, state: Any, number: int) -> dict[str, torch.Tensor]
     for each in fields(setting):
         value = getattr(setting, each.name)
         if isinstance(value, Spec):
-            written[each.name] = _place(value)
+            written[each.name] = asdict(_place(value))
         elif isinstance(value, (list, tuple)):
-            written[each.name] = [_place(spec) for spec in value]
+            written[each.name] = [asdict(_place(spec)) for spec in value]
+        elif isinstance(value, ImageShape):
+            written[each.name] = asdict(value)
         else:
             written[each.name] = value
-    answer = _ask((sys.path, torch.get_num_threads(), written, state, number))
-    if isinstance(answer, UntriedError):
-        raise UntriedError(f"not tried: {answer}")
-    if isinstance(answer, str):
-        raise RuntimeError(answer)
-    found: dict[str, torch.Tensor] = answer
-    return found
+    tensors = {(place, name): each for place, own in state.items() for name, each in own.items()}
+    question = {
+        "path": sys.path,
+        "threads": torch.get_num_threads(),
+        "setting": written,
+        "number": number,
+        "state": list(tensors),
+    }
+    told, found = _read(_ask(_written(question, list(tensors.values()))))
+    if "untried" in told:
+        raise UntriedError(f"not tried: {told['untried']}")
+    if "error" in told:
+        raise RuntimeError(told["error"])
+    return dict(zip(told["terms"], found, strict=True))
+
+
+def _written(content: Mapping[str, Any], tensors: Sequence[torch.Tensor] = ()) -> bytes:
+    """Return JSON and tensors as bytes; no pickle, as everywhere in ganzoo."""
+    numbered = {str(number): each.detach().contiguous() for number, each in enumerate(tensors)}
+    return to_safetensors(numbered, {"content": json.dumps(content)})
+
+
+def _read(content: bytes) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    """Return what ``_written`` was given."""
+    length = int.from_bytes(content[:8], "little")
+    told = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["content"])
+    tensors = parse_safetensors(content)
+    return told, [tensors[str(number)] for number in range(len(tensors))]
 
 
 def _place(spec: Spec) -> Place:
@@ -74,18 +103,19 @@ def _place(spec: Spec) -> Place:
         )
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
-    return Place(kind.__module__, kind.__qualname__, file, spec.model_dump(exclude_none=True))
+    return Place(
+        kind.__module__, kind.__qualname__, file, spec.model_dump(mode="json", exclude_none=True)
+    )
 
 
-def _ask(question: object) -> Any:
-    content = pickle.dumps(question)
+def _ask(content: bytes) -> bytes:
     for _ in range(2):  # the second time if the process that waited was killed meanwhile
         server = _waiting()
         assert server.stdin is not None
         assert server.stdout is not None
         try:
             _put(server.stdin, content)
-            return pickle.loads(_get(server.stdout))
+            return _get(server.stdout)
         except (OSError, EOFError):
             _end()
     raise UntriedError("a fresh process could not be started")
@@ -132,11 +162,11 @@ def serve() -> None:
             question = _get(questions)
         except EOFError:
             return
-        if not hasattr(os, "fork"):
+        if not system.CAN_FORK:
             _put(answers, _answer(question))
             return
         mine, theirs = os.pipe()
-        child = os.fork()
+        child = system.fork()
         if child == 0:
             os.close(mine)
             if hasattr(signal, "alarm"):
@@ -149,35 +179,43 @@ def serve() -> None:
             try:
                 answer = _get(found)
             except EOFError:
-                answer = pickle.dumps("the process ended without an answer")
+                answer = _written({"error": "the process ended without an answer"})
         os.waitpid(child, 0)
         _put(answers, answer)
 
 
 def _answer(question: bytes) -> bytes:
     try:
-        path, threads, written, state, number = pickle.loads(question)
-        sys.path[:] = path
-        torch.set_num_threads(threads)
-        found: Any = _update(written, state, number)
+        asked, tensors = _read(question)
+        sys.path[:] = asked["path"]
+        torch.set_num_threads(asked["threads"])
+        state: dict[str, dict[str, torch.Tensor]] = {}
+        for (place, name), each in zip(asked["state"], tensors, strict=True):
+            state.setdefault(place, {})[name] = each
+        terms = _update(asked["setting"], state, asked["number"])
+        return _written({"terms": list(terms)}, list(terms.values()))
     except UntriedError as error:
-        found = UntriedError(str(error))
+        return _written({"untried": str(error)})
     except BaseException as error:  # noqa: BLE001  anything a component does
-        found = f"{type(error).__name__}: {error}{last_place(error)}"
-    return pickle.dumps(found)
+        return _written({"error": f"{type(error).__name__}: {error}{last_place(error)}"})
 
 
-def _update(written: Mapping[str, Any], state: Any, number: int) -> dict[str, torch.Tensor]:
+def _update(
+    written: Mapping[str, Any], state: Mapping[str, Mapping[str, torch.Tensor]], number: int
+) -> dict[str, torch.Tensor]:
     values: dict[str, Any] = {}
     for name, value in written.items():
-        if isinstance(value, Place):
-            values[name] = _spec(value)
+        if name == "shape":
+            values[name] = ImageShape(**{**value, "label_shape": tuple(value["label_shape"])})
+        elif isinstance(value, dict):
+            values[name] = _spec(Place(**value))
         elif isinstance(value, list):
-            values[name] = [_spec(place) for place in value]
+            values[name] = [_spec(Place(**place)) for place in value]
         else:
             values[name] = value
     scene = Scene(Setting(**values))
-    scene.load(state)
+    # A network without weights and buffers has no line in what was sent.
+    scene.load({place: state.get(place, {}) for place in scene.networks})
     return scene.update(number)
 
 

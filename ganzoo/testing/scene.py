@@ -116,7 +116,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a scene is made of; a pickle of it makes the same one elsewhere."""
+    """What a scene is made of; written out, it makes the same one in another process."""
 
     generator: GeneratorSpec = field(default_factory=PlainGenerator)
     discriminator: DiscriminatorSpec = field(default_factory=PlainDiscriminator)

@@ -159,7 +159,9 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     for role, side in parts.sides.items():
         name = f"optimizer/{role}"
         numbers = state.optimizers.get(name, {})
-        wanted = after_one_step(side, parts.steps) if state.step else {}
+        # A generator that still waits has not been moved, and its optimizer remembers nothing.
+        is_still = role == "generator" and parts.step.waits(state.step - 1)
+        wanted = after_one_step(side, parts.steps) if state.step and not is_still else {}
         unpack_optimizer(name, side.optimizer, tensors, numbers, wanted)
     window = {
         name: values.to(parts.machine.device)

@@ -246,9 +246,9 @@ def test_a_module_in_a_package_is_read_without_importing_the_package(
 def test_the_kit_finds_what_is_wrong_with_a_verb(shelf: Shelf) -> None:
     decorated = "@click.command()\n@click.option('--fast')\n"
     shelf.put("bare_command.py", f"import click\n\n{decorated}def bare(fast):\n    pass\n")
-    shelf.put("bare.py", hook({"bare": ("bare_command:bare", "Does nothing."),
+    shelf.put("verbs_bare.py", hook({"bare": ("bare_command:bare", "Does nothing."),
                                "gone": ("bare_command:gone", "Is not there.")}))  # fmt: skip
-    shelf.register("ganzoo-bare", [("bare-verbs", "bare")])
+    shelf.register("ganzoo-bare", [("bare-verbs", "verbs_bare")])
 
     problems = [str(problem) for problem in testing.check("bare-verbs").problems]
 
