@@ -160,7 +160,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
         name = f"optimizer/{role}"
         numbers = state.optimizers.get(name, {})
         # A generator that still waits has not been moved, and its optimizer remembers nothing.
-        is_still = role == "generator" and parts.step.waits(state.step - 1)
+        is_still = role == "generator" and state.step <= parts.recipe.step.generator_waits
         wanted = after_one_step(side, parts.steps) if state.step and not is_still else {}
         unpack_optimizer(name, side.optimizer, tensors, numbers, wanted)
     window = {

@@ -115,7 +115,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "table for integer": (changed("epochs = 25", "epochs.a = 25"), "needs an integer, got a table"),
     "date for integer": (changed("epochs = 25", "epochs = 2020-01-01"), "got the date or time 202"),
     "time for integer": (changed("epochs = 25", "epochs = 10:00:00"), "got the date or time 10:00"),
-    "integer for text": (changed('prior = "normal"', "prior = 1"), "needs 'normal', 'uniform', 'truncated' or"),
+    "integer for text": (changed('prior = "normal"', "prior = 1"), "needs 'normal', 'uniform'"),
     "float for a choice of integers": (added("generator", "scales = [2.0]"), "generator.scales.0:"),
     "true for a choice of integers": (added("generator", "scales = [true]"), "generator.scales.0:"),
     "integer for boolean": (added("generator", "bias = 1"), "needs true or false, got 1"),
