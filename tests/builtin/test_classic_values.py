@@ -500,7 +500,7 @@ def test_an_energy_is_hinged_at_the_margin_whatever_the_batch() -> None:
 
     found = spec.discriminator_terms(ctx)
 
-    hinged = [0.8 + x if float(x) > -0.8 else 0 * x for x in fake]
+    hinged = [0.8 + x if float(x.detach()) > -0.8 else 0 * x for x in fake]
     same(found["real"], -real.mean(), real)
     same(found["fake"], torch.stack(hinged).mean(), fake)
     same(spec.generator_terms(ctx)["adversarial"], -fake.mean(), fake)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor
 
+from ganzoo.cli.app import ganzoo
 from ganzoo.plugin import registry
 from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe
@@ -264,3 +266,35 @@ def test_its_generator_is_exported(name: str, tmp_path: Path) -> None:
 
     assert worst < 1e-4
     assert (tmp_path / "g.onnx").is_file()
+
+
+PLAN = """\
+question = "Does it learn faster at twice the rate?"
+base = "{base}"
+seeds = [0, 1]
+metrics = ["frechet"]
+[budget]
+steps = 20
+[variants.plain]
+[variants.faster]
+optimizer.generator.lr = 4e-4
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ZOO, ids=NAMES)
+def test_two_variants_of_it_are_compared(entry: Entry, tmp_path: Path) -> None:
+    recipe_of(entry, tmp_path)
+    plan = tmp_path / "rates.toml"
+    plan.write_text(PLAN.format(base=tmp_path / f"{entry.file}.toml"))
+    words = ["ablate", plan, "--out", tmp_path / "runs", "--device", "cpu", "--offline"]
+
+    done = CliRunner().invoke(
+        ganzoo, [*map(str, words), "--plugin", str(HERE / f"{entry.file}.py")]
+    )
+
+    assert done.exit_code == 0, done.output
+    (table,) = (tmp_path / "runs").rglob("table.json")
+    assert {"plain", "faster"} <= set(table.read_text().replace('"', " ").split())
+    assert len(list((tmp_path / "runs").rglob("generator.safetensors"))) == 4
+    assert list((tmp_path / "runs").rglob("report.html"))
