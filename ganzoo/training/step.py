@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -106,13 +106,13 @@ class Side:
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
 
-    @property
+    @cached_property
     def is_still(self) -> bool:
         """Whether the optimizer's numbers never change."""
         has_own_course = type(self.spec).adjust is not OptimizerSpec.adjust
         return self.spec.schedule == "constant" and not has_own_course and not self.ramps
 
-    @property
+    @cached_property
     def ramps(self) -> list[str]:
         """The names of the optimizer's fields that move."""
         return [key.partition(".")[0] for key, _ in ramps_of(self.spec)]
