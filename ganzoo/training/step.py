@@ -181,6 +181,7 @@ class AdversarialStep:
         self.reads_step = False
         """Whether a term has asked which step it is."""
         self._trains_both = recipe.step.generator_step_trains == "both"
+        self._same_players: Players | None = None
 
     def __call__(
         self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
@@ -218,8 +219,10 @@ class AdversarialStep:
 
     def players(self, step: int, number: int) -> Players:
         """Return who is asked in update ``number`` of step ``step``, with the numbers of it."""
+        if self._same_players is not None:
+            return self._same_players
         own, at = self.game.own, self.ramps.at
-        return Players(
+        found = Players(
             Player(at(self.recipe.loss, step), own.get("loss")),
             [
                 Player(at(spec, step), own.get(f"regularizer.{place}"))
@@ -231,6 +234,9 @@ class AdversarialStep:
                 for place, spec in enumerate(self.recipe.view)
             ],
         )
+        if not self.ramps.named and all(spec.every == 1 for spec in self.recipe.regularizer):
+            self._same_players = found  # in every update: nothing of them moves or takes turns
+        return found
 
     def update(self, step: int, inputs: Inputs, *, observe: bool) -> dict[str, Tensor]:
         """Make a step from its inputs; nothing else in it depends on its number but schedules.
