@@ -411,10 +411,6 @@ class AdversarialStep:
         count = 0 if self.waits(step) else self.recipe.step.generator_updates
         return [step * count + j for j in range(count)]
 
-    def generate(self, latent: Tensor, labels: Tensor | None) -> Tensor:
-        """Return fakes ``[N, C, H, W]`` with their graph."""
-        return self.game.make(latent, labels)["images"]
-
     def _fakes_in(self, batch: Batch) -> int:
         is_full = self.recipe.step.fakes == "full"
         return self.recipe.train.batch_size if is_full else len(batch.images)

@@ -54,19 +54,6 @@ class Biased(nn.Module):
         return F.leaky_relu(maps + self.bias[:, None, None], SLOPE)
 
 
-class OneHot(nn.Module):
-    """Classes ``[N]`` as ``[N, K]``: 1 at the class, 0 elsewhere."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
-
-    def forward(self, labels: Tensor) -> Tensor:
-        """Return float32."""
-        every = torch.arange(self.classes, device=labels.device)
-        return (labels[:, None] == every).float()
-
-
 class Block(nn.Module):
     """1×1 to a wider map, grouped 3×3, 1×1 back, added to what came in; no norm.
 
@@ -107,6 +94,12 @@ def linear(inputs: int, outputs: int, *, gain: float = 1.0) -> nn.Linear:
     return layer
 
 
+def vectors(embedding: nn.Linear, labels: Tensor | None) -> Tensor:
+    """Return ``[N, K]``, what a linear layer makes of classes ``[N]`` as zeros and ones."""
+    assert labels is not None
+    return F.embedding(labels, embedding.weight.t())
+
+
 def stages(spec: GeneratorFields | DiscriminatorFields) -> list[nn.Sequential]:
     """Return the blocks of every stage."""
     count = spec.blocks * len(spec.channels)
@@ -133,9 +126,8 @@ class Generator(nn.Module):
         self, spec: GeneratorFields, latent_size: int, image: ImageShape, start: tuple[int, int]
     ) -> None:
         super().__init__()
-        self.one_hot: nn.Module | None = None
-        if spec.labels != "none":
-            self.one_hot = OneHot(image.num_classes)
+        self.is_told = spec.labels != "none"
+        if self.is_told:
             self.embedding = linear(image.num_classes, spec.embedding_size)
             latent_size += spec.embedding_size
         first, last = spec.channels[0], spec.channels[-1]
@@ -147,9 +139,8 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Make images ``[N, C, H, W]`` of latents ``[N, Z]``, and of classes ``[N]``."""
-        if self.one_hot is not None:
-            classes = self.one_hot(labels).to(latent.dtype)
-            latent = torch.cat([latent, self.embedding(classes)], 1)
+        if self.is_told:
+            latent = torch.cat([latent, vectors(self.embedding, labels)], 1)
         maps = self.scales(latent)[..., None, None] * self.basis  # [N, first width, h, w]
         for number, stage in enumerate(self.stages):
             if number:
@@ -169,11 +160,10 @@ class Discriminator(nn.Module):
         self.stages = nn.ModuleList(stages(spec))
         self.transitions = nn.ModuleList(transition(*pair) for pair in pairwise(widths))
         self.basis = nn.Parameter(torch.randn(widths[-1], *last) / math.sqrt(last[0] * last[1]))
-        self.one_hot: nn.Module | None = None
-        if spec.labels == "none":
+        self.is_told = spec.labels != "none"
+        if not self.is_told:
             self.head = linear(widths[-1], 1)
             return
-        self.one_hot = OneHot(image.num_classes)
         self.head = linear(widths[-1], widths[0])
         self.embedding = linear(image.num_classes, widths[0], gain=1 / math.sqrt(widths[0]))
 
@@ -185,6 +175,6 @@ class Discriminator(nn.Module):
                 maps = self.transitions[number - 1](reduced(maps))
             maps = stage(maps)
         found: Tensor = self.head((maps * self.basis).sum((2, 3)))  # [N, 1] or [N, first width]
-        if self.one_hot is not None:
-            found = found * self.embedding(self.one_hot(labels).to(found.dtype))
+        if self.is_told:
+            found = found * vectors(self.embedding, labels)
         return found.sum(1)

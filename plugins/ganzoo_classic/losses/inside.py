@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from ganzoo.api import Context, LossSpec, Terms
+from pydantic import model_validator
+
+from ganzoo.api import ByUse, Context, LossSpec, Terms
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,3 +95,20 @@ def generator_terms(inside: LossSpec | None, ctx: Any) -> Terms:
     from torch.nn.functional import logsigmoid
 
     return {"adversarial": -logsigmoid(ctx.fake_logits).mean()}
+
+
+class Around(LossSpec):
+    """A loss around another: the discriminator's half is that one's."""
+
+    inside: Annotated[LossSpec, ByUse()] | None = None
+    """The game, a table with 'use'; left out: the original one, not saturating."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if problem := unfit(self.inside):
+            raise ValueError(f"inside: {problem}")
+        return self
+
+    def discriminator_terms(self, ctx: Context) -> Terms:
+        """Return the terms of the loss inside."""
+        return discriminator_terms(self.inside, ctx)

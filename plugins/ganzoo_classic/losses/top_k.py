@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from ganzoo.api import ByUse, Context, LossSpec, OrRamp, Terms
+from ganzoo.api import Context, OrRamp, Terms
 from ganzoo_classic.losses import inside
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TopK(LossSpec):
+class TopK(inside.Around):
     """Let the generator learn from the share of its fakes that look most real.
 
     Sinha et al. 2020, arXiv:2002.06224, section 3: of a batch of fakes the k with the highest
@@ -27,18 +27,6 @@ class TopK(LossSpec):
 
     share: Annotated[float, Field(gt=0, le=1), OrRamp] = 0.5
     """Share of the fakes that count, rounded up to whole ones."""
-    inside: Annotated[LossSpec, ByUse()] | None = None
-    """The game, a table with 'use'; left out: the original one, not saturating."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if problem := inside.unfit(self.inside):
-            raise ValueError(f"inside: {problem}")
-        return self
-
-    def discriminator_terms(self, ctx: Context) -> Terms:
-        """Return the terms of the loss inside."""
-        return inside.discriminator_terms(self.inside, ctx)
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return the terms of the loss inside, of the best fakes."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat
 
-from ganzoo.api import ByUse, Context, LossSpec, Terms
+from ganzoo.api import Context, Terms
 from ganzoo_classic.losses import inside
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Unrolled(LossSpec):
+class Unrolled(inside.Around):
     """Judge the generator by the discriminator that k more steps against it would make.
 
     Metz et al. 2017, arXiv:1611.02163, equations 6 to 9: θ⁰ = θ, θⁱ⁺¹ = θⁱ - η ∇f(θⁱ) by gradient
@@ -37,18 +37,6 @@ class Unrolled(LossSpec):
     """Learning rate η of these steps."""
     through_steps: bool = True
     """Whether the generator's gradient goes through them."""
-    inside: Annotated[LossSpec, ByUse()] | None = None
-    """The game, a table with 'use'; left out: the original one, not saturating."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if problem := inside.unfit(self.inside):
-            raise ValueError(f"inside: {problem}")
-        return self
-
-    def discriminator_terms(self, ctx: Context) -> Terms:
-        """Return the terms of the loss inside."""
-        return inside.discriminator_terms(self.inside, ctx)
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return the terms of the loss inside, against the discriminator k steps ahead."""

@@ -21,25 +21,13 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner, Result
 from refused import refuse
+from tiny_run import TINY
 
 import ganzoo
 from ganzoo.cli.app import ganzoo as command
 from ganzoo.measure import classifier
 
-RECIPE = {
-    "train.epochs": 100,
-    "train.steps": 4,
-    "train.batch_size": 8,
-    "train.log_every": 2,
-    "generator.base_channels": 4,
-    "discriminator.base_channels": 4,
-    "samples.every": 2,
-    "samples.rows": 2,
-    "samples.columns": 3,
-    "measure.samples": 60,
-    "measure.reference": 80,
-    "metric": [{"use": "frechet"}],
-}
+RECIPE = TINY | {"measure.samples": 60, "measure.reference": 80, "metric": [{"use": "frechet"}]}
 SETS = [word for key, value in RECIPE.items() if key != "metric"
         for word in ("--set", f"{key}={value}")]  # fmt: skip
 
