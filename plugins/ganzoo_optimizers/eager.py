@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -66,15 +67,13 @@ class EagerAdam(Eager, torch.optim.Adam):
         if not parameters or not group["fused"] or group["amsgrad"]:
             return False
         kind = parameters[0].dtype
-        return all(
-            each.device.type == "cpu" and each.dtype == kind and self.state[each]
-            for each in parameters
-        )
+        return all(each.is_cpu and each.dtype == kind and self.state[each] for each in parameters)
 
     def _pass_over(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         states = [self.state[each] for each in parameters]
         steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
+        # A list of ones: a number would be made a tensor for every one of them.
+        torch._foreach_add_(steps, [_one()] * len(steps))
         torch._fused_adam_(
             parameters,
             [each.grad for each in parameters if each.grad is not None],
@@ -98,6 +97,11 @@ class EagerRMSprop(Eager, torch.optim.RMSprop):
 
 class EagerSGD(Eager, torch.optim.SGD):
     """``torch.optim.SGD``."""
+
+
+@cache
+def _one() -> Tensor:
+    return torch.ones(())
 
 
 def _inside(method: Callable[..., Any]) -> Callable[..., Any]:
