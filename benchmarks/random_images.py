@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from ganzoo.api import DataRoot, DatasetSpec, ImageData, Split, hookimpl
 
@@ -20,6 +20,8 @@ class RandomImages(DatasetSpec):
     """Channels of an image."""
     size: PositiveInt = 28
     """Height and width in pixels."""
+    classes: NonNegativeInt = 0
+    """Classes that the images are said to be of, in turn; none by default."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:  # noqa: ARG002
         """Return ``[count, C, S, S]`` bytes, the same every time."""
@@ -28,7 +30,10 @@ class RandomImages(DatasetSpec):
         shape = (self.count, self.channels, self.size, self.size)
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-        return ImageData(images, None, (), "random pixels", f"random {shape}")
+        labels = torch.arange(self.count) % self.classes if self.classes else None
+        names = tuple(map(str, range(self.classes)))
+        told = f"random {shape} {self.classes}" if self.classes else f"random {shape}"
+        return ImageData(images, labels, names, "random pixels", told)
 
 
 @hookimpl

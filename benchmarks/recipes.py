@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts, without_end
 from benchmarks.timing import interleaved, ratio
-from benchmarks.works import Work
+from benchmarks.works import IMAGES, Work
 from ganzoo.plugin import registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe import source
@@ -33,6 +33,7 @@ from ganzoo.recipe.check import load_recipe
 from ganzoo.training.feed import Batch
 from ganzoo.training.machine import Machine, device_name, set_up
 from ganzoo.training.parts import Parts
+from ganzoo.training.precision import cast_of
 from ganzoo.training.step import AdversarialStep
 from ganzoo_dcgan.layers import (
     Convolution,
@@ -41,8 +42,6 @@ from ganzoo_dcgan.layers import (
     UpsampledConvolution,
 )
 
-SHAPES = {"mnist": (1, 28), "digits": (1, 28), "sprites": (3, 64), "stacked_mnist": (3, 28)}
-"""Channels and size of the data sets that random pixels stand in for."""
 LARGEST_BATCH = {64: 16}
 """Images of a batch at most, by size: a step of a large recipe takes many seconds on a CPU."""
 OPTIONS = {
@@ -96,10 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
 def work_of(name: str) -> Work:
     """Return a shipped recipe as a work: random pixels for images, points as they are."""
     recipe = load_recipe(source.find_recipe(name), registry.load_plugins([]), ())
-    channels, size = SHAPES.get(recipe.dataset.use, (0, 0))
+    channels, size, classes = IMAGES.get(recipe.dataset.use, (0, 0, 0))
+    size = getattr(recipe.dataset, "size", None) or size
     batch = min(recipe.train.batch_size, LARGEST_BATCH.get(size, recipe.train.batch_size))
     overrides = (f"train.batch_size={batch}",)
-    return Work(name, name, overrides, _no_networks, channels, size)
+    return Work(name, name, overrides, _no_networks, channels, size, classes)
 
 
 def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
@@ -107,7 +107,15 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
     parts, _ = ganzoo_parts(work, machine)
     recipe = parts.recipe
     make_plain(parts)
-    step = AdversarialStep(recipe, parts.generator, parts.discriminator, parts.noise)
+    step = AdversarialStep(
+        recipe,
+        parts.generator,
+        parts.discriminator,
+        parts.noise,
+        cast_of(machine.precision),
+        own=parts.own,
+        steps=parts.steps,
+    )
     images = parts.data.images
     assert isinstance(images, Tensor)
     labels = parts.data.labels
@@ -140,6 +148,8 @@ def make_plain(parts: Parts) -> None:
     for side in (parts.generator, parts.discriminator):
         _with_plain_layers(side.network)
         side.optimizer = default(side.optimizer, side.moved)
+        for group in side.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
 
 
 def _with_plain_layers(network: nn.Module) -> None:

@@ -34,13 +34,18 @@ class Work:
     networks: Callable[[], tuple[nn.Module, nn.Module]]
     channels: int
     size: int
+    classes: int = 0
+    """Classes of the random images."""
 
     def load(self, *more: str) -> tuple[Recipe, registry.Registry]:
         """Return the recipe without sheets, checkpoints and measures, and its plugins."""
         found = registry.load_plugins([HERE / "random_images.py"])
         own = HERE / f"{self.recipe}.toml"
         path = own if own.is_file() else source.find_recipe(self.recipe)
-        images = f'dataset={{use="random_images",channels={self.channels},size={self.size}}}'
+        images = (
+            f'dataset={{use="random_images",channels={self.channels},size={self.size},'
+            f"classes={self.classes}}}"
+        )
         fixed = ("train.steps=1000000", "samples.every=0", "checkpoint.every=0", "metric=[]")
         data = (images,) if self.channels else ()
         return load_recipe(path, found, (*data, *fixed, *self.overrides, *more)), found
@@ -113,6 +118,16 @@ def first_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
+IMAGES = {
+    "cifar10": (3, 32, 10),
+    "digits": (1, 28, 10),
+    "fashion_mnist": (1, 28, 10),
+    "folder": (3, 64, 0),
+    "mnist": (1, 28, 10),
+    "sprites": (3, 64, 0),
+    "stacked_mnist": (3, 28, 1000),
+}
+"""Channels, size and classes of the data sets that random images stand in for."""
 SMALL = (
     "train.batch_size=64",
     "generator.base_channels=8",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from replayer import Replayer
 from torch import Tensor
 
 from ganzoo.common.data_root import DataRoot
@@ -29,29 +30,6 @@ SMALL = (
     "generator.base_channels=2",
     "discriminator={use='conv',base_channels=2,dropout=0.0}",
 )
-
-
-class Replayer:
-    """Stands in for a CUDA graph on a CPU: does captured work at each replay, not before."""
-
-    def __init__(self) -> None:
-        self.captured = self.replayed = 0
-
-    def warm_up(self, work: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        return work()
-
-    def capture(self, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        self.captured += 1
-        place: list[Tensor] = []
-
-        def replay() -> Tensor:
-            self.replayed += 1
-            result = work()
-            if not place:
-                place.append(torch.empty_like(result))
-            return place[0].copy_(result)
-
-        return replay
 
 
 def parts_of(*overrides: str, recipe: str = "dcgan_mnist", device: str = "cpu") -> Parts:

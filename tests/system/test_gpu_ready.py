@@ -1,0 +1,165 @@
+"""What a GPU needs of every shipped recipe, shown without one.
+
+On the meta device nothing is computed: a tensor that is made on the CPU, or a number that is read
+back, is an error there as it would be on a GPU. A captured step is replayed by a stand-in. bf16 is
+tried on the CPU, whose autocast casts the same operations.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from every_recipe import META, put_together
+from replayer import Replayer
+from torch import Tensor
+
+from ganzoo.plugin.specs import LossSpec
+from ganzoo.recipe.source import shipped
+from ganzoo.testing.devices import OneDevice, WrongDeviceError
+from ganzoo.training import cuda_graph
+from ganzoo.training.cuda_graph import GraphStep
+from ganzoo.training.feed import Batch, Feed
+from ganzoo.training.parts import Parts
+from ganzoo.training.step import AdversarialStep
+
+QUICK = {"dcgan_mnist", "wgan_gp_mnist", "cdcgan_digits", "toy_ring_pacgan", "infogan_mnist"}
+"""Tried in every run of the suite; the others, some of them large, are slow tests."""
+RECIPES = [
+    pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in shipped()
+]
+REFUSED = dict.fromkeys(
+    ("r3gan_cifar10", "r3gan_mnist", "r3gan_stacked_mnist"),
+    "optimizer 'adam' moves more than its learning rate",
+)
+"""Recipes that no graph can hold, and why; everything else is captured.
+
+R3GAN's beta2 moves, and torch's one pass over all moments takes it as a number of the host.
+"""
+STEPS = 6
+BF16 = 0.25
+"""How far a term of a first step may be from its float32 value, of 1 plus that value."""
+
+
+def on_the_host(parts: Parts) -> Feed:
+    """Return the batches as they are in the memory of the CPU."""
+    return Feed(parts.data, parts.shape, parts.recipe.train, torch.device("cpu"))
+
+
+def moved(parts: Parts, number: int) -> Mapping[str, Tensor]:
+    feed = on_the_host(parts)
+
+    def batch(position: int) -> Batch:
+        found = feed(position)
+        labels = None if found.labels is None else found.labels.to(META)
+        return Batch(found.images.to(META), labels)
+
+    with OneDevice():
+        return parts.step(number, batch, observe=True)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_makes_every_tensor_where_the_images_are(name: str) -> None:
+    parts = put_together(name, device="meta", narrow=False)
+
+    for number in range(2):
+        terms = moved(parts, number)
+
+    assert terms
+    assert {value.device for value in terms.values()} == {META}
+    for module in parts.networks.values():
+        if parts.average is None or module is not parts.average.rest:
+            assert {each.device for each in module.parameters()} <= {META}
+
+
+class OnTheCpu(LossSpec):
+    """Makes a tensor where torch makes it by default."""
+
+    use = "on_the_cpu"
+
+    def discriminator_terms(self, ctx):  # type: ignore[no-untyped-def]
+        return {"real": (ctx.real_logits * torch.ones(len(ctx.real_logits))).mean()}
+
+    def generator_terms(self, ctx):  # type: ignore[no-untyped-def]
+        return {"fake": ctx.fake_logits.mean()}
+
+
+class ReadBack(OnTheCpu):
+    """Waits for the device to decide something."""
+
+    use = "read_back"
+
+    def discriminator_terms(self, ctx):  # type: ignore[no-untyped-def]
+        mean = ctx.real_logits.mean()
+        return {"real": mean if mean > 0 else -mean}
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "told"),
+    [
+        (OnTheCpu(), WrongDeviceError, rf"{Path(__file__).name}.*makes a tensor \[.*on the CPU"),
+        (ReadBack(), (RuntimeError, NotImplementedError), "meta"),
+    ],
+)
+def test_a_planted_fault_is_found(
+    loss: LossSpec, error: type[Exception] | tuple[type[Exception], ...], told: str
+) -> None:
+    parts = put_together("dcgan_digits", device="meta")
+    assert isinstance(parts.step, AdversarialStep)
+    parts.step.recipe = parts.recipe.model_copy(update={"loss": loss})
+
+    with pytest.raises(error, match=told):
+        moved(parts, 0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_replayed_run_is_the_run_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch's generator on the CPU stands in for the device's, which a graph may draw from.
+    monkeypatch.setattr(cuda_graph, "_host_random_state", random.getstate)
+    # And the CPU for a device whose step counts an optimizer may keep there.
+    rmsprop = importlib.import_module("torch.optim.rmsprop")
+    monkeypatch.setattr(rmsprop, "_get_capturable_supported_devices", lambda *_, **__: ["cpu"])
+    plain, captured = put_together(name), put_together(name)
+    recorder, told = Replayer(), list[str]()
+    assert isinstance(captured.step, AdversarialStep)
+    step = GraphStep(captured.step, recorder, told.append)
+
+    wanted = [plain.step(number, plain.feed, observe=True) for number in range(STEPS)]
+    found = [step(number, captured.feed, observe=True) for number in range(STEPS)]
+
+    if name in REFUSED:
+        assert REFUSED[name] in told[0]
+    else:
+        assert not told
+        assert recorder.replayed > 0
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert ours.keys() == theirs.keys()
+        for key, value in theirs.items():
+            torch.testing.assert_close(ours[key], value, rtol=1e-4, atol=1e-6)
+    for key, module in plain.networks.items():
+        mine = captured.networks[key].state_dict()
+        for part, value in module.state_dict().items():
+            torch.testing.assert_close(mine[part], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bf16_stays_finite_and_near_float32(name: str) -> None:
+    exact, rough = put_together(name), put_together(name, precision="bf16")
+
+    first = exact.step(0, exact.feed)
+    for number in range(3):
+        terms = rough.step(number, rough.feed)
+        assert all(bool(value.isfinite()) for value in terms.values())
+        if number == 0:
+            for key, value in first.items():
+                distance = abs(float(terms[key]) - float(value)) / (1 + abs(float(value)))
+                assert distance < BF16, (key, float(terms[key]), float(value))
+    for module in rough.networks.values():
+        for value in module.state_dict().values():
+            assert not value.is_floating_point() or math.isfinite(float(value.abs().sum()))
+            assert value.dtype != torch.bfloat16
