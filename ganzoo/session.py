@@ -104,7 +104,7 @@ def run(
         checked, called = load_recipe(path, found, _written(overrides)), path.stem
     reporter = Lines(quiet=quiet)
     with _threads_put_back():
-        place = Place(device, data, threads, offline=offline)
+        place = Place(device, data, threads, offline=offline, runs=str(out))
         parts = build(checked, found, place, reporter)
         made = new_run(parts, Path(out), name or called)
         keep_plugin_files(made, found)
@@ -122,6 +122,7 @@ def build(
     progress: Progress = no_progress,
     allow_fallback: bool = True,
     is_tried: bool = True,
+    begins: bool = True,
 ) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
@@ -130,6 +131,7 @@ def build(
         progress: is told how downloads and data sets get on.
         allow_fallback: whether the recipe's other data set will do where its own is not to be had.
         is_tried: whether the step is tried.
+        begins: whether the networks get the weights that the recipe begins with.
 
     Raises:
         GanzooError: if a part cannot be built or trains nothing.
@@ -159,9 +161,22 @@ def build(
     )
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
+    if begins and recipe.init is not None and recipe.init.source is not None:
+        from ganzoo.runs.given import given
+
+        parts.begin_with(given(recipe.init, Path(place.runs), reporter.warn))
+    tell_beginning(parts, reporter)
     if is_tried:
         try_out(parts, reporter)
     return parts
+
+
+def tell_beginning(parts: Parts, reporter: Reporter) -> None:
+    """Tell what was taken of the weights that were given, and what is not trained."""
+    if parts.beginning is not None:
+        reporter.note("\n".join([parts.beginning.sentence(), *parts.beginning.lines()]))
+    if parts.frozen:
+        reporter.note(f"not trained (init.freeze): {', '.join(parts.frozen)}")
 
 
 def train(
@@ -229,7 +244,7 @@ def measure(
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
-    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False, begins=False)
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn, reporter.note)
 

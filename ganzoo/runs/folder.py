@@ -58,7 +58,7 @@ MOST_LINE = 1024 * 1024
 """Bytes of one line of the log."""
 
 FILES = (
-    LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", "status.json", "log.jsonl",
+    LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", "init.json", "status.json", "log.jsonl",
     "result.json", "minutes.json", "real.png", "samples.gif", "curves.png", "report.html",
     "generator.safetensors",
     EXPERIMENT,
