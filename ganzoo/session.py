@@ -177,6 +177,12 @@ def tell_beginning(parts: Parts, reporter: Reporter) -> None:
         reporter.note("\n".join([parts.beginning.sentence(), *parts.beginning.lines()]))
     if parts.frozen:
         reporter.note(f"not trained (init.freeze): {', '.join(parts.frozen)}")
+    lost = [] if parts.beginning is None else parts.beginning.left(parts.frozen)
+    if lost:
+        reporter.warn(
+            f"frozen as they were drawn at random, for nothing was taken for them: "
+            f"{', '.join(lost)}; see init.freeze"
+        )
 
 
 def train(
@@ -244,7 +250,9 @@ def measure(
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
-    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False, begins=False)
+    parts = build(
+        recipe, registry, place, reporter, progress=progress, is_tried=False, begins=False
+    )
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn, reporter.note)
 

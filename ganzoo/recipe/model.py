@@ -175,8 +175,9 @@ class Init(Table):
     """Weights to begin with, taken by name and shape: a run (its folder, its letters, 'last', or \
 its recipe's name for the newest one of it), an exported folder, or a .safetensors file."""
     networks: Annotated[
-        list[Literal["generator", "discriminator"]], Field(min_length=1, max_length=2)
-    ] = ["generator", "discriminator"]
+        list[Literal["generator", "discriminator"]],
+        Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=2),
+    ]
     """The networks that begin with them."""
     average: bool = True
     """The running average for the generator, where the source has one."""

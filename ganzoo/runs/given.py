@@ -16,11 +16,9 @@ from ganzoo.common.errors import CheckpointError, GanzooError
 from ganzoo.recipe.model import Init, Recipe
 from ganzoo.runs.checkpoint import CHECKPOINTS, is_finite, newest_readable, read_checkpoint, select
 from ganzoo.runs.folder import RunDir, checkpoints, find, is_run, list_runs
-from ganzoo.runs.record import Record, Titles, many, table, whole
+from ganzoo.runs.record import Record, Titles, many, whole
 from ganzoo.runs.weights import Facts, _read_weights
 
-BEGINNING = "init.json"
-"""What a run began with, in its folder."""
 SUFFIX = ".safetensors"
 AVERAGE = "average"
 MOST_ANCESTORS = 50
@@ -137,7 +135,9 @@ def located(name: str, runs: Path) -> RunDir | Path:
 
 def _newest(group: Path) -> RunDir | None:
     """Return the newest run of a recipe, in the folder of its runs; None where there is none."""
-    return next((run for run in reversed(list_runs(group.parent)) if run.path.parent == group), None)
+    return next(
+        (run for run in reversed(list_runs(group.parent)) if run.path.parent == group), None
+    )
 
 
 def digest_of(networks: Mapping[str, Weights]) -> str:
@@ -182,9 +182,7 @@ def _of_file(path: Path, init: Init) -> Read:
     )
 
 
-def _by_network(
-    tensors: Weights, path: Path, init: Init
-) -> tuple[dict[str, Weights], Path]:
+def _by_network(tensors: Weights, path: Path, init: Init) -> tuple[dict[str, Weights], Path]:
     generator = AVERAGE if _is_average(tensors, init) else "generator"
     names = {"generator": generator, "discriminator": "discriminator"}
     return {name: select(there, tensors) for name, there in names.items()}, path
@@ -209,15 +207,10 @@ def _around(path: Path) -> RunDir | None:
 
 def _ancestors(run: RunDir, step: int | None) -> list[Mapping[str, Any]]:
     """Return the runs that led to a run, as it tells them, and itself."""
-    told = many(table(run.read_json(BEGINNING)).get("ancestors"))
+    told = many(Record(run).beginning.get("ancestors"))
     before = [
         {"title": str(each.get("title"))[:200], "id": str(each.get("id"))[:20],
          "step": whole(each.get("step"))}
         for each in told[-MOST_ANCESTORS:] if isinstance(each, dict)
     ]  # fmt: skip
     return [*before, {"title": Titles().title(run), "id": run.id, "step": step}]
-
-
-def beginning(run: RunDir) -> Mapping[str, Any]:
-    """Return what a run began with, as its folder tells; an empty table where nothing was given."""
-    return table(run.read_json(BEGINNING))

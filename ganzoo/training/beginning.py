@@ -47,6 +47,8 @@ class Beginning:
     rows: Sequence[Row]
     unused: Sequence[str]
     """Tensors that were given and that no network has."""
+    written: frozenset[str]
+    """Names of the tensors that were taken."""
 
     @property
     def taken(self) -> int:
@@ -57,6 +59,11 @@ class Beginning:
     def tensors(self) -> int:
         """How many tensors the networks have that were to begin with the weights."""
         return sum(row.tensors for row in self.rows)
+
+    def left(self, names: Iterable[str]) -> list[str]:
+        """Return those of some tensors of these networks that were not taken."""
+        begun = tuple(f"{network}." for network in self.given.networks)
+        return [name for name in names if name.startswith(begun) and name not in self.written]
 
     def sentence(self) -> str:
         """Return in a sentence where the weights come from and how many were taken."""
@@ -105,6 +112,7 @@ def begin_with(given: Given, networks: Mapping[str, nn.Module], source: str) -> 
     """
     rows: list[Row] = []
     unused: list[str] = []
+    written: set[str] = set()
     for network, tensors in given.networks.items():
         state: dict[str, Tensor] = networks[network].state_dict()
         for layer, names in _layers(state):
@@ -116,9 +124,10 @@ def begin_with(given: Given, networks: Mapping[str, nn.Module], source: str) -> 
             ]
             for name in fitting:
                 state[name].copy_(tensors[name])
+                written.add(f"{network}.{name}")
             rows.append(Row(network, layer, len(fitting), len(names), why))
         unused += [f"{network}.{name}" for name in tensors if name not in state]
-    found = Beginning(source, given, rows, unused)
+    found = Beginning(source, given, rows, unused, frozenset(written))
     if not found.taken:
         raise CheckpointError(
             "\n".join([f"init.from: nothing of '{given.path}' fits:", *found.lines()])

@@ -22,8 +22,7 @@ from ganzoo.report import curves
 from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
-from ganzoo.runs.folder import RunDir
-from ganzoo.runs.given import BEGINNING
+from ganzoo.runs.folder import BEGINNING, RunDir
 from ganzoo.runs.log import BATCH, RAMPS, is_term
 from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ganzoo.ablate.driver import Engine, Estimate
     from ganzoo.ablate.experiment import Experiment
     from ganzoo.ablate.grid import Grid
-    from ganzoo.recipe.model import Recipe
     from ganzoo.ablate.worker import Setup
     from ganzoo.cli.board import Board
+    from ganzoo.recipe.model import Recipe
 
 FAILED = 3
 
