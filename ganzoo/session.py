@@ -31,6 +31,7 @@ from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
 if TYPE_CHECKING:
     from ganzoo.measure.afterwards import Measured
+    from ganzoo.measure.features import FeatureNetwork
     from ganzoo.sampling.classes import Label
     from ganzoo.sampling.model import Images, Model
     from ganzoo.training.parts import Parts
@@ -341,6 +342,19 @@ class Run:
         from ganzoo.training.machine import choose_device
 
         return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
+
+    def features(self, data: str | None = None) -> FeatureNetwork | None:
+        """Return the classifier of the run's data set, if it lies in the user's cache.
+
+        Its module takes images ``[N, C, H, W]`` in [0, 1] and returns features and logits.
+
+        Args:
+            data: folder of the data sets, else $GANZOO_DATA.
+        """
+        from ganzoo.measure.classifier import kept
+
+        root = DataRoot(data_root(data), download=False)
+        return kept(self.recipe.dataset, str(Record(self.folder).data.get("fingerprint")), root)
 
     def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range; see ``Model.sample``."""
