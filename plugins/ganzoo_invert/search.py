@@ -141,7 +141,8 @@ def _within(latent: Any, found: Tensor) -> Tensor:
     if latent.prior == "truncated":
         return found.clamp(-latent.truncation, latent.truncation)
     if latent.prior == "sphere":
-        return functional.normalize(found, dim=1) * math.sqrt(latent.size)
-    most = math.sqrt(latent.size) + 3.1 * math.sqrt(0.5)
+        return functional.normalize(found, dim=1) * math.sqrt(found.shape[1])
+    most = math.sqrt(found.shape[1]) + 3.1 * math.sqrt(0.5)
     length = found.norm(dim=1, keepdim=True)
-    return found * (most / length.clamp(min=most))
+    inside: Tensor = found * (most / length.clamp(min=most))
+    return inside

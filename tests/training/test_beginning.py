@@ -14,6 +14,7 @@ from torch import nn
 
 import ganzoo
 from ganzoo import session
+from ganzoo.cli.commands.run import newest
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.registry import load_plugins
 from ganzoo.recipe.model import Init
@@ -82,8 +83,13 @@ def test_its_recipe_names_their_content_and_repeats_it_bit_by_bit(
         child.path / "recipe.toml", out=tmp_path, device="cpu", offline=True, quiet=True
     )
 
-    assert child.recipe.init is not None
-    assert child.recipe.init.sha256 == content
+    init = child.recipe.init
+    assert init is not None
+    assert init.sha256 == content
+    unnamed = child.recipe.model_copy(update={"init": init.model_copy(update={"sha256": None})})
+    found = newest(unnamed, child.path.parent.parent)
+    assert found is not None
+    assert found.id == child.folder.id
     assert again.folder.generator.read_bytes() == child.folder.generator.read_bytes()
     with pytest.raises(GanzooError, match="holds other weights than the recipe began with"):
         ganzoo.run(
