@@ -60,7 +60,7 @@ MOST_NAMED = 4
     "labels",
     metavar="CLASS",
     multiple=True,
-    help="Class to make, or 'all'; several are rows, or a walk's stops.",
+    help="Class to make, or 'all'; several: rows, or stops.",
 )
 @click.option(
     "--latent",
@@ -68,7 +68,7 @@ MOST_NAMED = 4
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Latents of 'ganzoo invert'; several for a walk.",
+    help="Latents of a file; several for a walk.",
 )
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
