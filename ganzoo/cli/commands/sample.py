@@ -49,7 +49,7 @@ MOST_NAMED = 4
     "count",
     type=click.IntRange(1, 10**7),
     metavar="N",
-    help="Images (of each class), or frames of a walk.",
+    help="Images of each class, or a walk's frames.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the latents.")
 @click.option("--walk", is_flag=True, help="Latent to latent, or class to class, as a strip.")
