@@ -12,7 +12,7 @@ import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -131,14 +131,16 @@ def keys() -> str:
 
     parts = []
     for name, field in Recipe.model_fields.items():
-        inner = getattr(field.annotation, "model_fields", None)
-        if inner is None or name == "optimizer" or not hasattr(field.annotation, "__doc__"):
+        # A table that may be left out is 'Table | None'.
+        table = next(filter(None, (get_args(field.annotation) or (field.annotation,))))
+        inner = getattr(table, "model_fields", None)
+        if inner is None or name == "optimizer" or not hasattr(table, "__doc__"):
             continue
         if any(name == kind for kind in ("dataset", "generator", "discriminator", "loss")):
             continue
-        about = prose(field.annotation.__doc__ or "")
+        about = prose(table.__doc__ or "")
         rows = [
-            f"| `{key}` | {cell(each.description or '')} {cell(default(each))} |"
+            f"| `{each.alias or key}` | {cell(each.description or '')} {cell(default(each))} |"
             for key, each in inner.items()
         ]
         head = ["| key | |", "|---|---|"]

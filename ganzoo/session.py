@@ -31,6 +31,7 @@ from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
 if TYPE_CHECKING:
     from ganzoo.measure.afterwards import Measured
+    from ganzoo.measure.features import FeatureNetwork
     from ganzoo.sampling.classes import Label
     from ganzoo.sampling.model import Images, Model
     from ganzoo.training.parts import Parts
@@ -104,7 +105,7 @@ def run(
         checked, called = load_recipe(path, found, _written(overrides)), path.stem
     reporter = Lines(quiet=quiet)
     with _threads_put_back():
-        place = Place(device, data, threads, offline=offline)
+        place = Place(device, data, threads, offline=offline, runs=str(out))
         parts = build(checked, found, place, reporter)
         made = new_run(parts, Path(out), name or called)
         keep_plugin_files(made, found)
@@ -122,6 +123,7 @@ def build(
     progress: Progress = no_progress,
     allow_fallback: bool = True,
     is_tried: bool = True,
+    begins: bool = True,
 ) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
@@ -130,6 +132,7 @@ def build(
         progress: is told how downloads and data sets get on.
         allow_fallback: whether the recipe's other data set will do where its own is not to be had.
         is_tried: whether the step is tried.
+        begins: whether the networks get the weights that the recipe begins with.
 
     Raises:
         GanzooError: if a part cannot be built or trains nothing.
@@ -159,9 +162,28 @@ def build(
     )
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
+    if begins and recipe.init is not None and recipe.init.source is not None:
+        from ganzoo.runs.given import given
+
+        parts.begin_with(given(recipe.init, Path(place.runs), reporter.warn))
+    tell_beginning(parts, reporter)
     if is_tried:
         try_out(parts, reporter)
     return parts
+
+
+def tell_beginning(parts: Parts, reporter: Reporter) -> None:
+    """Tell what was taken of the weights that were given, and what is not trained."""
+    if parts.beginning is not None:
+        reporter.note("\n".join([parts.beginning.sentence(), *parts.beginning.lines()]))
+    if parts.frozen:
+        reporter.note(f"not trained (init.freeze): {', '.join(parts.frozen)}")
+    lost = [] if parts.beginning is None else parts.beginning.left(parts.frozen)
+    if lost:
+        reporter.warn(
+            f"frozen as they were drawn at random, for nothing was taken for them: "
+            f"{', '.join(lost)}; see init.freeze"
+        )
 
 
 def train(
@@ -229,7 +251,9 @@ def measure(
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
-    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    parts = build(
+        recipe, registry, place, reporter, progress=progress, is_tried=False, begins=False
+    )
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn, reporter.note)
 
@@ -318,6 +342,19 @@ class Run:
         from ganzoo.training.machine import choose_device
 
         return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
+
+    def features(self, data: str | None = None) -> FeatureNetwork | None:
+        """Return the classifier of the run's data set, if it lies in the user's cache.
+
+        Its module takes images ``[N, C, H, W]`` in [0, 1] and returns features and logits.
+
+        Args:
+            data: folder of the data sets, else $GANZOO_DATA.
+        """
+        from ganzoo.measure.classifier import kept
+
+        root = DataRoot(data_root(data), download=False)
+        return kept(self.recipe.dataset, str(Record(self.folder).data.get("fingerprint")), root)
 
     def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range; see ``Model.sample``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +76,13 @@ class _Level:
     changes: Node
 
 
-def expand(written: Written, registry: Registry) -> Grid:
+def expand(
+    written: Written, registry: Registry, finish: Callable[[Recipe], Recipe] | None = None
+) -> Grid:
     """Resolve and check every cell.
+
+    Args:
+        finish: adds to a variant's recipe what only a look at the disk can tell.
 
     Raises:
         RecipeError: with every mistake in any of them, each told once.
@@ -98,6 +103,8 @@ def expand(written: Written, registry: Registry) -> Grid:
             problems |= dict.fromkeys(error.problems)
         else:
             problems |= dict.fromkeys(_unscored(recipe, plan, source))
+            if finish is not None:
+                recipe = finish(recipe)
             variants.append(Variant(name, {level.axis: level.name for level in levels}, recipe))
     if problems:
         raise RecipeError(list(problems))

@@ -17,7 +17,7 @@ from ganzoo import session
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.memory import is_out_of_memory
 from ganzoo.recipe.check import load_recipe
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.frozen import frozen_recipe
 from ganzoo.runs.record import OUT_OF_TIME, Record, real
 from ganzoo.training.place import Place
@@ -86,7 +86,8 @@ def _run(task: Task) -> Answer:
         return Answer()
     try:
         registry = _registry(task.setup.plugins, task.setup.block)
-        parts = _built(frozen_recipe(run, registry), task, registry)
+        begins = not checkpoints(run.checkpoints)
+        parts = _built(frozen_recipe(run, registry), task, registry, begins=begins)
     except Exception as error:
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")
@@ -141,10 +142,20 @@ def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
         raise GanzooError("\n".join(lines))
 
 
-def _built(recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False) -> Parts:
+def _built(
+    recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False, begins: bool = True
+) -> Parts:
     """Build the parts. An ablation never trains on another data set than it names."""
     place = replace(task.setup.place, device=task.device or task.setup.place.device)
-    return session.build(recipe, registry, place, Silent(), allow_fallback=False, is_tried=is_tried)
+    return session.build(
+        recipe,
+        registry,
+        place,
+        Silent(),
+        allow_fallback=False,
+        is_tried=is_tried,
+        begins=begins,
+    )
 
 
 @functools.cache

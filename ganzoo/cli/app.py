@@ -145,11 +145,24 @@ class Verbs(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write ganzoo's own verbs, then those of each plugin, of which nothing is imported."""
-        super().format_commands(ctx, formatter)
-        for (plugin, origin), verbs in groupby(
-            added().values(), lambda verb: (verb.plugin, verb.origin)
-        ):
+        """Write ganzoo's own verbs, then those of each plugin, of which nothing is imported.
+
+        Those of plugins that come with ganzoo stand among its own.
+        """
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [
+            (name, found.get_short_help_str(formatter.width))
+            for name, found in commands.items()
+            if found is not None and not found.hidden
+        ]
+        from ganzoo.plugin.discovery import OWN
+
+        verbs_added = added()
+        shipped = {n: verb for n, verb in verbs_added.items() if verb.origin.split()[0] == OWN}
+        with formatter.section("Commands"):
+            formatter.write_dl([*rows, *((name, verb.about) for name, verb in shipped.items())])
+        others = [verb for name, verb in verbs_added.items() if name not in shipped]
+        for (plugin, origin), verbs in groupby(others, lambda verb: (verb.plugin, verb.origin)):
             with formatter.section(f"Plugin {plugin} ({origin})"):
                 formatter.write_dl([(verb.name, verb.about) for verb in verbs])
 

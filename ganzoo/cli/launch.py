@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ganzoo.cli import output as streams
 from ganzoo.cli.summaries import resume_command, short_name
 from ganzoo.common.errors import DataError, GanzooError
+from ganzoo.runs.folder import checkpoints
 from ganzoo.runs.record import Record
 from ganzoo.training.place import Place
 
@@ -31,8 +32,11 @@ class Launch:
     track: tuple[str, ...] = ()
     """Trackers that were asked for."""
 
-    def build(self, recipe: Recipe) -> Parts:
+    def build(self, recipe: Recipe, *, begins: bool = True) -> Parts:
         """Build all parts on the device and try one step of each on copies.
+
+        Args:
+            begins: whether the networks get the weights that the recipe begins with.
 
         Raises:
             GanzooError: if a part cannot be built or trains nothing.
@@ -48,6 +52,7 @@ class Launch:
             display,
             lacking=display.warn,
             progress=display.transfers,
+            begins=begins,
         )
 
     def train(self, parts: Parts, run: RunDir, *, resume: bool, longer: bool = False) -> int:
@@ -91,7 +96,7 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
         launch.print_result(run, dict(record.result))
         return 0
     try:
-        built = launch.build(recipe)
+        built = launch.build(recipe, begins=not checkpoints(run.checkpoints))
     except DataError as error:
         if not hasattr(recipe.dataset, "path"):
             raise

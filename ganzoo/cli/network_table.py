@@ -26,8 +26,11 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
     """Print both networks with output shapes and parameters."""
     tables = layers_of(parts)
     facts = parts.facts()
+    begun = parts.beginning
     if as_json:
-        streams.result({**facts, "networks": tables})
+        init = {} if begun is None else {"init": begun.facts()}
+        frozen = {"frozen": list(parts.frozen)} if parts.frozen else {}
+        streams.result({**facts, "networks": tables, **init, **frozen})
         return
     streams.say(f"data  {data_line(facts['data'])}\n")
     for role, rows in tables.items():
@@ -41,6 +44,18 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
             ],
         )
         streams.say()
+    if begun is not None:
+        show_table(
+            begun.sentence(),
+            ("layer", "taken", "why not all"),
+            [
+                (f"{row.network}.{row.layer}", f"{row.taken} of {row.tensors}", row.why)
+                for row in begun.rows
+            ],
+        )
+        streams.say()
+    if parts.frozen:
+        streams.say(f"not trained: {', '.join(parts.frozen)}\n")
     streams.say(
         f"a dry run: nothing was trained or written; the run would make "
         f"{count(parts.steps, 'step')} on {parts.machine.device}"

@@ -89,6 +89,17 @@ def places(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> list[Path]:
     ]
 
 
+def kept(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> FeatureNetwork | None:
+    """Return the classifier of a data set if it is there; nothing is trained.
+
+    Raises:
+        GanzooError: if its file is damaged.
+    """
+    found = (path for path in places(spec, fingerprint, root) if os.path.isfile(path))
+    path = next(found, None)
+    return None if path is None else read_classifier(path)
+
+
 _unkept: dict[tuple[str, str], FeatureNetwork] = {}
 """Classifiers that could not be stored, for as long as the process lives."""
 

@@ -14,4 +14,5 @@ class Table(BaseModel):
         allow_inf_nan=False,
         frozen=True,
         use_attribute_docstrings=True,
+        serialize_by_alias=True,  # a key may be a word of Python, as 'from' is
     )

@@ -17,7 +17,7 @@ from ganzoo.plugin.specs import DatasetSpec, Spec
 from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, example
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
-from ganzoo.recipe.model import Recipe, freeze
+from ganzoo.recipe.model import Recipe, freeze, keys_of
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
 from ganzoo.recipe.source import Source, read_source
@@ -168,7 +168,7 @@ def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseMod
     if found is None:
         return []
     chooses = ["use"] if issubclass(found, Spec) else []
-    return [*chooses, *found.model_fields, *([] if keys else ["extends"])]
+    return [*chooses, *keys_of(found), *([] if keys else ["extends"])]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -168,6 +168,38 @@ class Ema(Table):
     """Steps after which an old weight counts half; above 10,000 with twice the digits."""
 
 
+class Init(Table):
+    """Which weights a run begins with, and which of them it leaves as they are."""
+
+    source: str | None = Field(default=None, alias="from", min_length=1, max_length=4096)
+    """Weights to begin with, taken by name and shape: a run (its folder, its letters, 'last', or \
+its recipe's name for the newest one of it), an exported folder, or a .safetensors file."""
+    networks: Annotated[
+        list[Literal["generator", "discriminator"]],
+        Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=2),
+    ]
+    """The networks that begin with them."""
+    average: bool = True
+    """The running average for the generator, where the source has one."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """What the weights' content comes to; written into the recipe of every run, so that it can \
+be repeated with no others."""
+    freeze: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(default_factory=list, max_length=100),
+    ]
+    """Parameters that are not trained, by the beginnings of their names: \
+'discriminator.layers.0-2'. A part may be a range of numbers or have '*' in it."""
+
+    @model_validator(mode="after")
+    def _means_something(self) -> Self:
+        if self.source is None and not self.freeze:
+            raise ValueError("names neither weights to begin with (from) nor any to freeze")
+        if self.source is None and self.sha256 is not None:
+            raise ValueError("has a sha256 and names no weights that it is of; add from = ...")
+        return self
+
+
 class Measure(Table):
     """When and on how many images the recipe's metrics are taken."""
 
@@ -227,6 +259,7 @@ class Recipe(Table):
     """Measures of the generator's images."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
     """What the discriminator is shown of real images and fakes, applied in this order."""
+    init: Init | None = None
 
     @model_validator(mode="after")
     def _numbers_agree(self) -> Self:
@@ -285,10 +318,11 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
             return [(f"{key}.use", was.get("use"), use)]
         fields = type(now).model_fields
         found: list[tuple[str, object, object]] = [
-            (_below(key, name), was[name], None) for name in was.keys() - {*fields, "use"}
+            (_below(key, name), was[name], None)
+            for name in was.keys() - {*keys_of(type(now)), "use"}
         ]
-        for name, field in fields.items():
-            value = getattr(now, name)
+        for own, field in fields.items():
+            value, name = getattr(now, own), field.alias or own
             if name in was:
                 found += departures(was[name], value, _below(key, name))
             elif value is not None and value != field.get_default(call_default_factory=True):
@@ -298,6 +332,11 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
         pairs = enumerate(zip(was, now, strict=True))
         return [each for n, pair in pairs for each in departures(*pair, _below(key, str(n)))]
     return [] if _plain(now) == was else [(key, was, _plain(now))]
+
+
+def keys_of(table: type[BaseModel]) -> list[str]:
+    """Return the keys that a table may have, as recipes write them."""
+    return [field.alias or name for name, field in table.model_fields.items()]
 
 
 def _below(key: str, name: str) -> str:

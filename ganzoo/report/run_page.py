@@ -29,6 +29,8 @@ MOST_SHEETS = 60
 MOST_BYTES = 32 * 1024 * 1024
 """Of the sheets on one page."""
 
+MOST_LAYERS = 1000
+MOST_ANCESTORS = 50
 MOST_POINTS = 400
 """Of one curve."""
 SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its loss"}
@@ -127,6 +129,9 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
             for item in record.plugins
         ],
         parent=parent(record.origin),
+        beginning=beginning(record.beginning),
+        layers=layers(record.beginning),
+        frozen=[str(name) for name in many(record.beginning.get("frozen"))][:MOST_LAYERS],
         recipe=recipe_text(run),
         commands=commands(run, surroundings),
         files=all_files(run),
@@ -308,6 +313,38 @@ def parent(origin: Table) -> tuple[str, list[tuple[str, str, str]]] | None:
     return name, [(row[0], row[1], row[2]) for row in three if len(row) == 3]
 
 
+def beginning(told: Table) -> tuple[str, list[str]] | None:
+    """Return in a sentence what weights a run began with, and the runs that led to them."""
+    if not isinstance(told.get("from"), str):
+        return None
+    step, digest = whole(told.get("step")), str(told.get("sha256"))[:16]
+    sentence = (
+        f"{told['from']}{'' if step is None else f', step {step:,}'} (weights {digest}…): "
+        f"{number(whole(told.get('taken')) or 0)} of {number(whole(told.get('tensors')) or 0)} "
+        "tensors taken"
+    )
+    line = [
+        f"{each.get('title')} {each.get('id')}"
+        + ("" if whole(each.get("step")) is None else f", step {whole(each.get('step')):,}")
+        for each in map(table, many(told.get("ancestors")))
+        if each
+    ]
+    return sentence, line[-MOST_ANCESTORS:]
+
+
+def layers(told: Table) -> list[tuple[str, str, str]]:
+    """Return layer, how many of its tensors were taken, and why not all."""
+    rows = [table(each) for each in many(told.get("layers"))[:MOST_LAYERS]]
+    return [
+        (
+            f"{row.get('network')}.{row.get('layer')}",
+            f"{whole(row.get('taken')) or 0} of {whole(row.get('tensors')) or 0}",
+            str(row.get("why", "")),
+        )
+        for row in rows
+    ]
+
+
 def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
     """Return what to type: to repeat the run, to sample it, and what was typed for it."""
     files = plugin_files(run)
@@ -328,6 +365,7 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
     """Return name, purpose and size of the folder's files."""
     known = {
         "recipe.toml": "the recipe with every default",
+        "init.json": "the weights it began with, layer by layer",
         "environment.json": "versions, machine, data",
         "log.jsonl": "one object for each logged step",
         "result.json": "final and best values",

@@ -45,6 +45,8 @@ CELL = "cell-"
 """How the folders of an ablation's cells begin."""
 HOLDER = ".holder"
 """Who holds the lock; not in the lock file, of which others read nothing on Windows."""
+BEGINNING = "init.json"
+"""What a run began with, and what of it is not trained."""
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
 
@@ -58,9 +60,9 @@ MOST_LINE = 1024 * 1024
 """Bytes of one line of the log."""
 
 FILES = (
-    LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", "status.json", "log.jsonl",
-    "result.json", "minutes.json", "real.png", "samples.gif", "curves.png", "report.html",
-    "generator.safetensors",
+    LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", BEGINNING, "status.json",
+    "log.jsonl", "result.json", "minutes.json", "real.png", "samples.gif", "curves.png",
+    "report.html", "generator.safetensors",
     EXPERIMENT,
 )  # fmt: skip
 FOLDERS = ("samples", "checkpoints", "plugins")

@@ -12,7 +12,7 @@ from typing import Any
 from ganzoo.common.errors import RefusedError
 from ganzoo.common.files import parse_json
 from ganzoo.common.system import is_locked
-from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir, list_runs
+from ganzoo.runs.folder import BEGINNING, EXPERIMENT, LOCK, RunDir, list_runs
 
 LAST_BYTES = 1 << 16
 UNREADABLE = "unreadable"
@@ -62,6 +62,11 @@ class Record:
     def origin(self) -> Table:
         """``origin.json``: where the recipe comes from."""
         return self.run.read_json("origin.json")
+
+    @cached_property
+    def beginning(self) -> Table:
+        """``init.json``: the weights it began with, and what of them is not trained."""
+        return self.run.read_json(BEGINNING)
 
     @cached_property
     def status(self) -> str:

@@ -89,19 +89,62 @@ def save_singles(
         yield first
 
 
-def save_walk(model: Model, path: Path, frames: int, *, seed: int, label: Label = None) -> None:
+def save_given(
+    model: Model, path: Path, latents: Tensor, labels: Tensor | None, label: Label = None
+) -> None:
+    """Write the images of given latents ``[N, Z]`` as one picture; of several classes as rows.
+
+    Raises:
+        GanzooError: as ``save_sheet``.
+    """
+    chosen = model.class_numbers(label)
+    if chosen:
+        labels = torch.tensor(chosen).repeat_interleave(len(latents))
+        latents = latents.repeat(len(chosen), 1)
+    if len(latents) > LARGEST_SHEET:
+        raise GanzooError(f"{len(latents):,} images do not go onto one sheet, {LARGEST_SHEET:,} do")
+    pixels = to_pixels(model(latents, labels), model.image)
+    save_picture(mosaic(pixels, columns_of(len(latents), len(latents) // max(1, len(chosen)))),
+                 path, FILE)  # fmt: skip
+
+
+def save_walk(
+    model: Model,
+    path: Path,
+    frames: int,
+    *,
+    seed: int,
+    label: Label = None,
+    latents: Tensor | None = None,
+    labels: Tensor | None = None,
+) -> None:
     """Write a walk as a strip of about eight steps a row."""
-    walk = model.walk(_walkable(frames), seed=seed, label=label)
+    walk = model.walk(_walkable(frames), seed=seed, label=label, latents=latents, labels=labels)
     pixels = torch.cat([to_pixels(frame, model.image) for frame in walk])
     full = (each for each in (STRIDE, 11, 10, 9, 7) if frames % each == 0)
     save_picture(mosaic(pixels, min(next(full, STRIDE), frames)), path, FILE)
 
 
 def save_walk_film(
-    model: Model, path: Path, frames: int, *, seed: int, label: Label = None
+    model: Model,
+    path: Path,
+    frames: int,
+    *,
+    seed: int,
+    label: Label = None,
+    latents: Tensor | None = None,
+    labels: Tensor | None = None,
 ) -> None:
-    """Write sixteen walks side by side as a GIF that loops without a seam."""
-    walk = model.walk(_walkable(frames), seed=seed, label=label, walkers=WALKERS, closed=True)
+    """Write sixteen walks, or one between given latents, as a GIF that loops without a seam."""
+    walk = model.walk(
+        _walkable(frames),
+        seed=seed,
+        label=label,
+        walkers=WALKERS,
+        closed=True,
+        latents=latents,
+        labels=labels,
+    )
     pictures = [mosaic(to_pixels(frame, model.image), 4) for frame in walk]
     each = int(1000 * SECONDS_PER_FRAME)
     save_film(pictures, path, frames * SECONDS_PER_FRAME, rest=each, elsewhere=FILE)

@@ -27,6 +27,7 @@ from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.record import Record, many, whole
 from ganzoo.runs.weights import Facts, _read_weights
 from ganzoo.sampling.classes import Label, between_classes, class_numbers
+from ganzoo.sampling.latents import read_latents, write_latents
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key, observing
 
@@ -92,9 +93,13 @@ class Model:
             GanzooError: for a class that is not there, or a generator that makes none to order.
         """
         images = torch.cat(list(self.stream(count, seed=seed, label=label)))
+        return self.shown(images, columns_of(len(images), count))
+
+    def shown(self, images: Tensor, columns: int) -> Images:
+        """Return images ``[N, C, H, W]`` of this model's kind as a sheet with so many columns."""
         shown = images.as_subclass(Images)
         shown.shape_of_image = self.image
-        shown.columns = columns_of(len(images), count)
+        shown.columns = columns
         return shown
 
     def stream(
@@ -134,6 +139,8 @@ class Model:
         walkers: int = 1,
         label: Label = None,
         closed: bool = False,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Yield the frames of a walk, each ``[walkers, C, H, W]``: between latents, or classes.
 
@@ -149,11 +156,17 @@ class Model:
             walkers: walks made side by side.
             label: class to make on the way; 'all' or a list of several is walked through in turn.
             closed: whether the walk ends where it began, for a film that loops.
+            latents: the stops ``[N, Z]`` of one walk, in place of random ones.
+            labels: their classes ``[N]``; the walk keeps the first one's, unless ``label`` is
+                given.
 
         Raises:
             GanzooError: as ``sample``, and for fewer frames than there are classes to show.
         """
         chosen = self.class_numbers(label)
+        if latents is not None:
+            yield from self._along(latents, labels, chosen, frames, closed=closed)
+            return
         frames = frames or self.frames_of(label, closed=closed)
         if frames < len(chosen) > 1:
             raise GanzooError(
@@ -172,6 +185,27 @@ class Model:
         for leg, share in _places(len(path) - 1, frames, closed=closed):
             latents = between(self.recipe.latent, path[leg], path[leg + 1], share)
             yield self(latents, labels)
+
+    def _along(
+        self,
+        stops: Tensor,
+        labels: Tensor | None,
+        chosen: Sequence[int],
+        frames: int | None,
+        *,
+        closed: bool,
+    ) -> Iterator[Tensor]:
+        """Yield a walk over given latents, eight frames from one to the next."""
+        if len(stops) < 2:
+            raise GanzooError("a walk goes from one latent to another; give --latent two of them")
+        if len(chosen) > 1:
+            raise GanzooError("a walk between given latents is of one class")
+        path = torch.cat([stops, stops[:1]]) if closed else stops
+        legs = len(path) - 1
+        asked = torch.tensor(chosen) if chosen else None if labels is None else labels[:1]
+        for leg, share in _places(legs, frames or legs * STRIDE + (not closed), closed=closed):
+            yield self(between(self.recipe.latent, path[leg : leg + 1], path[leg + 1 : leg + 2],
+                               share), asked)  # fmt: skip
 
     def _through(
         self, chosen: Sequence[int], latents: Tensor, frames: int, *, closed: bool
@@ -220,15 +254,55 @@ class Model:
             labels: what a generator that takes labels is asked for, ``[N, ...]``; None takes the
                 classes in turn.
         """
+        with observing(self.network):
+            torch.manual_seed(0)  # dropout in a generator that is sampled in training mode
+            self.network.train(self.recipe.samples.mode == "train")
+            return self._made(latents, labels).float().cpu()
+
+    def differentiable(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the same images where the model is, differentiable at the latents.
+
+        Raises:
+            GanzooError: if the generator is sampled in training mode, in which the images depend
+                on the others of their batch.
+        """
+        if self.recipe.samples.mode == "train":
+            raise GanzooError(
+                "samples.mode = 'train': the images of this generator depend on the others of "
+                "their batch, so that none has a latent of its own"
+            )
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(0)
+            return self._made(latents, labels)
+
+    def _made(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         given = None
         if self.recipe.generator.uses_labels:
             asked = self._in_turn(torch.arange(len(latents))) if labels is None else labels
             given = asked.to(self.device)
-        with observing(self.network):
-            torch.manual_seed(0)  # dropout in a generator that is sampled in training mode
-            self.network.train(self.recipe.samples.mode == "train")
-            images = images_of(self.recipe.generator, self.network, latents.to(self.device), given)
-        return images.float().cpu()
+        return images_of(self.recipe.generator, self.network, latents.to(self.device), given)
+
+    def draw(self, count: int, seed: int = 0) -> Tensor:
+        """Return latents of the recipe's prior, ``[count, Z]``: those of ``sample``."""
+        return self._latents(torch.arange(count), seed)
+
+    def write_latents(self, path: Path, latents: Tensor, labels: Tensor | None = None) -> None:
+        """Write latents ``[N, Z]``, and what classes ``[N]`` to ask for, for ``sample --latent``.
+
+        Raises:
+            MachineError: if the disk refuses.
+        """
+        write_latents(path, latents, labels if self.recipe.generator.uses_labels else None)
+
+    def read_latents(self, *paths: Path) -> tuple[Tensor, Tensor | None]:
+        """Return the latents ``[N, Z]`` of some files, and their classes ``[N]``.
+
+        Raises:
+            GanzooError: naming the file that is none, or of another generator.
+        """
+        classes = self.image.num_classes if self.recipe.generator.uses_labels else 0
+        return read_latents(paths, self.recipe.latent.size, classes)
 
     def _in_turn(self, numbers: Tensor) -> Tensor:
         """Return a class for each image of these numbers, ``[N]``."""

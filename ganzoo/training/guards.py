@@ -228,7 +228,9 @@ def _wrong_terms(
     recipe, discriminator = game.recipe, game.discriminator
     is_cut = role == "discriminator" or recipe.step.generator_noise == "detached"
     seen = {name: value.detach() if is_cut else value for name, value in made.items()}
-    discriminator.requires_grad_(role == "discriminator")
+    movable = [item for item in discriminator.parameters() if item.requires_grad]
+    for parameter in movable:
+        parameter.requires_grad_(role == "discriminator")
     context = half_step(game, role, 0, batch, seen, latent, players)
     terms: dict[str, Tensor] = {}
     for player in (players.loss, *players.regularizers):
@@ -258,7 +260,8 @@ def _wrong_terms(
                 f"the {role}'s term {name!r} reaches no {role} parameter, so it trains nothing; "
                 + _remedy(recipe, role)
             )
-    discriminator.requires_grad_(True)
+    for parameter in movable:
+        parameter.requires_grad_(True)
     return problems
 
 

@@ -12,8 +12,9 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ganzoo.common.errors import MachineError
+from ganzoo.common.errors import CheckpointError, MachineError
 from ganzoo.common.files import beside, publish
+from ganzoo.common.system import quoted
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe.model import freeze
@@ -21,7 +22,7 @@ from ganzoo.report import curves
 from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import BEGINNING, RunDir
 from ganzoo.runs.log import BATCH, RAMPS, is_term
 from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record
@@ -319,15 +320,33 @@ def start(
         if not is_restored:
             surroundings = environment(parts.machine, registry)
             run.write_json("environment.json", surroundings | parts.facts() | sheet_facts(parts))
+            tell_beginning(training)
             save_png(picture(parts, None), run.path / "real.png")
         predict_disk_use(training)
         run.set_status("running", training.step)
         reporter.started(training)
         training.started_at = training.logged_at = time.monotonic()
+        if parts.beginning is not None and not is_restored:
+            training.save()  # from now on it needs nothing outside its folder
+            training.aside.settle()
         with followed.following(training), failures(training):
             outcome = training.loop(stop, minutes)
         reporter.finished(training, outcome)
         return outcome
+
+
+def tell_beginning(training: TrainingState) -> None:
+    """Keep in the run's folder what it begins with and what is not trained."""
+    parts, beginning = training.parts, training.parts.beginning
+    if parts.recipe.init is None:
+        return
+    if parts.recipe.init.source is not None and beginning is None:
+        raise CheckpointError(
+            f"'{training.run.path}' begins with the weights of '{parts.recipe.init.source}', which "
+            f"were not read; begin anew: ganzoo run {quoted(training.run.recipe)}"
+        )
+    facts = {} if beginning is None else beginning.facts()
+    training.run.write_json(BEGINNING, {**facts, "frozen": list(parts.frozen)})
 
 
 def make_longer(training: TrainingState) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from ganzoo.plugin.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, O
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Recipe
+from ganzoo.runs.given import Given, with_content
+from ganzoo.training.beginning import Beginning, begin_with, frozen_by
 from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
 from ganzoo.training.ema import Average
 from ganzoo.training.feed import Batch, Feed, shape_of
@@ -72,6 +74,24 @@ class Parts:
     """Modules that components own, by their places: 'loss', 'regularizer.0', 'view.1'."""
     ramps: Ramps = field(default_factory=lambda: Ramps({}, 1))
     """The numbers of the recipe that move."""
+    frozen: Sequence[str] = ()
+    """Parameters that are not trained, as init.freeze says."""
+    beginning: Beginning | None = None
+    """The weights that the networks began with, where some were given."""
+
+    def begin_with(self, given: Given) -> None:
+        """Begin with weights that were given, and name them in the recipe.
+
+        Raises:
+            CheckpointError: if nothing of them fits.
+        """
+        init = self.recipe.init
+        assert init is not None
+        networks = {name: side.network for name, side in self.sides.items()}
+        self.beginning = begin_with(given, networks, init.source or "")
+        self.recipe = with_content(self.recipe, given.sha256)
+        if self.average is not None:
+            self.average.network.load_state_dict(self.generator.network.state_dict())
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -179,6 +199,8 @@ def assemble(
             ),
         ),
     )
+    networks = {"generator": generator, "discriminator": discriminator}
+    frozen = frozen_by(recipe.init, networks)
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
     steps = total_steps(recipe, feed)
     both = recipe.step.generator_step_trains == "both"
@@ -231,6 +253,7 @@ def assemble(
         root,
         own,
         Ramps(moving(recipe), steps),
+        frozen,
     )
 
 

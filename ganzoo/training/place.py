@@ -19,6 +19,7 @@ class Place:
         offline: whether nothing may be downloaded.
         precision: 'auto', 'fp32', 'tf32' or 'bf16'.
         deterministic: take only algorithms that give the same bits every time.
+        runs: folder of the run folders, where a recipe begins with the weights of one.
         data_path: where own images lie, in place of the recipe's dataset.path.
     """
 
@@ -30,3 +31,4 @@ class Place:
     precision: str = "auto"
     deterministic: bool = False
     data_path: str | None = None
+    runs: str = "runs"

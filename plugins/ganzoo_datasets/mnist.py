@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ganzoo.api import (
     DataError,
@@ -52,6 +52,17 @@ def tensor_of(array: Idx) -> Tensor:
     return torch.frombuffer(array.values, dtype=torch.uint8).view(array.shape)
 
 
+def of_classes(images: Tensor, labels: Tensor, only: list[int]) -> tuple[Tensor, Tensor]:
+    """Return the images of some classes, and their labels as places in ``only``."""
+    import torch
+
+    places = torch.full((len(TEN),), -1)
+    places[torch.tensor(only)] = torch.arange(len(only))
+    found = places[labels]
+    kept = found >= 0
+    return images[kept], found[kept]
+
+
 def resized(images: Tensor, side: int) -> Tensor:
     """Return uint8 ``[N, H, W]`` images as ``[N, side, side]``."""
     import torch
@@ -69,17 +80,31 @@ class IdxDataset(DatasetSpec):
 
     size: Annotated[int, Field(ge=4, le=512)] = SIDE
     """Height and width in pixels; other than 28 by Pillow's bilinear filter, antialiased."""
+    classes: (
+        Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=1, max_length=10)]
+        | None
+    ) = None
+    """The classes that are used, by their numbers from 0, and numbered anew in this order; else \
+all of them."""
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, numbers: list[int] | None) -> list[int] | None:
+        if numbers is not None and len(set(numbers)) != len(numbers):
+            raise ValueError("names a class twice")
+        return numbers
 
     folder: ClassVar[str]
     mirrors: ClassVar[tuple[str, ...]]
     files: ClassVar[dict[str, Checked]]
-    classes: ClassVar[tuple[str, ...]] = TEN
+    class_names: ClassVar[tuple[str, ...]] = TEN
     loose: ClassVar[bool] = True
     """Whether files that lie in the data folder itself are taken for this data set's."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[60000, 1, S, S]`` images to train on or ``[10000, 1, S, S]`` to test.
 
+        With 'classes', those of the named classes, which are then numbered in that order.
         Looked for as 'FOLDER/raw/NAME', 'FOLDER/NAME', 'raw/NAME' and 'NAME', each plain or
         gzipped; downloaded into 'FOLDER/raw' where none of them is sound.
 
@@ -88,14 +113,19 @@ class IdxDataset(DatasetSpec):
         """
         images, labels, notes = self.arrays(root, split)
         content = fingerprint("idx", *map(str, images.shape), images.values, labels.values)
-        pixels = tensor_of(images)
+        pixels, numbers = tensor_of(images), tensor_of(labels).long()
+        names = self.class_names
+        if self.classes:
+            pixels, numbers = of_classes(pixels, numbers, self.classes)
+            content = fingerprint(content, "classes", *map(str, self.classes))
+            names = tuple(self.class_names[number] for number in self.classes)
         if self.size != SIDE:
             pixels = resized(pixels, self.size)
             content = fingerprint(content, str(self.size))
         return ImageData(
             images=pixels.unsqueeze(1),  # [N, 1, S, S]
-            labels=tensor_of(labels).long(),
-            classes=self.classes,
+            labels=numbers,
+            classes=names,
             source=str(images.path),
             fingerprint=content,
             notes=notes,
@@ -106,10 +136,10 @@ class IdxDataset(DatasetSpec):
         prefix, count, notes = PREFIXES[split], COUNTS[split], list[str]()
         images = self._file(root, f"{prefix}-images-idx3-ubyte", (count, SIDE, SIDE), notes)
         labels = self._file(root, f"{prefix}-labels-idx1-ubyte", (count,), notes)
-        if (highest := max(labels.values)) >= len(self.classes):
+        if (highest := max(labels.values)) >= len(self.class_names):
             raise DataError(
                 f"'{labels.path}': a label is {highest}, but {self.use} has "
-                f"{len(self.classes)} classes; remove the file and it is fetched again"
+                f"{len(self.class_names)} classes; remove the file and it is fetched again"
             )
         return images, labels, tuple(notes)
 
@@ -232,7 +262,7 @@ class FashionMnist(IdxDataset):
         "t10k-images-idx3-ubyte.gz": Checked("bef4ecab320f06d8554ea6380940ec79"),
         "t10k-labels-idx1-ubyte.gz": Checked("bb300cfdad3c16e7a12a480ee83cd310"),
     }
-    classes: ClassVar[tuple[str, ...]] = (
+    class_names: ClassVar[tuple[str, ...]] = (
         "T-shirt/top",
         "Trouser",
         "Pullover",

@@ -39,4 +39,6 @@ class WeightClip(RegularizerSpec):
 
         with torch.no_grad():
             for parameter in discriminator.parameters():
+                if not parameter.requires_grad:  # frozen: it stays as it is
+                    continue
                 parameter.clamp_(-self.limit, self.limit)

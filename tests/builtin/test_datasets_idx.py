@@ -288,3 +288,17 @@ def test_images_of_another_size_are_resized_as_pillow_does_and_told_apart(tmp_pa
     assert np.array_equal(images_of(large)[3, 0].numpy(), wanted)
     assert plain.fingerprint != large.fingerprint
     assert plain.fingerprint == Five(size=28).build(root).fingerprint
+
+
+def test_some_classes_are_numbered_in_the_order_in_which_they_are_named(tmp_path: Path) -> None:
+    lay(tmp_path / "Five/raw", NAMES)
+    root = DataRoot(tmp_path, download=False)
+
+    whole, some = Five().build(root), Five(classes=[4, 1]).build(root)
+
+    assert torch.equal(images_of(some), images_of(whole)[[1, 2, 3]])
+    assert labels_of(some).tolist() == [1, 0, 1]
+    assert some.classes == ("4", "1")
+    assert some.fingerprint != whole.fingerprint
+    with pytest.raises(ValueError, match="names a class twice"):
+        Five(classes=[1, 1])

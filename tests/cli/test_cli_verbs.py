@@ -79,7 +79,7 @@ def test_help_lists_a_verb_under_its_plugin_and_runs_no_code_of_it(call: Call) -
 
     assert told.exit_code == 0
     assert "Plugin waves (ganzoo-waving 0.3):\n  wave  Wave at somebody.\n" in told.stdout
-    assert told.stdout.index("Plugin waves") > told.stdout.index("completion  ")
+    assert told.stdout.index("Plugin waves") > told.stdout.index("doctor  ")
     assert ran() == ""
 
 

@@ -226,7 +226,9 @@ def test_a_plugin_imports_the_public_contract_and_its_siblings_only(path: Path) 
 
     ours = {name for name in imported(path) if name.split(".")[0].startswith("ganzoo")}
 
-    strangers = {name for name in ours if name.split(".")[0] != package} - {"ganzoo.api"}
+    # A verb opens runs as anybody does from Python: by the names of 'ganzoo' itself.
+    public = {"ganzoo.api", "ganzoo"}
+    strangers = {name for name in ours if name.split(".")[0] != package} - public
     assert not strangers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ganzoo.ablate.grid import Grid
     from ganzoo.ablate.worker import Setup
     from ganzoo.cli.board import Board
+    from ganzoo.recipe.model import Recipe
 
 FAILED = 3
 
@@ -81,7 +83,8 @@ def ablate(
 
     registry = plugin_files.load(streams.warn)
     written = read_plan(file, registry)
-    grid = expand(written, registry)
+    place = replace(place, runs=str(out))
+    grid = expand(written, registry, partial(named_weights, out=out))
     grid = replace(grid, name=experiment.usable_name(name or grid.name))
     if data_path is not None:
         place = replace(place, data_path=str(Path(data_path).expanduser().absolute()))
@@ -128,6 +131,15 @@ def ablate(
         finally:
             engine.close()
     return concluded(made, board, stop.exit_code, as_json=as_json)
+
+
+def named_weights(recipe: Recipe, *, out: Path) -> Recipe:
+    """Return a recipe that names the content of the weights it begins with: all cells the same."""
+    if recipe.init is None:
+        return recipe
+    from ganzoo.runs.given import pinned
+
+    return pinned(recipe, out, streams.warn)
 
 
 def setup_of(grid: Grid, plugin_files: PluginFiles, place: Place) -> Setup:

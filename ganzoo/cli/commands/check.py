@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,10 +10,12 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names, set_option
+from ganzoo.cli.summaries import OUT
 from ganzoo.common.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
+    from ganzoo.recipe.model import Recipe
 
 
 @click.command(
@@ -43,6 +46,8 @@ def check(
         for report in reports:
             if report["ok"]:
                 streams.say(f"{report['recipe']}: ok")
+                for text in report["begins"]:
+                    streams.tell(f"{report['recipe']}: {text}")
             else:
                 streams.tell(report["text"])
     return 0 if all(report["ok"] for report in reports) else GanzooError.exit_code
@@ -54,18 +59,35 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
     from ganzoo.recipe.problems import RecipeError
     from ganzoo.recipe.source import find_recipe
 
-    recipe, problems, text = name, [], ""
+    recipe, problems, text, begins = name, [], "", list[str]()
     try:
         path = find_recipe(name)
         recipe = str(path)
-        load_recipe(path, registry, overrides)
+        begins = beginning(load_recipe(path, registry, overrides))
     except RecipeError as error:
         text = str(error)
         problems = [vars(problem) for problem in error.problems]
     except GanzooError as error:
         text = f"{name}: {error}"
         problems = [{"file": name, "line": 0, "key": "", "message": str(error), "text": ""}]
-    return {"recipe": recipe, "ok": not problems, "problems": problems, "text": text}
+    return {"recipe": recipe, "ok": not problems, "problems": problems, "text": text,
+            "begins": begins}  # fmt: skip
+
+
+def beginning(recipe: Recipe) -> list[str]:
+    """Return what weights a recipe would begin with here; where they are not, that is told."""
+    if recipe.init is None or recipe.init.source is None:
+        return []
+    from ganzoo.runs.given import given
+
+    told: list[str] = []
+    try:
+        found = given(recipe.init, Path(OUT), told.append)
+    except GanzooError as error:
+        return [*told, f"cannot begin here: {error}"]
+    there = ", ".join(f"{len(each)} tensors of the {name}" for name, each in found.networks.items())
+    step = "" if found.step is None else f", step {found.step:,}"
+    return [*told, f"begins with '{found.path}'{step}: {there}; what fits: ganzoo run --dry-run"]
 
 
 @click.command(

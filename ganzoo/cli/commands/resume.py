@@ -77,7 +77,7 @@ def resume(
     from ganzoo.runs.frozen import frozen_recipe
 
     run = find(name, out)
-    place = replace(place, data_path=data_path)
+    place = replace(place, data_path=data_path, runs=str(out))
     with Display(settings.verbosity) as display:
         check_plugin_files(run, plugin_files.plugin, display)
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)

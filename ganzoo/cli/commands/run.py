@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from ganzoo.cli.launch import Launch
     from ganzoo.recipe.model import Recipe
     from ganzoo.runs.folder import RunDir
+
+
+WEIGHTS = re.compile(rb'(\n\[init\]\n(?:.*\n)*?)sha256 = "[0-9a-f]{64}"\n')
+"""In a frozen recipe, what the weights come to that it begins with."""
 
 
 @click.command(
@@ -72,6 +78,7 @@ def run(
 
     if seed is not None:
         overrides = (*overrides, f"train.seed={seed}")
+    place = replace(place, runs=str(out))
     path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
@@ -129,12 +136,21 @@ def origin(
 
 
 def newest(recipe: Recipe, out: Path) -> RunDir | None:
-    """Return the newest run of exactly this recipe."""
+    """Return the newest run of exactly this recipe.
+
+    One that begins with weights is the same whichever content they had, unless that is given.
+    """
     from ganzoo.recipe.model import freeze
     from ganzoo.runs.folder import list_runs
 
     frozen = freeze(recipe).encode()
-    return next((run for run in reversed(list_runs(out)) if content(run) == frozen), None)
+    is_open = recipe.init is not None and recipe.init.sha256 is None
+
+    def is_same(run: RunDir) -> bool:
+        found = content(run)
+        return (WEIGHTS.sub(rb"\1", found) if is_open else found) == frozen
+
+    return next((run for run in reversed(list_runs(out)) if is_same(run)), None)
 
 
 def content(run: RunDir) -> bytes:

@@ -49,7 +49,7 @@ MOST_NAMED = 4
     "count",
     type=click.IntRange(1, 10**7),
     metavar="N",
-    help="Images (of each class, with several), or frames of a walk.",
+    help="Images of each class, or a walk's frames.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the latents.")
 @click.option("--walk", is_flag=True, help="Latent to latent, or class to class, as a strip.")
@@ -60,7 +60,15 @@ MOST_NAMED = 4
     "labels",
     metavar="CLASS",
     multiple=True,
-    help="Class to make, or 'all'; several are rows, or a walk's stops.",
+    help="Class to make, or 'all'; several: rows, or stops.",
+)
+@click.option(
+    "--latent",
+    "latent_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Latents of a file; several for a walk.",
 )
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
@@ -78,6 +86,7 @@ def sample(
     gif: bool,
     single: bool,
     labels: tuple[str, ...],
+    latent_files: tuple[Path, ...],
     no_ema: bool,
     file: Path | None,
     device: str,
@@ -88,6 +97,10 @@ def sample(
 ) -> None:
     """Make images with RUN's generator; an exported folder will do."""
     walk |= gif
+    if latent_files and (single or (count and not walk)):
+        raise GanzooError(
+            "--latent makes a sheet of its own latents, or a walk; leave -n, --single"
+        )
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
     if gif and file is not None and file.suffix.lower() != ".gif":
@@ -100,8 +113,14 @@ def sample(
     from ganzoo.runs.folder import find
 
     run = find(name, out)
-    from ganzoo.sampling.files import save_sheet, save_singles, save_walk, save_walk_film
-    from ganzoo.sampling.model import open_model
+    from ganzoo.sampling.files import (
+        save_given,
+        save_sheet,
+        save_singles,
+        save_walk,
+        save_walk_film,
+    )
+    from ganzoo.sampling.model import STRIDE, open_model
     from ganzoo.training.machine import choose_device
 
     recipe = plugin_files.recipe_of(run, overrides)
@@ -109,14 +128,20 @@ def sample(
     label = labels or None
     classes = [model.classes[each] for each in model.class_numbers(label)]
     is_grid = len(classes) > 1
+    latents, asked = model.read_latents(*latent_files) if latent_files else (None, None)
+    stops = 0 if latents is None else len(latents)
+    if stops:
+        count = count or (STRIDE * (stops if gif else stops - 1) + (not gif) if walk else stops)
     many = count or (model.frames_of(label, closed=gif) if walk else COLUMNS if is_grid else IMAGES)
     path = file or run.writable(
-        MADE, default_name(model, many, seed, labels, walk, gif, single, overrides)
+        MADE, default_name(model, many, seed, labels, walk, gif, single, overrides, latent_files)
     )
     if gif:
-        save_walk_film(model, path, many, seed=seed, label=label)
+        save_walk_film(model, path, many, seed=seed, label=label, latents=latents, labels=asked)
     elif walk:
-        save_walk(model, path, many, seed=seed, label=label)
+        save_walk(model, path, many, seed=seed, label=label, latents=latents, labels=asked)
+    elif latents is not None:
+        save_given(model, path, latents, asked, label)
     elif single:
         whole = many * max(1, len(classes))
         for done in save_singles(
@@ -158,6 +183,7 @@ def default_name(
     gif: bool,
     single: bool,
     overrides: Sequence[str] = (),
+    latent_files: Sequence[Path] = (),
 ) -> str:
     """Return the name of a file that tells what is in it."""
     what = "walk" if walk else "samples"
@@ -168,7 +194,10 @@ def default_name(
     ]
     of = "".join("-" + _simple(each) for each in asked)
     ema = "" if model.is_average or model.recipe.ema is None else "-noema"
-    stem = f"{what}-step{model.step:06d}-seed{seed}{of}{ema}"
+    start = f"seed{seed}"
+    if latent_files:
+        start = "-".join(_simple(file.stem) for file in latent_files[:MOST_NAMED])
+    stem = f"{what}-step{model.step:06d}-{start}{of}{ema}"
     if single:
         return stem
     return f"{stem}-n{count}{'.gif' if gif else '.png'}"
