@@ -26,12 +26,14 @@ class Folder(PictureDataset):
     """Folder or .zip: from the data folder on, else from the working folder, from '~' or '/'."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
-        """Return ``[N, C, H, W]`` bytes, or a source of images where they exceed 2 GiB.
+        """Return ``[N, C, H, W]`` bytes, more than 256 MiB of them in the user's cache.
+
+        Where there is no room for that, more than 2 GiB are a source that decodes each when asked.
 
         Raises:
             DataError: if there are no images or some cannot be read.
         """
-        return self.collect(open_store(located(self.path, root.path)), split, root.progress)
+        return self.collect(open_store(located(self.path, root.path)), split, root)
 
 
 def located(written: str, data: Path) -> Path:

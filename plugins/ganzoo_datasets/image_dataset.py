@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint, printable
+from ganzoo.api import DataError, DataRoot, DatasetSpec, ImageData, Split, fingerprint, printable
 from ganzoo_datasets.archives import Listing, Store
 
 Side = Annotated[int, Field(ge=4, le=4096)]
@@ -39,7 +39,7 @@ class PictureDataset(DatasetSpec):
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of the images kept for testing, chosen by their names."""
 
-    def collect(self, store: Store, split: Split, progress: Progress) -> ImageData:
+    def collect(self, store: Store, split: Split, root: DataRoot) -> ImageData:
         """Read the images of a store.
 
         Raises:
@@ -69,7 +69,7 @@ class PictureDataset(DatasetSpec):
                 f"{self.use}: none of {len(listing.names)} images is for '{split}'; set "
                 f"dataset.holdout, which is {self.holdout}, to another share"
             )
-        loaded = load(store, names, frame, skip=self.on_bad == "skip", progress=progress)
+        loaded = load(store, names, frame, skip=self.on_bad == "skip", root=root)
         skipped = [f"passed by: {count} {kind}" for kind, count in listing.skipped.items()]
         if listing.others:
             skipped.insert(0, printable(f"left out, being no images we read: {_others(listing)}"))
