@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ganzoo.api import DataError, ImageSource, Progress, fingerprint, printable
 from ganzoo_datasets.archives import Store, UnreadableError
-from ganzoo_datasets.decode import BYTES, Frame, check, decode
+from ganzoo_datasets.decode import BYTES, check, decode, extremes
+from ganzoo_datasets.frame import MIDDLE, Draw, Frame, drawn
+from ganzoo_datasets.levels import widened
 
 RESIDENT = 2 << 30
 """Bytes of decoded images up to which all are kept in memory."""
@@ -33,12 +35,14 @@ class Loaded:
     names: list[str]
     fingerprint: str
     notes: list[str]
+    copies: int = 1
 
     def labels(self, label_of: dict[str, int] | None) -> Tensor | None:
         """Return ``[N]`` int64, or None where there are no classes."""
         if label_of is None:
             return None
-        return torch.tensor([label_of[name] for name in self.names])
+        labels = torch.tensor([label_of[name] for name in self.names])
+        return labels.repeat_interleave(self.copies) if self.copies > 1 else labels
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class EncodedImages:
         self.frame = frame
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.names) * self.frame.copies
 
     def __getitem__(self, index: int, /) -> Tensor:
         """Return ``[C, H, W]``.
@@ -69,10 +73,12 @@ class EncodedImages:
         Raises:
             DataError: naming the image, if it cannot be read any more.
         """
-        name = self.names[index]
+        at, copy = divmod(index, self.frame.copies)
+        name = self.names[at]
         with _quiet():
             try:
-                pixels, _ = decode(self.store.read(name, BYTES), self.frame)
+                data = self.store.read(name, BYTES)
+                pixels, _ = decode(data, self.frame, draw_of(name, copy, self.frame))
             except UnreadableError as error:
                 raise DataError(printable(f"'{self.store.path}': '{name}': {error}")) from error
         frame = self.frame
@@ -86,7 +92,7 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
     Raises:
         DataError: naming the images that cannot be read, unless ``skip``; or if all are such.
     """
-    resident = len(names) * frame.num_bytes <= RESIDENT
+    resident = len(names) * frame.copies * frame.num_bytes <= RESIDENT
     pixels = bytearray()
     good: list[str] = []
     digests: list[bytes] = []
@@ -120,8 +126,40 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, progress: 
     if resident:
         shape = (-1, frame.channels, frame.height, frame.width)
         images = torch.frombuffer(pixels, dtype=torch.uint8).view(shape)
-    content = fingerprint(repr(frame), *good, *digests)
-    return Loaded(images, good, content, notes)
+    content = fingerprint(frame.identity, *good, *digests)
+    return Loaded(images, good, content, notes, frame.copies)
+
+
+def draw_of(name: str, copy: int, frame: Frame) -> Draw:
+    """Return how a copy of an image is cut and turned; the middle where nothing is drawn."""
+    return drawn(name, copy) if frame.crop == "random" or frame.rotate else MIDDLE
+
+
+def measured(
+    store: Store, names: list[str], frame: Frame, progress: Progress
+) -> tuple[float, float]:
+    """Return the lowest and highest raw value of all images that can be read.
+
+    Raises:
+        DataError: if there is none.
+    """
+
+    def look(name: str) -> tuple[float, float] | None:
+        try:
+            return extremes(store.read(name, BYTES), frame)
+        except UnreadableError:
+            return None
+
+    low, high = float("inf"), float("-inf")
+    with _quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(names), GROUP):
+            for found in pool.map(look, names[start : start + GROUP]):
+                if found is not None:
+                    low, high = min(low, found[0]), max(high, found[1])
+            progress("measuring their range", min(start + GROUP, len(names)), len(names))
+    if low > high:
+        raise DataError(printable(f"'{store.path}': no image can be read, to measure its range"))
+    return widened(low, high)
 
 
 def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Iterator[LookedAt]:
@@ -130,7 +168,14 @@ def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Itera
     def look(name: str) -> LookedAt:
         try:
             data = store.read(name, BYTES)
-            pixels, changes = decode(data, frame) if resident else (b"", check(data, frame))
+            if resident:
+                pixels, changes = decode(data, frame, draw_of(name, 0, frame))
+                pixels += b"".join(
+                    decode(data, frame, draw_of(name, copy, frame))[0]
+                    for copy in range(1, frame.copies)
+                )
+            else:
+                pixels, changes = b"", check(data, frame)
         except UnreadableError as error:
             return LookedAt(name, fault=str(error))
         return LookedAt(name, sha256(data).digest(), pixels, changes)
