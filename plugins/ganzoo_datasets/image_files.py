@@ -26,13 +26,15 @@ from ganzoo.api import (
     printable,
 )
 from ganzoo_datasets.archives import Store, UnreadableError
-from ganzoo_datasets.decode import BYTES, Frame, check, decode
+from ganzoo_datasets.decode import BYTES, check, decode, extremes
+from ganzoo_datasets.frame import MIDDLE, Draw, Frame, drawn
+from ganzoo_datasets.levels import widened
 
 RESIDENT = 2 << 30
 """Bytes of decoded images up to which all are held in memory."""
 KEPT = 256 << 20
 """Bytes of decoded images up to which decoding them each time is quick enough."""
-DECODER = f"1 {pillow} {features.version('jpg')} {features.version('webp')}"
+DECODER = " ".join(["1", pillow, *(str(features.version(it)) for it in ("jpg", "webp", "avif"))])
 """What makes pixels of files; another may make other ones."""
 GROUP = 1024
 """Images handed to the threads at once."""
@@ -48,12 +50,14 @@ class Loaded:
     names: list[str]
     fingerprint: str
     notes: list[str]
+    copies: int = 1
 
     def labels(self, label_of: dict[str, int] | None) -> Tensor | None:
         """Return ``[N]`` int64, or None where there are no classes."""
         if label_of is None:
             return None
-        return torch.tensor([label_of[name] for name in self.names])
+        labels = torch.tensor([label_of[name] for name in self.names])
+        return labels.repeat_interleave(self.copies) if self.copies > 1 else labels
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class EncodedImages:
         self.frame = frame
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.names) * self.frame.copies
 
     def __getitem__(self, index: int, /) -> Tensor:
         """Return ``[C, H, W]``.
@@ -84,10 +88,12 @@ class EncodedImages:
         Raises:
             DataError: naming the image, if it cannot be read any more.
         """
-        name = self.names[index]
+        at, copy = divmod(index, self.frame.copies)
+        name = self.names[at]
         with _quiet():
             try:
-                pixels, _ = decode(self.store.read(name, BYTES), self.frame)
+                data = self.store.read(name, BYTES)
+                pixels, _ = decode(data, self.frame, draw_of(name, copy, self.frame))
             except UnreadableError as error:
                 raise DataError(printable(f"'{self.store.path}': '{name}': {error}")) from error
         frame = self.frame
@@ -101,7 +107,7 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, root: Data
     Raises:
         DataError: naming the images that cannot be read, unless ``skip``; or if all are such.
     """
-    num_bytes = len(names) * frame.num_bytes
+    num_bytes = len(names) * frame.copies * frame.num_bytes
     if num_bytes > KEPT:
         kept = _kept(store, names, frame, skip, root)
         if kept is not None:
@@ -112,7 +118,7 @@ def load(store: Store, names: list[str], frame: Frame, *, skip: bool, root: Data
     images: Tensor | ImageSource = EncodedImages(store, found.good, frame)
     if take is not None:
         images = torch.frombuffer(pixels, dtype=torch.uint8).view(_shape(frame))
-    return Loaded(images, found.good, found.fingerprint(frame), found.notes)
+    return Loaded(images, found.good, found.fingerprint(frame), found.notes, frame.copies)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class Gathered:
 
     def fingerprint(self, frame: Frame) -> str:
         """Return what tells these images in this shape from all others."""
-        return fingerprint(repr(frame), *self.good, *self.digests)
+        return fingerprint(frame.identity, *self.good, *self.digests)
 
 
 def _gather(
@@ -189,7 +195,7 @@ def _kept(
     for at, (name, digest) in enumerate(_digests(store, names), start=1):
         digests[name] = digest
         root.progress("comparing images with kept ones", at, len(names))
-    key = fingerprint(DECODER, repr(frame), str(frame.most_pixels), *names, *digests.values())
+    key = fingerprint(DECODER, frame.identity, str(frame.most_pixels), *names, *digests.values())
 
     def make(write: Callable[[bytes], object]) -> dict[str, Any]:
         found = _gather(store, names, frame, skip, root.progress, write)
@@ -201,8 +207,9 @@ def _kept(
         left_out = set(names).difference(found.good)
         return {"left_out": sorted(left_out), "notes": found.notes}
 
-    title = f"{len(names):,} images {'×'.join(map(str, _shape(frame)[1:]))} of '{store.path}'"
-    kept = keep(key, len(names) * frame.num_bytes, make, title=title, tell=root.tell)
+    count, shape = len(names) * frame.copies, _shape(frame)
+    title = f"{count:,} images {'×'.join(map(str, shape[1:]))} of '{store.path}'"
+    kept = keep(key, count * frame.num_bytes, make, title=title, tell=root.tell)
     if kept is None:
         return None
     left_out = set(kept.about["left_out"])
@@ -210,8 +217,8 @@ def _kept(
     found = Gathered(good, [digests[name] for name in good], kept.about["notes"])
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         # "not writable": nobody writes to a data set.
-        images = torch.frombuffer(kept.pixels, dtype=torch.uint8).view(_shape(frame))
-    return Loaded(images, good, found.fingerprint(frame), found.notes)
+        images = torch.frombuffer(kept.pixels, dtype=torch.uint8).view(shape)
+    return Loaded(images, good, found.fingerprint(frame), found.notes, frame.copies)
 
 
 def _digests(store: Store, names: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -232,13 +239,52 @@ def _shape(frame: Frame) -> tuple[int, int, int, int]:
     return -1, frame.channels, frame.height, frame.width
 
 
+def draw_of(name: str, copy: int, frame: Frame) -> Draw:
+    """Return how a copy of an image is cut and turned; the middle where nothing is drawn."""
+    return drawn(name, copy) if frame.crop == "random" or frame.rotate else MIDDLE
+
+
+def measured(
+    store: Store, names: list[str], frame: Frame, progress: Progress
+) -> tuple[float, float]:
+    """Return the lowest and highest raw value of all images that can be read.
+
+    Raises:
+        DataError: if there is none.
+    """
+
+    def look(name: str) -> tuple[float, float] | None:
+        try:
+            return extremes(store.read(name, BYTES), frame)
+        except UnreadableError:
+            return None
+
+    low, high = float("inf"), float("-inf")
+    with _quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(names), GROUP):
+            for found in pool.map(look, names[start : start + GROUP]):
+                if found is not None:
+                    low, high = min(low, found[0]), max(high, found[1])
+            progress("measuring their range", min(start + GROUP, len(names)), len(names))
+    if low > high:
+        raise DataError(printable(f"'{store.path}': no image can be read, to measure its range"))
+    return widened(low, high)
+
+
 def _look(store: Store, names: list[str], frame: Frame, resident: bool) -> Iterator[LookedAt]:
     """Look at all images in order, in threads; decode them if they are to be ``resident``."""
 
     def look(name: str) -> LookedAt:
         try:
             data = store.read(name, BYTES)
-            pixels, changes = decode(data, frame) if resident else (b"", check(data, frame))
+            if resident:
+                pixels, changes = decode(data, frame, draw_of(name, 0, frame))
+                pixels += b"".join(
+                    decode(data, frame, draw_of(name, copy, frame))[0]
+                    for copy in range(1, frame.copies)
+                )
+            else:
+                pixels, changes = b"", check(data, frame)
         except UnreadableError as error:
             return LookedAt(name, fault=str(error))
         return LookedAt(name, sha256(data).digest(), pixels, changes)
