@@ -1,8 +1,8 @@
 """``python -m benchmarks.feed``: how fast do pictures reach the step that are too many for memory?
 
 Photographs from an archive become ``--count`` JPEG files of 128×128 in folders by class, in a
-temporary folder. Each contestant reads them in a process of its own, in turns: ganzoo from its cache,
-ganzoo decoding with two workers, and torchvision's ImageFolder with a DataLoader of two workers.
+temporary folder. Each contestant reads them in a process of its own, in turns: ganzoo from its
+cache, ganzoo decoding with two workers, and torchvision's ImageFolder with a DataLoader of two workers.
 Linux only: memory is what /proc says of a process and its workers, shared pages counted once.
 """
 
