@@ -2,7 +2,8 @@
 
 Photographs from an archive become ``--count`` JPEG files of 128×128 in folders by class, in a
 temporary folder. Each contestant reads them in a process of its own, in turns: ganzoo from its
-cache, ganzoo decoding with two workers, and torchvision's ImageFolder with a DataLoader of two workers.
+cache, ganzoo decoding with two workers, and torchvision's ImageFolder with a DataLoader of two
+workers.
 Linux only: memory is what /proc says of a process and its workers, shared pages counted once.
 """
 

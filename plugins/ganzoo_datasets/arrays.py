@@ -77,6 +77,23 @@ def axes_of(shape: tuple[int, ...], asked: Axes, channels: int = 0) -> str:
     )
 
 
+def encoded(array: Any, axes: str, number: int, limit: int) -> bytes:
+    """Return one picture of a stack, or the only one, as .npy in the order HWC.
+
+    Raises:
+        UnreadableError: if it has more than ``limit`` bytes.
+    """
+    if axes[0] == "N":
+        array, axes = array[number], axes[1:]
+    if axes == "CHW":
+        array = array.transpose(1, 2, 0)
+    if array.nbytes > limit:
+        raise UnreadableError(f"{array.nbytes:,} bytes, more than {limit:,}")
+    buffer = BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
 class ArrayStore:
     """A store whose .npy and .npz files are taken apart: 'x.npy#000012' is picture 12 of x.npy."""
 
@@ -126,16 +143,7 @@ class ArrayStore:
             return self.store.read(name, limit)
         file, member, number = found.groups()
         array = self._array(file, member or "")
-        axes = axes_of(array.shape, self.axes, self.channels)
-        if axes[0] == "N":
-            array, axes = array[int(number)], axes[1:]
-        if axes == "CHW":
-            array = array.transpose(1, 2, 0)
-        if array.nbytes > limit:
-            raise UnreadableError(f"{array.nbytes:,} bytes, more than {limit:,}")
-        buffer = BytesIO()
-        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        return buffer.getvalue()
+        return encoded(array, axes_of(array.shape, self.axes, self.channels), int(number), limit)
 
     def _pictures(self, name: str, member: str) -> tuple[list[str], str]:
         """Return the names of an array's pictures, and what kind of array it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -18,6 +19,9 @@ Side = Annotated[int, Field(ge=4, le=4096)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Axes = Literal["auto", "HW", "HWC", "CHW", "NHW", "NHWC", "NCHW"]
 Byte = Annotated[int, Field(ge=0, le=255)]
+Sorted = tuple[tuple[str, ...], dict[str, int] | None, list[str]]
+"""Classes, the class of each name or None, and notes."""
+Sort = Callable[[list[str]], Sorted]
 READ = "PNG, JPEG, WEBP, AVIF, TIFF, PPM, BMP, GIF, .npy and .npz"
 KINDS_SHOWN = 8
 """Kinds of files that are no images, named in a note."""
@@ -99,8 +103,20 @@ floats; 'data', the lowest and highest of all images, measured; or [lowest, high
             self.axes,
         )
 
-    def collect(self, store: Store, split: Split, root: DataRoot) -> ImageData:
+    def collect(
+        self,
+        store: Store,
+        split: Split,
+        root: DataRoot,
+        *,
+        sort: Sort | None = None,
+        whole: bool = False,
+    ) -> ImageData:
         """Read the images of a store.
+
+        Args:
+            sort: says which class each image is of; without it, its folder does.
+            whole: whether all images belong to the split.
 
         Raises:
             DataError: if there are none, or some cannot be read.
@@ -115,8 +131,8 @@ floats; 'data', the lowest and highest of all images, measured; or [lowest, high
         listing = store.scan()
         if not listing.names:
             raise DataError(f"{self.use}: no images in '{store.path}' ({_counts(listing)})")
-        classes, label_of, notes = classify(listing.names)
-        names = [name for name in listing.names if self._is_in(name, split)]
+        classes, label_of, notes = (sort or classify)(listing.names)
+        names = [name for name in listing.names if whole or self._is_in(name, split)]
         if not names:
             raise DataError(
                 f"{self.use}: none of {len(listing.names)} images is for '{split}'; set "
@@ -150,7 +166,7 @@ floats; 'data', the lowest and highest of all images, measured; or [lowest, high
         return is_held_out == (split == "test")
 
 
-def classify(names: list[str]) -> tuple[tuple[str, ...], dict[str, int] | None, list[str]]:
+def classify(names: list[str]) -> Sorted:
     """Return the classes, each name's class and notes: classes are the first sub-folders.
 
     Folders around all images are looked through. Where not every image is in a sub-folder, or all
