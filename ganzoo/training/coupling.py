@@ -15,9 +15,11 @@ from ganzoo.training.half_step import Game, Player, Players, apply_views, half_s
 from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 
+TOGETHER = "it looks at the images of a batch together"
+NO_MEAN = "it is no mean over the images of a batch"
 FEW = 8
 """Images of one part that are tried, at most."""
-TOLERANCE = 1e-9
+TOLERANCE = 1e-11
 """What rounding in float64 may make of nothing, in proportion."""
 
 
@@ -98,9 +100,9 @@ def coupled_terms(
             is_random = float((again[name] - value).abs()) > near
             mean = (halves[0][name] + halves[1][name]) / 2
             if float((value - a - b + both).abs()) > near:
-                found[f"{role}'s term {name!r}"] = "looks at the images of a batch together"
+                found[f"{role}'s term {name!r}"] = TOGETHER
             elif not is_random and float((value - mean).abs()) > near:
-                found[f"{role}'s term {name!r}"] = "is no mean over the images of a batch"
+                found[f"{role}'s term {name!r}"] = NO_MEAN
     return found
 
 
@@ -145,8 +147,8 @@ def _terms(
         owns = {id(module): copies[place] for place, module in game.own.items()}
         alone = Game(
             game.recipe,
-            _copied(game.generator),
-            _copied(game.discriminator),
+            _lively(_copied(game.generator)),
+            _lively(_copied(game.discriminator)),
             game.steps,
             copies,
         )
@@ -169,6 +171,17 @@ def _terms(
 
 def _copied(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).cpu().double().train()
+
+
+def _lively(network: nn.Module) -> nn.Module:
+    """Give a copy weights at which an image matters: at the first ones, fakes are nearly grey."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim > 1:
+                drawn = torch.randn(weight.shape, generator=generator, dtype=torch.double)
+                weight.copy_(drawn * (len(weight) / weight.numel()) ** 0.5)
+    return network
 
 
 def _double(given: Tensor) -> Tensor:

@@ -347,7 +347,10 @@ def coupled(parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor) -> 
     except (RuntimeError, TypeError) as error:
         what = str(error).partition("\n")[0]
         return [f"or so it may be: in float64, in which that is tried, a part of it fails: {what}"]
-    return [f"the {term} {why}" for term, why in found.items()]
+    return [
+        f"{why}, the {' and the '.join(term for term, other in found.items() if other == why)}"
+        for why in dict.fromkeys(found.values())
+    ]
 
 
 def _first(parts: Parts, count: int) -> Batch:

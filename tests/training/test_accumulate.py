@@ -118,7 +118,7 @@ def in_double(batch: Batch) -> Batch:
         (("discriminator.minibatch_stddev=2",), "the discriminator's logit of an image depends"),
         (
             ("loss.use='relativistic'", "loss.pairing='average'"),
-            "the discriminator's term 'real' looks at the images of a batch together",
+            "it looks at the images of a batch together, the discriminator's term 'real' and the ",
         ),
         (("view=[{use='pack', size=3}]",), "parts of 8 images do not fill whole packs"),
     ],
