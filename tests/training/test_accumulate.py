@@ -52,6 +52,13 @@ def test_who_remembers_something_is_not_shown_a_batch_in_parts(
         run(tmp_path, {**chosen, "step.accumulate": 2}, plugin)
 
 
+def test_the_one_key_for_it_is_told_to_who_looks_for_it_beside_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(
+        GanzooError, match=r"train\.accumulate: unknown key; it belongs in \[step\]"
+    ):
+        run(tmp_path, {"train.accumulate": 2})
+
+
 UNCOUPLED = ("discriminator.dropout=0", "discriminator.norm='none'", "generator.norm='none'")
 R1 = "regularizer=[{use='r1', weight=1.0}]"
 
