@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
