@@ -33,6 +33,8 @@ NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How a file is opened that may have become a pipe, where there are such; no byte translated."""
 TOTAL = 256 << 30
 """Bytes at most that all images of an archive may claim to have."""
+HEAD = 64 << 10
+"""Bytes in which the header of an image is looked for."""
 INNER = 1 << 30
 """Bytes at most of an archive inside an archive: it is held in memory."""
 INNERS = 4 << 30
@@ -108,6 +110,14 @@ class Store(Protocol):
 
         Raises:
             UnreadableError: if it cannot be read or has more than ``limit`` bytes.
+        """
+        ...
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of an image, and how many bytes it has.
+
+        Raises:
+            UnreadableError: if it cannot be read.
         """
         ...
 
@@ -192,6 +202,14 @@ class FolderStore:
             raise UnreadableError(f"more than {limit:,} bytes")
         return data
 
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of the file, and its size."""
+        try:
+            with open(os.open(self.path / name, os.O_RDONLY | NO_WAIT), "rb") as file:
+                return file.read(length), os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise UnreadableError(str(error.strerror)) from error
+
     def _entries(
         self, below: str, visited: set[tuple[int, int]], listing: Listing
     ) -> list[os.DirEntry[str]]:
@@ -263,6 +281,17 @@ class ZipStore:
         except BROKEN_ZIP as error:
             raise UnreadableError(str(error) or type(error).__name__) from error
 
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of the member, and its size."""
+        member = self._members[name]
+        if member.file_size <= length:
+            return self.read(name, length), member.file_size
+        try:
+            with self._opened().open(member) as file:
+                return file.read(length), member.file_size
+        except BROKEN_ZIP as error:
+            raise UnreadableError(str(error) or type(error).__name__) from error
+
     def _opened(self) -> zipfile.ZipFile:
         """Return the archive, opened anew in every process: they must not share a position."""
         if self._archive is None or self._process != os.getpid():
@@ -327,9 +356,18 @@ class TarStore:
 
     def read(self, name: str, limit: int) -> bytes:
         """Return the member's bytes."""
-        start, size = self._members[name]
+        size = self._members[name][1]
         if size > limit:
             raise UnreadableError(f"{size:,} bytes, more than {limit:,}")
+        return self._slice(name, size)
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of the member, and its size."""
+        size = self._members[name][1]
+        return self._slice(name, min(size, length)), size
+
+    def _slice(self, name: str, size: int) -> bytes:
+        start = self._members[name][0]
         with self._lock:
             try:
                 file = self._opened()
@@ -441,10 +479,20 @@ class NestedStore:
 
     def read(self, name: str, limit: int) -> bytes:
         """Return an image's bytes."""
+        store, below = self._place(name)
+        return store.read(below, limit)
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of an image, and how many bytes it has."""
+        store, below = self._place(name)
+        return store.peek(below, length)
+
+    def _place(self, name: str) -> tuple[Store, str]:
+        """Return the store that has an image, and its name there."""
         for archive, inner in self._inner.items():
             if name.startswith(f"{archive}/"):
-                return inner.read(name[len(archive) + 1 :], limit)
-        return self.store.read(name, limit)
+                return inner, name[len(archive) + 1 :]
+        return self.store, name
 
     def _opened(self, name: str) -> tuple[Store | None, int]:
         """Return an archive inside, None where it is none, and its bytes in memory."""

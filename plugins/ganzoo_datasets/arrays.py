@@ -138,12 +138,33 @@ class ArrayStore:
 
     def read(self, name: str, limit: int) -> bytes:
         """Return an image's bytes; of an array one picture as .npy, in the order HWC."""
-        found = PICTURE.fullmatch(name)
-        if found is None:
+        if PICTURE.fullmatch(name) is None:
             return self.store.read(name, limit)
+        array, axes, number = self._found(name)
+        return encoded(array, axes, number, limit)
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of an image, and how many bytes it has."""
+        if PICTURE.fullmatch(name) is None:
+            return self.store.peek(name, length)
+        data = self.read(name, LIMIT)
+        return data[:length], len(data)
+
+    def item(self, name: str) -> tuple[Array, str]:
+        """Return one picture of an array as it is stored, and its axes."""
+        array, axes, number = self._found(name)
+        return (array[number], axes[1:]) if axes[0] == "N" else (array, axes)
+
+    def axes_in(self, name: str) -> str:
+        """Return the axes of the array that a picture is of."""
+        return self._found(name)[1]
+
+    def _found(self, name: str) -> tuple[Array, str, int]:
+        found = PICTURE.fullmatch(name)
+        assert found is not None
         file, member, number = found.groups()
         array = self._array(file, member or "")
-        return encoded(array, axes_of(array.shape, self.axes, self.channels), int(number), limit)
+        return array, axes_of(array.shape, self.axes, self.channels), int(number)
 
     def _pictures(self, name: str, member: str) -> tuple[list[str], str]:
         """Return the names of an array's pictures, and what kind of array it is."""

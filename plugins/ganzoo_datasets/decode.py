@@ -73,12 +73,12 @@ def decode(data: bytes, frame: Frame, draw: Draw = MIDDLE) -> tuple[bytes, froze
             image.load()
             changes = _changes(image, data, frame)
             upright = ImageOps.exif_transpose(image)
-            if frame.profiles == "srgb" and _profile_of(image) == "another":
+            if frame.profiles == "srgb" and profile_of(image) == "another":
                 upright = _in_srgb(upright)
             flat, more = _flat(upright, data, frame)
             planes = _planes(flat, frame, draw)
     except BROKEN as error:
-        raise UnreadableError(_reason(error)) from error
+        raise UnreadableError(reason(error)) from error
     return planes, changes | more
 
 
@@ -95,13 +95,13 @@ def check(data: bytes, frame: Frame) -> frozenset[str]:
         if data.startswith(MAGIC):
             return _array(data, frame, MIDDLE)[1]
         with _opened(data, frame) as image:
-            if _has_16_bits(image, data) or _may_lose_colour(image, frame) or image.mode == "F":
+            if has_16_bits(image, data) or _may_lose_colour(image, frame) or image.mode == "F":
                 image.load()
             changes = _changes(image, data, frame)
-            if not _is_whole(data, image.format):
+            if not is_whole(data, image.format):
                 image.load()
     except BROKEN as error:
-        raise UnreadableError(_reason(error)) from error
+        raise UnreadableError(reason(error)) from error
     return changes
 
 
@@ -118,11 +118,11 @@ def extremes(data: bytes, frame: Frame) -> tuple[float, float]:
             image.load()
             if image.mode[0] in "IF":
                 return _finite(np.asarray(image))
-            scale = 257.0 if _has_16_bits(image, data) else 1.0
+            scale = 257.0 if has_16_bits(image, data) else 1.0
             bands = _coloured(image).split()
             ends = [band.getextrema() for band in bands[: 1 if len(bands) < 3 else 3]]
     except BROKEN as error:
-        raise UnreadableError(_reason(error)) from error
+        raise UnreadableError(reason(error)) from error
     low, high = min(int(end[0]) for end in ends), max(int(end[1]) for end in ends)  # type: ignore[arg-type]
     return low * scale, high * scale
 
@@ -152,7 +152,7 @@ def _array(data: bytes, frame: Frame, draw: Draw) -> tuple[bytes, frozenset[str]
         return b"".join(fitted(band, frame, draw).tobytes() for band in bands), frozenset(changes)
     squeezed = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
     image = Image.fromarray(squeezed, MODES[channels])
-    if _may_lose_colour(image, frame) and _has_colour(image):
+    if _may_lose_colour(image, frame) and has_colour(image):
         changes.add("colour, made grey")
     changes |= _of_alpha(image, frame)
     return _planes(_composited(image, frame), frame, draw), frozenset(changes)
@@ -202,21 +202,21 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
         "animated, the first frame is taken": getattr(image, "is_animated", False),
         "turned upright as EXIF says": orientation in range(2, 9),
         "16-bit, divided by 257": mode.startswith("I") and frame.value_range is None,
-        "16 bits a channel, the upper 8 are taken": _has_16_bits(image, data)
+        "16 bits a channel, the upper 8 are taken": has_16_bits(image, data)
         and not mode.startswith("I"),
         '16 bits of which 12 or fewer are used, nearly black; set dataset.range = "data"': (
-            frame.value_range is None and _has_16_bits(image, data) and _is_nearly_black(image)
+            frame.value_range is None and has_16_bits(image, data) and _is_nearly_black(image)
         ),
-        "colour, made grey": _may_lose_colour(image, frame) and _has_colour(image),
+        "colour, made grey": _may_lose_colour(image, frame) and has_colour(image),
         "1-bit, made black and white": mode == "1",
         "CMYK, converted to RGB": mode == "CMYK",
         "palette, converted to RGB": mode in {"P", "PA"},
         "with a colour profile, converted to sRGB": frame.profiles == "srgb"
-        and _profile_of(image) == "another",
+        and profile_of(image) == "another",
         "with a colour profile that is broken, left out": frame.profiles == "srgb"
-        and _profile_of(image) == "broken",
+        and profile_of(image) == "broken",
         'with a colour profile, not looked at; dataset.profiles = "srgb" does': (
-            frame.profiles == "ignore" and _profile_of(image) == "another"
+            frame.profiles == "ignore" and profile_of(image) == "another"
         ),
     }
     changes = {change for change, is_made in applies.items() if is_made}
@@ -245,14 +245,14 @@ def _of_shape(width: int, height: int, frame: Frame) -> set[str]:
     return {change for change, is_made in applies.items() if is_made}
 
 
-def _has_16_bits(image: Image.Image, data: bytes) -> bool:
+def has_16_bits(image: Image.Image, data: bytes) -> bool:
     if image.format == "TIFF":
         tags: Any = getattr(image, "tag_v2", {})
         return image.mode.startswith("I") or 16 in tags.get(BITS_PER_SAMPLE, ())
     return image.mode.startswith("I") or (image.format == "PNG" and data[24:25] == b"\x10")
 
 
-def _profile_of(image: Image.Image) -> Literal["", "sRGB", "another", "broken"]:
+def profile_of(image: Image.Image) -> Literal["", "sRGB", "another", "broken"]:
     """Return what an image says of its colours; nothing where it says nothing."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in PROFILED:
@@ -280,7 +280,7 @@ def _may_lose_colour(image: Image.Image, frame: Frame) -> bool:
     return frame.channels == 1 and image.mode in COLOURED
 
 
-def _has_colour(image: Image.Image) -> bool:
+def has_colour(image: Image.Image) -> bool:
     """Tell whether red, green and blue differ anywhere in a decoded image."""
     red, green, blue = image.convert("RGBA" if image.mode == "PA" else "RGB").split()[:3]
     pairs = (ImageChops.difference(red, other).getextrema() for other in (green, blue))
@@ -297,7 +297,7 @@ def _is_nearly_black(image: Image.Image) -> bool:
     return 0 < max(high for _, high in colours) <= most
 
 
-def _is_whole(data: bytes, format_: str | None) -> bool:
+def is_whole(data: bytes, format_: str | None) -> bool:
     """Tell whether the end is where the format has it; False where one has to look closer."""
     if format_ == "JPEG":
         return data.rstrip(b"\0")[-2:] == b"\xff\xd9"
@@ -325,7 +325,7 @@ def _flat(image: Image.Image, data: bytes, frame: Frame) -> tuple[Image.Image, s
             return grey, set()
         return _on_background(image.convert("I"), grey, clear, frame), set()
     if given is not None and given != (0.0, 255.0):
-        scale = 257.0 if _has_16_bits(image, data) else 1.0
+        scale = 257.0 if has_16_bits(image, data) else 1.0
         image = levels.stretched(_coloured(image), given, scale)
     return _composited(image, frame), set()
 
@@ -356,7 +356,7 @@ def _on_background(raw: Image.Image, grey: Image.Image, clear: int, frame: Frame
     return ground
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, EOFError) or "truncated" in text.lower():
         return "truncated"

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DataRoot, ImageData, Split
+from ganzoo.api import DataError, DataRoot, ImageData, Look, Split
 from ganzoo_datasets.archives import ARRAYS, Store, open_store
 from ganzoo_datasets.image_dataset import PictureDataset
 
@@ -22,7 +22,10 @@ class Folder(PictureDataset):
 
     use: ClassVar[str] = "folder"
 
-    path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    path: Annotated[
+        str,
+        Field(examples=["photos"], min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    ]
     """Folder or archive: from the data folder on, else from the working folder, from '~' or '/'."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
@@ -34,6 +37,16 @@ class Folder(PictureDataset):
             DataError: if there are no images or some cannot be read.
         """
         return self.collect(self.store(root.path), split, root)
+
+    def look(self, root: DataRoot, *, pictures: int = 0) -> Look:
+        """Return what lies there: headers of all images, pixels of at most 64.
+
+        Raises:
+            DataError: if there are no images.
+        """
+        from ganzoo_datasets.look import look
+
+        return look(self.store(root.path), self.frame, pictures, root.progress)
 
     def store(self, data: Path) -> Store:
         """Return where the images lie; what is in the data folder comes first.

@@ -21,6 +21,8 @@ MISSING = "hdf5: h5py, which reads such files, is not installed: pip install 'ga
 BROKEN = (OSError, KeyError, ValueError, TypeError, RuntimeError)
 """What h5py raises for files that are none or broken."""
 SHOWN = 10
+MOST = 256 << 20
+"""Bytes at most in one picture."""
 Inside = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -99,6 +101,11 @@ class Hdf5Store:
             raise UnreadableError(str(error)) from error
         except BROKEN as error:
             raise UnreadableError(printable(str(error))[:100]) from error
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of a picture, and how many bytes it has."""
+        data = self.read(name, MOST)
+        return data[:length], len(data)
 
     def _labels(self, name: str) -> Sequence[Any]:
         found = self._named(name)

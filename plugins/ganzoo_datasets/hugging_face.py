@@ -19,6 +19,8 @@ from ganzoo_datasets.tables import AUTO, NONE, names_of, row_of, sorting
 MISSING = (
     "huggingface: the library 'datasets' is not installed: pip install 'ganzoo-torch[datasets]'"
 )
+MOST = 256 << 20
+"""Bytes at most in one picture."""
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -179,6 +181,11 @@ class RowStore:
         if len(data) > limit:
             raise UnreadableError(f"{len(data):,} bytes, more than {limit:,}")
         return data
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of a picture, and how many bytes it has."""
+        data = self.read(name, MOST)
+        return data[:length], len(data)
 
 
 def _bytes(found: Any) -> bytes:

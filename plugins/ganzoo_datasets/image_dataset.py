@@ -32,7 +32,7 @@ Size = Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
 class PictureDataset(DatasetSpec):
     """Images of any size, brought to one."""
 
-    size: Size
+    size: Annotated[Size, Field(examples=[64])]
     """Height and width in pixels: one number, or [height, width]."""
     crop: Literal["center", "none", "pad", "random"] = "center"
     """How other proportions become these: 'center' cuts off what stands over, 'none' squeezes the \

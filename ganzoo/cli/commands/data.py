@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
+    NewFile,
     PluginFiles,
     data_option,
     json_option,
@@ -20,6 +22,7 @@ from ganzoo.cli.options import (
 )
 from ganzoo.cli.summaries import count
 from ganzoo.common.errors import DataError, MachineError
+from ganzoo.common.system import quoted
 
 if TYPE_CHECKING:
     from ganzoo.common.kept_pixels import Entry
@@ -74,6 +77,40 @@ def get(
         )
         for note in found["notes"]:
             streams.warn(note)
+
+
+@data.command(
+    examples=["ganzoo data look ~/photos", "ganzoo data look photos.zip --sheet photos.png"]
+)
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--sheet", metavar="FILE", type=NewFile(path_type=Path), help="Write a contact sheet of 64."
+)
+@plugin_options
+@json_option
+def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json: bool) -> None:
+    """Say what images lie in DIR, a folder or archive: headers of all, pixels of at most 64."""
+    from ganzoo.cli import own_images
+    from ganzoo.recipe.own_images import Wish, remarks, seen
+
+    registry = plugin_files.load(streams.warn)
+    found = own_images.look_at(folder, registry, pictures=64 if sheet else 0)
+    if sheet is not None:
+        own_images.save_contact_sheet(found, sheet)
+    if as_json:
+        streams.result(own_images.as_json(found) | ({"sheet": str(sheet)} if sheet else {}))
+        return
+    for line in seen(found):
+        streams.say(line)
+    for name, count_ in found.classes.items():
+        streams.say(f"  {name}: {count(count_, 'image', 'images')}")
+    for key, (value, reason) in found.settings.items():
+        streams.say(f"suits: {key} = {json.dumps(value)}  # {reason}")
+    if sheet is not None:
+        streams.say(f"contact sheet: {sheet}")
+    for line in remarks(found, Wish()):
+        streams.warn(line)
+    streams.tell(f"next: ganzoo new recipe NAME --from-folder {quoted(folder)}")
 
 
 @data.command(examples=["ganzoo data path", "cd $(ganzoo data path)"])
