@@ -3,6 +3,7 @@
 from ganzoo.common.data_root import DataRoot, Progress
 from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
+from ganzoo.common.kept_pixels import Kept, keep
 from ganzoo.plugin.hooks import API_VERSION, hookimpl
 from ganzoo.plugin.ramps import (
     Moving,
@@ -29,6 +30,7 @@ from ganzoo.plugin.types import (
     ImageData,
     ImageShape,
     ImageSource,
+    Look,
     Meter,
     Reference,
     Role,
@@ -58,6 +60,8 @@ __all__ = [
     "ImageData",
     "ImageShape",
     "ImageSource",
+    "Kept",
+    "Look",
     "LossSpec",
     "Meter",
     "MetricSpec",
@@ -85,5 +89,6 @@ __all__ = [
     "fetch",
     "fingerprint",
     "hookimpl",
+    "keep",
     "printable",
 ]

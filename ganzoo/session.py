@@ -150,7 +150,7 @@ def build(
     )
     if warning:
         (lacking or reporter.note)(warning)
-    root = DataRoot(data_root(place.data), not place.offline, progress)
+    root = DataRoot(data_root(place.data), not place.offline, progress, reporter.note)
     parts = assemble(
         recipe,
         registry,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 VARIABLE = "GANZOO_DATA"
 CACHE = "GANZOO_CACHE"
+CACHE_FOLDER = f"name another folder with {CACHE}"
+"""What to do about a cache folder that takes no file."""
 WITHOUT_HOME = "ganzoo-data"
 
 
@@ -52,6 +55,14 @@ class Progress(Protocol):
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
+Tell = Callable[[str], None]
+"""Told a line worth knowing."""
+
+
+def nobody(text: str) -> None:
+    """Tell nobody."""
+
+
 def no_progress(what: str, done: int, total: int) -> None:
     """Report to nobody."""
 
@@ -63,3 +74,4 @@ class DataRoot:
     path: Path
     download: bool = True
     progress: Progress = no_progress
+    tell: Tell = nobody

@@ -6,21 +6,17 @@ What a data set of one's own needs: ``fetch`` brings a file, ``fingerprint`` ide
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-from ganzoo.common import system
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.download import DATA_FOLDER, AddressError, download, restart
 from ganzoo.common.errors import DataError, printable
-from ganzoo.common.files import cannot_write
+from ganzoo.common.unfinished import put_in_place, unfinished
 
-PART = ".part"
 LIMIT = 16 << 30
 """Bytes at most, of a file whose size is not known beforehand."""
 
@@ -94,7 +90,7 @@ def fetch(
         return target
     reasons = ["downloading is switched off"]
     if root.download:
-        with _unfinished(target) as file:
+        with unfinished(target, DATA_FOLDER) as file:
             if _fault(target, expected) is None:  # brought by the process we waited for
                 return target
             reasons = []
@@ -104,7 +100,7 @@ def fetch(
                 except AddressError as error:
                     reasons.append(f"{url}: {error}")
                 else:
-                    _publish(file, target)
+                    put_in_place(file, target, DATA_FOLDER)
                     return target
     raise FetchError(_explain(target, fault, reasons, remedies))
 
@@ -152,64 +148,6 @@ def _complete(
         if not continued:
             break
     raise AddressError(f"not the right file: {fault}")
-
-
-@contextmanager
-def _unfinished(target: Path) -> Iterator[IO[bytes]]:
-    """Open the unfinished file beside ``target``, for this process alone."""
-    part = target.with_name(target.name + PART)
-    made = [folder for folder in target.parents if not folder.exists()]
-    held = ExitStack()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        held.enter_context(system.alone(part))
-        file = held.enter_context(_locked(part))
-    except OSError as error:
-        held.close()
-        raise cannot_write(part, error, elsewhere=DATA_FOLDER) from error
-    try:
-        with held:
-            try:
-                yield file
-            finally:
-                with suppress(OSError, ValueError):
-                    _remove_if_empty(part, file)
-    finally:
-        with suppress(OSError):
-            for folder in [] if target.exists() else made:
-                folder.rmdir()  # which does nothing to one that holds something
-
-
-def _locked(part: Path) -> IO[bytes]:
-    """Open ``part``, and wait until no other process downloads it."""
-    while True:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("a+b")
-        system.lock(file.fileno())
-        # Whoever held it may have renamed or removed it: then this is another file.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(part.stat(), os.fstat(file.fileno())):
-                return file
-        file.close()
-
-
-def _remove_if_empty(part: Path, file: IO[bytes]) -> None:
-    is_empty = file.seek(0, os.SEEK_END) == 0
-    if system.IS_WINDOWS:  # which does not remove open files
-        file.close()
-    if is_empty:
-        part.unlink()
-
-
-def _publish(file: IO[bytes], target: Path) -> None:
-    try:
-        os.fsync(file.fileno())
-        if system.IS_WINDOWS:  # which does not rename open files
-            file.close()
-        system.replace(file.name, target)
-        system.sync_folder(target.parent)
-    except OSError as error:
-        raise cannot_write(target, error, elsewhere=DATA_FOLDER) from error
 
 
 def _explain(target: Path, fault: str, reasons: list[str], remedies: Sequence[str]) -> str:

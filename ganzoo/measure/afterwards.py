@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.common.data_root import DataRoot
+from ganzoo.common.data_root import DataRoot, Tell, nobody
 from ganzoo.common.errors import GanzooError
-from ganzoo.measure.classifier import Tell, nobody
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named

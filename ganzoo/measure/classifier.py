@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as parse_safetensors
 
-from ganzoo.common.data_root import DataRoot, cache_root
+from ganzoo.common.data_root import CACHE_FOLDER, DataRoot, Tell, cache_root, nobody
 from ganzoo.common.errors import DataError, GanzooError, MachineError
 from ganzoo.common.text import duration
 from ganzoo.measure.features import FeatureNetwork
@@ -32,14 +31,6 @@ FOLDER = "measure"
 ARCHITECTURE = "ganzoo-classifier-1"
 UNASKED = 60.0
 """Seconds that a classifier may take to train without being asked for."""
-CACHE_FOLDER = "name another folder with GANZOO_CACHE"
-
-Tell = Callable[[str], None]
-"""Told what is worth knowing while it happens."""
-
-
-def nobody(text: str) -> None:
-    """Tell nobody."""
 
 
 class NotPrepared(GanzooError):  # noqa: N818

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ganzoo.common.data_root import DataRoot
+from ganzoo.common.data_root import DataRoot, Tell, nobody
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure import classifier as prepare
 from ganzoo.measure.features import FeatureNetwork, points, random_network
@@ -24,7 +24,7 @@ def network_for(
     *,
     budget: float = math.inf,
     reason: str = "",
-    tell: prepare.Tell = prepare.nobody,
+    tell: Tell = nobody,
 ) -> FeatureNetwork:
     """Return the network that ``measure.network`` names for this data.
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from ganzoo.common.data_root import Tell, nobody
 from ganzoo.common.errors import CheckpointError, DataError, GanzooError
 from ganzoo.common.text import duration
-from ganzoo.measure.classifier import UNASKED, NotPrepared, Tell, nobody
+from ganzoo.measure.classifier import UNASKED, NotPrepared
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ganzoo.common.data_root import DataRoot
+from ganzoo.common.errors import DataError
 from ganzoo.plugin.ramps import MovingNonNegative, MovingRate, rate
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
     ImageData,
     ImageShape,
+    Look,
     Meter,
     Reference,
     Role,
@@ -196,6 +198,14 @@ class DatasetSpec(Spec):
             DataError: naming the file and what to do, if they cannot be had.
         """
         raise NotImplementedError
+
+    def look(self, root: DataRoot, *, pictures: int = 0) -> Look:  # noqa: ARG002
+        """Return what lies there, looked at quickly; of as many ``pictures`` a thumbnail.
+
+        Raises:
+            DataError: if there is nothing to look at.
+        """
+        raise DataError(f"{self.use}: these images are as its documentation says")
 
 
 class MetricSpec(Spec):

@@ -82,6 +82,47 @@ class ImageData:
         return len(self.images)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a quick look at images has shown; see ``DatasetSpec.look``.
+
+    Attributes:
+        source: where they lie.
+        images: how many can be used, as far as their headers tell.
+        num_bytes: of all files.
+        formats: how many there are of each.
+        sizes: how many there are of each height and width, upright.
+        kinds: how many of those that were sampled are grey, coloured, transparent.
+        bits: how many there are of each depth: '8', '16', or the numbers' type.
+        values: the lowest and highest raw value of those that were sampled.
+        classes: how many images each class has; empty where there are none.
+        duplicates: names of images that are the same.
+        broken: the names of those that cannot be read, and why.
+        sampled: how many were decoded.
+        settings: fields of the data set that suit them: value and reason.
+        notes: what else was seen.
+        seconds: how long it took.
+        pictures: thumbnails, Pillow images of one size.
+    """
+
+    source: str
+    images: int
+    num_bytes: int
+    formats: Mapping[str, int]
+    sizes: Mapping[tuple[int, int], int]
+    kinds: Mapping[str, int]
+    bits: Mapping[str, int]
+    values: tuple[float, float]
+    classes: Mapping[str, int]
+    duplicates: tuple[tuple[str, ...], ...]
+    broken: Mapping[str, str]
+    sampled: int
+    settings: Mapping[str, tuple[Any, str]]
+    notes: tuple[str, ...]
+    seconds: float
+    pictures: tuple[Any, ...] = ()
+
+
 class Context(Protocol):
     """One half of a training step, seen by losses and regularizers; computed on first use.
 

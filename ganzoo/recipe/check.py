@@ -131,6 +131,8 @@ def _message(
         what = "has the unknown key" if mistake["type"] == "extra_forbidden" else "needs the key"
         return f"{what} {quoted(mistake['loc'][-1])}"
     if mistake["type"] == "extra_forbidden":
+        if home := _home(keys, model):
+            return f"unknown key; it belongs in [{home}]"
         return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
     if mistake["type"] == "missing":
         return f"missing; {_addition(keys, registry)}"
@@ -149,6 +151,19 @@ def _addition(keys: Keys, registry: Registry) -> str:
     if keys == ("train",):
         return "add [train] with epochs = 25 or steps = 10000"
     return f"add {keys[-1]} = ..."
+
+
+def _home(keys: Keys, model: type[BaseModel]) -> str:
+    """Return the only other table of a recipe that has such a key; '' where there is none."""
+    if len(keys) != 2:
+        return ""
+    tables = {name: _model_in(field.annotation) for name, field in model.model_fields.items()}
+    homes = [
+        name
+        for name, table in tables.items()
+        if table and not issubclass(table, Spec) and keys[1] in table.model_fields
+    ]
+    return homes[0] if len(homes) == 1 else ""
 
 
 def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:

@@ -79,7 +79,8 @@ class Step(Table):
     discriminator_updates: Few = 1
     """Discriminator updates in a step, each on its own batch."""
     accumulate: Few = 1
-    """Parts the batch is cut into: gradients add up over them, memory is that of one part."""
+    """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
+to the whole batch where no image changes what is made of others; else that is told at the start."""
     generator_updates: Few = 1
     """Generator updates in a step."""
     generator_waits: CountOrNone = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,11 @@ from ganzoo.runs.folder import MOST_PICTURE
 
 GAP = 2
 """Black pixels around each image, unless a recipe says otherwise."""
+SQUARES = 8
+"""Squares of the ground behind an image with opacity, along its shorter side."""
+LIGHT, DARK = 224, 160
+MOST_CHANNELS = 16
+"""Channels shown of an image that has more than four."""
 MAX_FRAMES = 60
 MIN_SHEET_WIDTH = 320
 MOST_PIXELS = 64_000_000
@@ -34,7 +40,8 @@ def sheet(
 ) -> Image.Image:
     """Lay ``[N, C, H, W]`` images in [low, high] out, ``gap`` black pixels around each.
 
-    One channel becomes a grey image, three an RGB one, any other number the mean of its channels.
+    One channel becomes a grey image, three an RGB one; of two and four the last is opacity, over a
+    chequered ground; of more each image is its channels side by side, in grey.
 
     Args:
         fill: whether the second image is to the right of the first or below it.
@@ -44,10 +51,8 @@ def sheet(
 
 def mosaic(pixels: Tensor, columns: int, *, gap: int = GAP, fill: Fill = "rows") -> Image.Image:
     """Lay ``[N, C, H, W]`` uint8 images out as ``sheet`` does."""
+    pixels = visible(pixels)
     count, channels, height, width = pixels.shape
-    if channels not in (1, 3):
-        pixels = pixels.float().mean(1, keepdim=True).to(torch.uint8)
-        channels = 1
     rows = -(-count // columns)
     cell_height, cell_width = height + gap, width + gap
     canvas = torch.zeros(
@@ -62,6 +67,36 @@ def mosaic(pixels: Tensor, columns: int, *, gap: int = GAP, fill: Fill = "rows")
         canvas[:, top : top + height, left : left + width] = image
     array = canvas.permute(1, 2, 0).numpy()
     return Image.fromarray(array[:, :, 0] if channels == 1 else array)
+
+
+def visible(pixels: Tensor) -> Tensor:
+    """Return ``[N, C, H, W]`` bytes as grey or RGB ones, ``[N, 1 or 3, H', W']``."""
+    count, channels, height, width = pixels.shape
+    if channels in (1, 3):
+        return pixels
+    if channels in (2, 4):
+        rows, columns = torch.arange(height)[:, None], torch.arange(width)
+        side = max(1, min(height, width) // SQUARES)
+        light = (rows // side + columns // side) % 2 == 0
+        ground = torch.where(light, LIGHT, DARK).to(torch.float32)
+        opacity = pixels[:, -1:].float() / 255
+        seen = pixels[:, :-1].float() * opacity + ground * (1 - opacity)
+        return seen.round().to(torch.uint8)
+    shown = min(channels, MOST_CHANNELS)
+    across = math.ceil(math.sqrt(shown))
+    down = -(-shown // across)
+    tiled = pixels.new_zeros(count, across * down, height, width)
+    tiled[:, :shown] = pixels[:, :shown]
+    tiled = tiled.view(count, down, across, height, width).permute(0, 1, 3, 2, 4)
+    return tiled.reshape(count, 1, down * height, across * width)
+
+
+def picture(pixels: Tensor) -> Image.Image:
+    """Return one image ``[C, H, W]`` of bytes as a picture; two and four channels keep opacity."""
+    if len(pixels) not in (2, 4):
+        pixels = visible(pixels.unsqueeze(0))[0]
+    array = pixels.permute(1, 2, 0).contiguous().numpy()
+    return Image.fromarray(array[:, :, 0] if len(pixels) == 1 else array)
 
 
 def to_pixels(images: Tensor, shape: ImageShape) -> Tensor:

@@ -8,12 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ganzoo.common import system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import FILE, TEMPORARY, cannot_write
-from ganzoo.report.sheets import GAP, mosaic, save_film, save_picture, to_pixels
+from ganzoo.report.sheets import mosaic, picture, save_film, save_picture, to_pixels
 from ganzoo.sampling.classes import Label
 from ganzoo.sampling.made import claim
 from ganzoo.sampling.model import BLOCK, LONGEST_WALK, STRIDE, Model, columns_of
@@ -79,7 +78,7 @@ def save_singles(
             temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
             temporary.unlink(missing_ok=True)
             try:
-                mosaic(pixels.unsqueeze(0), 1).crop(_inside(pixels)).save(temporary, "PNG")
+                picture(pixels).save(temporary, "PNG")
                 system.replace(temporary, path)
             except OSError as error:
                 with suppress(OSError):
@@ -158,9 +157,3 @@ def _walkable(frames: int) -> int:
 
 def _picture(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.png"
-
-
-def _inside(pixels: Tensor) -> tuple[int, int, int, int]:
-    """Return the box of a picture within its sheet of one."""
-    _, height, width = pixels.shape
-    return GAP, GAP, GAP + width, GAP + height

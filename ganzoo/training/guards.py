@@ -21,6 +21,7 @@ from ganzoo.plugin.specs import Spec, ViewSpec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training import guards
+from ganzoo.training.coupling import coupled_terms, couples, leaves_out
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import (
     Game,
@@ -199,24 +200,6 @@ def remembered_in_parts(recipe: Recipe, own: Mapping[str, nn.Module]) -> list[st
     return problems
 
 
-def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> bool:
-    """Return whether one image's logit depends on the other images of its batch.
-
-    Batch norm does that; penalties on the slope at single images then lose their meaning
-    (Gulrajani et al. 2017, section 4).
-    """
-    if len(images) < 2:
-        return False
-    scores = []
-    for batch in (images, torch.cat([images[:1], images[1:].flip(1, 2, 3) * 0.5])):
-        with observing(discriminator), torch.no_grad():
-            torch.manual_seed(0)
-            probe_of = copy.deepcopy(discriminator).train()
-            inputs = (batch,) if labels is None else (batch, labels)
-            scores.append(named(probe_of(*inputs), "logits")["logits"][0])
-    return not torch.allclose(scores[0], scores[1], rtol=1e-3, atol=1e-6)
-
-
 def _wrong_terms(
     game: Game,
     role: Role,
@@ -305,20 +288,16 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
-        if penalised and guards.couples(parts.discriminator.network, seen, labels):
+        if penalised and couples(parts.discriminator.network, seen, labels):
             reporter.warn(
                 f"the discriminator's logit of an image depends on the rest of its batch (batch "
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
                 "an image; use discriminator.norm = 'layer' or 'none'"
             )
-        if parts.recipe.step.accumulate > 1 and guards.couples(
-            parts.discriminator.network, seen, labels
-        ):
-            reporter.warn(
-                "the discriminator's logit of an image depends on the rest of its batch (batch "
-                f"norm does that), so step.accumulate = {parts.recipe.step.accumulate} is not the "
-                "same as one large batch: each part has statistics of its own"
-            )
+        if parts.recipe.step.accumulate > 1 and not problems:
+            key = f"step.accumulate = {parts.recipe.step.accumulate}"
+            for reason in coupled(parts, batch, labels, seen):
+                reporter.warn(f"{key} is not the same as one large batch here: {reason}")
     if not problems:
         return
     if parts.recipe.step.guards == "warn":
@@ -328,6 +307,53 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
     raise GanzooError(
         "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains all the same"])
     )
+
+
+def coupled(parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor) -> list[str]:
+    """Return why a batch in parts trains otherwise than in one piece; nothing where it does not.
+
+    Args:
+        batch: a few images.
+        labels: theirs, where the discriminator takes them.
+        seen: what the discriminator is shown of them.
+    """
+    recipe, own = parts.recipe, parts.own
+    generator, discriminator = parts.generator.network, parts.discriminator.network
+    players = players_of(recipe, own)
+    size = recipe.train.batch_size
+    count = min(recipe.step.accumulate, size)
+    sizes = [len(each) for each in torch.arange(size).tensor_split(count)]
+    latent = recipe.generator.latents(
+        parts.noise.latents(recipe.latent, len(batch.images), "probe")
+    )
+    classes = batch.labels if recipe.generator.uses_labels else None
+    reasons = []
+    if couples(generator, latent, classes, "images"):
+        reasons.append(
+            "a fake depends on the others of its batch (the generator's batch norm does that), and "
+            "each part has statistics of its own"
+        )
+    if couples(discriminator, seen, labels):
+        reasons.append(
+            "the discriminator's logit of an image depends on the rest of its batch (batch norm "
+            "and minibatch_stddev do that), and each part has statistics of its own"
+        )
+    if leaves_out(players.views, batch.images, sizes):
+        reasons.append(
+            f"parts of {sizes[0]} images do not fill whole packs; choose another train.batch_size"
+        )
+    if reasons:
+        return reasons
+    game = Game(recipe, generator, discriminator, PROBE_STEPS, own)
+    try:
+        found = coupled_terms(game, players, batch, latent, sizes)
+    except (RuntimeError, TypeError) as error:
+        what = str(error).partition("\n")[0]
+        return [f"or so it may be: in float64, in which that is tried, a part of it fails: {what}"]
+    return [
+        f"{why}, the {' and the '.join(term for term, other in found.items() if other == why)}"
+        for why in dict.fromkeys(found.values())
+    ]
 
 
 def _first(parts: Parts, count: int) -> Batch:

@@ -6,6 +6,8 @@ from ganzoo.api import DatasetSpec, hookimpl
 from ganzoo_datasets.cifar10 import Cifar10
 from ganzoo_datasets.digits import Digits
 from ganzoo_datasets.folder import Folder
+from ganzoo_datasets.hdf5 import Hdf5
+from ganzoo_datasets.hugging_face import HuggingFace
 from ganzoo_datasets.mnist import FashionMnist, Mnist
 from ganzoo_datasets.sprites import Sprites
 from ganzoo_datasets.stacked_mnist import StackedMnist
@@ -16,4 +18,4 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the data sets of this package."""
-    return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, Folder]
+    return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, Folder, HuggingFace, Hdf5]

@@ -1,4 +1,4 @@
-"""Any folder, or zip archive, of images."""
+"""Any folder, or archive, of images."""
 
 from __future__ import annotations
 
@@ -8,30 +8,58 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DataRoot, ImageData, Split
-from ganzoo_datasets.archives import open_store
+from ganzoo.api import DataError, DataRoot, ImageData, Look, Split
+from ganzoo_datasets.archives import ARRAYS, Store, open_store
 from ganzoo_datasets.image_dataset import PictureDataset
 
 
 class Folder(PictureDataset):
-    """Your own images: a folder or a .zip, flat or with one sub-folder per class.
+    """Your own images: a folder, a zip or tar, or a .npy; one sub-folder per class, or flat.
 
-    All images are looked at before training. Changes of colour, depth, orientation and size are
-    noted with the run; which Pillow decodes, PNG, JPEG, WEBP, BMP and GIF.
+    PNG, JPEG, WebP, AVIF, TIFF, PPM, BMP, GIF, NumPy's arrays and archives of them. All are looked
+    at before training: what is done to them is told, and noted with the run.
     """
 
     use: ClassVar[str] = "folder"
 
-    path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    """Folder or .zip: from the data folder on, else from the working folder, from '~' or '/'."""
+    path: Annotated[
+        str,
+        Field(examples=["photos"], min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    ]
+    """Folder or archive: from the data folder on, else from the working folder, from '~' or '/'."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
-        """Return ``[N, C, H, W]`` bytes, or a source of images where they exceed 2 GiB.
+        """Return ``[N, C, H, W]`` bytes, more than 256 MiB of them in the user's cache.
+
+        Where there is no room for that, more than 2 GiB are a source that decodes each when asked.
 
         Raises:
             DataError: if there are no images or some cannot be read.
         """
-        return self.collect(open_store(located(self.path, root.path)), split, root.progress)
+        return self.collect(self.store(root.path), split, root)
+
+    def look(self, root: DataRoot, *, pictures: int = 0) -> Look:
+        """Return what lies there: headers of all images, pixels of at most 64.
+
+        Raises:
+            DataError: if there are no images.
+        """
+        from ganzoo_datasets.look import look
+
+        return look(self.store(root.path), self.frame, pictures, root.progress)
+
+    def store(self, data: Path) -> Store:
+        """Return where the images lie; what is in the data folder comes first.
+
+        Raises:
+            DataError: if there is nothing.
+        """
+        path = located(self.path, data)
+        if path.suffix.lower() in ARRAYS and path.is_file():
+            from ganzoo_datasets.arrays import OneFile
+
+            return OneFile(path)
+        return open_store(path)
 
 
 def located(written: str, data: Path) -> Path:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ganzoo.api import DataError, DatasetSpec, ImageData, Progress, Split, fingerprint, printable
+from ganzoo.api import DataError, DataRoot, DatasetSpec, ImageData, Split, fingerprint, printable
 from ganzoo_datasets.archives import Listing, Store
 
+if TYPE_CHECKING:
+    from ganzoo_datasets.frame import Frame
+
 Side = Annotated[int, Field(ge=4, le=4096)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Axes = Literal["auto", "HW", "HWC", "CHW", "NHW", "NHWC", "NCHW"]
 Byte = Annotated[int, Field(ge=0, le=255)]
+Sorted = tuple[tuple[str, ...], dict[str, int] | None, list[str]]
+"""Classes, the class of each name or None, and notes."""
+Sort = Callable[[list[str]], Sorted]
+READ = "PNG, JPEG, WEBP, AVIF, TIFF, PPM, BMP, GIF, .npy and .npz"
 KINDS_SHOWN = 8
 """Kinds of files that are no images, named in a note."""
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
@@ -22,16 +32,32 @@ Size = Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
 class PictureDataset(DatasetSpec):
     """Images of any size, brought to one."""
 
-    size: Size
+    size: Annotated[Size, Field(examples=[64])]
     """Height and width in pixels: one number, or [height, width]."""
-    crop: Literal["center", "none"] = "center"
-    """Keep proportions and cut off what stands over, or squeeze the whole image into the size."""
+    crop: Literal["center", "none", "pad", "random"] = "center"
+    """How other proportions become these: 'center' cuts off what stands over, 'none' squeezes the \
+whole image, 'pad' shows it whole on the background, 'random' takes a part that lies anywhere."""
+    crop_share: Annotated[list[Share], Field(min_length=2, max_length=2)] = [1.0, 1.0]  # noqa: RUF012
+    """Least and largest side of a random crop, as a share of the largest that fits."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Most degrees by which images are turned, either way, and cut to what stays filled."""
+    copies: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Images made of each, which differ in their random crop and turn; drawn by its name."""
     resample: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = "bilinear"
     """Filter for resizing, antialiased (but for 'nearest')."""
-    channels: Literal[1, 3] = 3
-    """1 for grey, 3 for colour."""
+    channels: Annotated[int, Field(ge=1, le=64)] = 3
+    """1 for grey, 3 for colour; 2 and 4 keep opacity as the last; arrays may have any number."""
+    range: Literal["full", "data"] | Annotated[list[float], Field(min_length=2, max_length=2)] = (
+        "full"
+    )
+    """Raw values that become black and white: 'full', all that 8 or 16 bits hold and 0 to 1 of \
+floats; 'data', the lowest and highest of all images, measured; or [lowest, highest]."""
+    profiles: Literal["ignore", "srgb"] = "ignore"
+    """Colours of images that carry a colour profile: as they are, or converted to sRGB."""
+    axes: Axes = "auto"
+    """Axes of .npy and .npz arrays, N for a stack: 'auto' knows them by their lengths."""
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]  # noqa: RUF012
-    """Red, green and blue behind transparent images."""
+    """Red, green and blue behind transparent images and around padded ones."""
     on_bad: Literal["error", "skip"] = "error"
     """What to do when images cannot be read: stop before training, or leave them out."""
     max_pixels: Annotated[int, Field(ge=1, le=178_000_000)] = 50_000_000
@@ -39,18 +65,29 @@ class PictureDataset(DatasetSpec):
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of the images kept for testing, chosen by their names."""
 
-    def collect(self, store: Store, split: Split, progress: Progress) -> ImageData:
-        """Read the images of a store.
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        problems = []
+        if isinstance(self.range, list) and self.range[0] >= self.range[1]:
+            problems.append(f"'range' is {self.range}; write the lower value first")
+        if self.crop_share[0] > self.crop_share[1]:
+            problems.append(f"'crop_share' is {self.crop_share}; write the smaller share first")
+        if self.crop_share != [1.0, 1.0] and self.crop != "random":
+            problems.append("'crop_share' needs crop = 'random'")
+        if self.copies > 1 and self.crop != "random" and not self.rotate:
+            problems.append("'copies' would all be alike; set crop = 'random' or 'rotate'")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
-        Raises:
-            DataError: if there are none, or some cannot be read.
-        """
-        from ganzoo_datasets.decode import Frame
-        from ganzoo_datasets.image_files import load
+    @property
+    def frame(self) -> Frame:
+        """What all images become, their range left open where it has to be measured."""
+        from ganzoo_datasets.frame import Frame
 
         height, width = self.size if isinstance(self.size, list) else (self.size, self.size)
         red, green, blue = self.background
-        frame = Frame(
+        return Frame(
             self.channels,
             height,
             width,
@@ -58,18 +95,58 @@ class PictureDataset(DatasetSpec):
             self.resample,
             (red, green, blue),
             self.max_pixels,
+            (self.range[0], self.range[1]) if isinstance(self.range, list) else None,
+            self.profiles,
+            self.copies,
+            self.rotate,
+            (self.crop_share[0], self.crop_share[1]),
+            self.axes,
         )
+
+    def collect(
+        self,
+        store: Store,
+        split: Split,
+        root: DataRoot,
+        *,
+        sort: Sort | None = None,
+        whole: bool = False,
+    ) -> ImageData:
+        """Read the images of a store.
+
+        Args:
+            sort: says which class each image is of; without it, its folder does.
+            whole: whether all images belong to the split.
+
+        Raises:
+            DataError: if there are none, or some cannot be read.
+        """
+        from dataclasses import replace
+
+        from ganzoo_datasets.arrays import ArrayStore
+        from ganzoo_datasets.image_files import load, measured
+
+        frame = self.frame
+        store = ArrayStore(store, self.axes, self.channels)
         listing = store.scan()
         if not listing.names:
             raise DataError(f"{self.use}: no images in '{store.path}' ({_counts(listing)})")
-        classes, label_of, notes = classify(listing.names)
-        names = [name for name in listing.names if self._is_in(name, split)]
+        classes, label_of, notes = (sort or classify)(listing.names)
+        names = [name for name in listing.names if whole or self._is_in(name, split)]
         if not names:
             raise DataError(
                 f"{self.use}: none of {len(listing.names)} images is for '{split}'; set "
                 f"dataset.holdout, which is {self.holdout}, to another share"
             )
-        loaded = load(store, names, frame, skip=self.on_bad == "skip", progress=progress)
+        if self.range == "data":
+            frame = replace(frame, value_range=measured(store, listing.names, frame, root.progress))
+            low, high = frame.value_range or (0.0, 0.0)
+            notes.append(
+                f"range: {low:g} … {high:g}, measured over all {len(listing.names)} images"
+            )
+        if frame.copies > 1:
+            notes.append(f"copies: {len(names)} images, {frame.copies} of each")
+        loaded = load(store, names, frame, skip=self.on_bad == "skip", root=root)
         skipped = [f"passed by: {count} {kind}" for kind, count in listing.skipped.items()]
         if listing.others:
             skipped.insert(0, printable(f"left out, being no images we read: {_others(listing)}"))
@@ -79,7 +156,7 @@ class PictureDataset(DatasetSpec):
             classes=classes,
             source=str(store.path),
             fingerprint=fingerprint(loaded.fingerprint, *classes),
-            notes=(*notes, *skipped, *loaded.notes),
+            notes=(*notes, *listing.notes, *skipped, *loaded.notes),
         )
 
     def _is_in(self, name: str, split: Split) -> bool:
@@ -89,7 +166,7 @@ class PictureDataset(DatasetSpec):
         return is_held_out == (split == "test")
 
 
-def classify(names: list[str]) -> tuple[tuple[str, ...], dict[str, int] | None, list[str]]:
+def classify(names: list[str]) -> Sorted:
     """Return the classes, each name's class and notes: classes are the first sub-folders.
 
     Folders around all images are looked through. Where not every image is in a sub-folder, or all
@@ -128,5 +205,5 @@ def _most_others(listing: Listing) -> str:
 
 
 def _reads(listing: Listing) -> str:
-    inner = "; archives inside are not opened" if listing.others.keys() & ARCHIVES else ""
-    return f"PNG, JPEG, WEBP, BMP and GIF are read{inner}"
+    inner = "; archives beside images are not opened" if listing.others.keys() & ARCHIVES else ""
+    return f"{READ} are read{inner}"

@@ -46,4 +46,4 @@ class Sprites(PictureDataset):
                 'dataset.use = "folder"    any folder of images of your own',
             ],
         )
-        return self.collect(ZipStore(path), split, root.progress)
+        return self.collect(ZipStore(path), split, root)

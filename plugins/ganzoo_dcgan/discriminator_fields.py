@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ganzoo.api import DiscriminatorSpec, GanzooError, ImageShape
+from ganzoo_dcgan import depth
 from ganzoo_dcgan.fields import (
     Factor,
     Initialiser,
@@ -39,14 +40,17 @@ for, the vectors of 'contrastive'; 0 leaves it out."""
 of neighbours in the batch: choose a divisor of the batch size."""
     base_channels: Width = 64
     """Channels of the first feature map, the unit of 'widths'."""
-    strides: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[2, 2])
-    """What each convolution does to height and width, first to last: 2 halves, 1 keeps them."""
+    strides: Literal["auto"] | Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(
+        default=[2, 2]
+    )
+    """What each convolution does to height and width, first to last: 2 halves, 1 keeps them; \
+'auto' halves until the last map's shorter side is 7 or less, for images of any size."""
     downsample: Literal["stride", "average"] = "stride"
     """How they are halved: by the convolution's stride, or by averaging 2×2 at the layer's end, \
 which is bilinear interpolation to half the size."""
     widths: list[Width] | None = None
     """Channels that each convolution makes, in multiples of base_channels; doubles from one to \
-the next unless given: 1, 2, 4, ..."""
+the next unless given: 1, 2, 4, ...; with strides = 'auto' up to 8."""
     kernel_size: Kernel = 4
     """Side of the kernels; at stride 1 with padding 'half' an even one takes a row and a column."""
     padding: Literal["half", "same"] = "half"
@@ -89,7 +93,11 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         problems = []
-        if self.widths is not None and len(self.widths) != len(self.strides):
+        if self.widths is not None and self.strides == "auto":
+            problems.append(
+                "'widths' needs 'strides' as a list, to have one width for each convolution"
+            )
+        elif self.widths is not None and len(self.widths) != len(self.strides):
             problems.append(
                 f"'widths' names {len(self.widths)} maps and 'strides' {len(self.strides)} "
                 "convolutions; give one width for each convolution"
@@ -120,12 +128,30 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         widths = self.widths or [2**power for power in range(len(self.strides))]
         return [self.base_channels * width for width in widths]
 
+    def for_size(self, image: ImageShape) -> Self:
+        """Return the spec with its depth for these images."""
+        if self.strides != "auto":
+            return self
+        strides: list[int] = []
+        size = image.height, image.width
+        while min(size) > depth.LARGEST:
+            stride, pool = (2, 1) if self.downsample == "stride" else (1, 2)
+            padding = convolution_padding(self.padding, size, self.kernel_size, stride)
+            convolved = convolved_size(size, self.kernel_size, stride, padding)
+            size = convolved[0] // pool, convolved[1] // pool
+            if min(size) < depth.SMALLEST:
+                break
+            strides.append(2)
+        strides = strides or [1]
+        return self.model_copy(update={"strides": strides, "widths": depth.widths(len(strides))})
+
     def paddings(self, image: ImageShape) -> tuple[list[Padding], tuple[int, int]]:
         """Return zeros around each convolution's input, and height and width of the last map.
 
         Raises:
             GanzooError: if nothing is left of the image on the way, or of a map to normalise.
         """
+        assert self.strides != "auto"
         paddings = []
         size = image.height, image.width
         for number, scale in enumerate(self.strides, start=1):

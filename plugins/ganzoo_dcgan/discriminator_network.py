@@ -80,6 +80,7 @@ def build_discriminator(
     spec: DcganDiscriminator, image: ImageShape, paddings: list[Padding], last: tuple[int, int]
 ) -> ConvolutionalDiscriminator:
     """Put a discriminator together whose last map is ``last``, and draw its first weights."""
+    assert spec.strides != "auto"
     outputs = spec.channels
     classes = image.num_classes
     beside = classes if spec.labels == "maps" else 0

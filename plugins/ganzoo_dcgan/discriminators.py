@@ -29,7 +29,8 @@ class Conv(DcganDiscriminator):
             GanzooError: if the images are too small for so many convolutions, or have no classes.
         """
         self.refuse_unlabelled(image)
-        paddings, last = self.paddings(image)
+        spec = self.for_size(image)
+        paddings, last = spec.paddings(image)
         from ganzoo_dcgan.discriminator_network import build_discriminator
 
-        return build_discriminator(self, image, paddings, last)
+        return build_discriminator(spec, image, paddings, last)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ganzoo.api import GanzooError, GeneratorSpec, ImageShape
+from ganzoo_dcgan import depth
 from ganzoo_dcgan.fields import (
     Factor,
     Initialiser,
@@ -45,12 +46,15 @@ become 0 but for a 1 where the largest was, every value as often. See 'mutual_in
 drawn. Free at sampling."""
     base_channels: Width = 64
     """Channels of the last feature map, the unit of 'widths'."""
-    scales: Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(default=[1, 2, 2])
+    scales: Literal["auto"] | Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(
+        default=[1, 2, 2]
+    )
     """What each layer does to height and width, first to last: 2 doubles, 1 keeps them. The last \
-layer makes the image; the first map is the image divided by their product."""
+layer makes the image; the first map is the image divided by their product. 'auto' doubles as \
+often as leaves the first map's shorter side 4 to 7; what doubling makes too much is cut off."""
     widths: list[Width] | None = None
     """Channels of the map each layer reads, in multiples of base_channels; halves from layer to \
-layer down to 1 unless given: 4, 2, 1 for three layers."""
+layer down to 1 unless given: 4, 2, 1 for three layers; with scales = 'auto' from 8 at most."""
     stem: Literal["linear", "convolution", "constant"] = "linear"
     """How the latent becomes the first map: a linear layer, normalised number by number; a \
 transposed convolution from 1×1, normalised channel by channel; or a learned constant beside a \
@@ -109,12 +113,14 @@ PyTorch's own; biases start at 0 except with 'torch'."""
 
     def _disagreements(self) -> list[str]:
         problems = []
-        if self.widths is not None and len(self.widths) != len(self.scales):
+        if self.widths is not None and self.scales == "auto":
+            problems.append("'widths' needs 'scales' as a list, to have one width for each layer")
+        elif self.widths is not None and len(self.widths) != len(self.scales):
             problems.append(
                 f"'widths' names {len(self.widths)} maps and 'scales' {len(self.scales)} layers; "
                 "give one width for each layer"
             )
-        if 1 in self.scales and self.same_kernel_size % 2 == 0:
+        if self.scales != "auto" and 1 in self.scales and self.same_kernel_size % 2 == 0:
             problems.append(
                 f"'same_kernel_size' is {self.same_kernel_size}, and only odd kernels keep the size"
             )
@@ -131,7 +137,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
                 problems.append(
                     "labels = 'conditional_norm' needs norm = 'batch' with norm_affine = true"
                 )
-            is_bare = self.stem == "constant" and len(self.scales) == 1
+            is_bare = self.stem == "constant" and self.scales != "auto" and len(self.scales) == 1
             if is_bare and self.order == "convolution_norm":
                 problems.append(
                     "labels = 'conditional_norm' needs a norm, and a constant stem with one layer "
@@ -193,18 +199,42 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         widths = self.widths or [2**power for power in reversed(range(len(self.scales)))]
         return [self.base_channels * width for width in widths]
 
+    def for_size(self, image: ImageShape) -> tuple[Self, list[tuple[int, int]]]:
+        """Return the spec with its depth for these images, and the maps' sizes, first to image.
+
+        Raises:
+            GanzooError: if the image cannot be reached by doubling.
+        """
+        if self.scales == "auto":
+            sizes = depth.grown(image.height, image.width)
+            scales = [2] * (len(sizes) - 1) or [1]
+            widths = depth.widths(len(scales))[::-1]
+            spec = self.model_copy(update={"scales": scales, "widths": widths})
+            return spec, sizes if len(sizes) > 1 else sizes * 2
+        height, width = self.start(image)
+        sizes = [(height, width)]
+        for scale in self.scales:
+            height, width = height * scale, width * scale
+            sizes.append((height, width))
+        return self, sizes
+
     def start(self, image: ImageShape) -> tuple[int, int]:
         """Return height and width of the first map.
 
         Raises:
             GanzooError: if the image cannot be reached by doubling.
         """
-        factor = 2 ** self.scales.count(2)
+        if self.scales == "auto":
+            return depth.grown(image.height, image.width)[0]
+        doublings = self.scales.count(2)
+        factor = 2**doublings
         if image.height % factor or image.width % factor:
             raise GanzooError(
-                f"generator.scales: {self.use!r} doubles {self.scales.count(2)} times, and the "
-                f"images' {image.height}×{image.width} is not a multiple of {factor}; resize the "
-                "images or change 'scales'"
+                f"generator.scales: {self.use!r} doubles {doublings} times, and the images' "
+                f"{image.height}×{image.width} is not a multiple of {factor}; resize the images "
+                f"(height {depth.nearest(image.height, factor)}, width "
+                f"{depth.nearest(image.width, factor)}), change 'scales', or let them follow the "
+                "size: scales = 'auto'"
             )
         return image.height // factor, image.width // factor
 

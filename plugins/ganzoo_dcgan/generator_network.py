@@ -14,6 +14,7 @@ from ganzoo_dcgan.initialisers import initialise
 from ganzoo_dcgan.labels import Labelled, OneHot
 from ganzoo_dcgan.layers import (
     Convolution,
+    Cut,
     Dropout,
     TransposedConvolution,
     UpsampledConvolution,
@@ -77,19 +78,27 @@ def build_generator(
     spec: DcganGenerator,
     latent_size: int,
     image: ImageShape,
-    start: tuple[int, int],
+    sizes: list[tuple[int, int]],
     enlarge: Enlarge,
 ) -> ConvolutionalGenerator:
-    """Put a generator together whose first map has height and width ``start``; draw its weights."""
+    """Put a generator together and draw its weights.
+
+    Args:
+        spec: with its depth for images of that size.
+        sizes: height and width of the first map and of what each layer makes.
+    """
     classes = image.num_classes if spec.labels == "conditional_norm" else 0
     code, code_size = _code(spec, image.num_classes)
-    stem, stem_channels = build_stem(spec, latent_size + code_size, start, classes)
+    stem, stem_channels = build_stem(spec, latent_size + code_size, sizes[0], classes)
     inputs = [stem_channels, *spec.channels[1:]]
     outputs = [*spec.channels[1:], image.channels]
-    layers = [
-        _layer(spec, *shape, enlarge, classes, is_last=number == len(inputs))
-        for number, shape in enumerate(zip(inputs, outputs, spec.scales, strict=True), start=1)
-    ]
+    assert spec.scales != "auto"
+    layers = []
+    for number, shape in enumerate(zip(inputs, outputs, spec.scales, strict=True)):
+        (height, width), made = sizes[number], sizes[number + 1]
+        cut = None if (height * shape[2], width * shape[2]) == made else made
+        is_last = number == len(inputs) - 1
+        layers.append(_layer(spec, *shape, enlarge, classes, cut, is_last=is_last))
     output = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}[spec.output]()
     network: ConvolutionalGenerator
     if classes:
@@ -154,6 +163,7 @@ def _layer(
     scale: int,
     enlarge: Enlarge,
     classes: int,
+    cut: tuple[int, int] | None,
     *,
     is_last: bool,
 ) -> nn.Sequential:
@@ -162,6 +172,8 @@ def _layer(
     if spec.order == "norm_convolution":
         parts.update(_norm(spec, inputs, classes))
     parts.update(enlarge(inputs, outputs, scale, kernel, spec.bias))  # [N, outputs, s·h, s·w]
+    if cut is not None:
+        parts["cut"] = Cut(*cut)  # [N, outputs, cut]
     if not is_last:
         if spec.order == "convolution_norm":
             parts.update(_norm(spec, outputs, classes))

@@ -23,7 +23,7 @@ class Transpose(DcganGenerator):
 
     def _disagreements(self) -> list[str]:
         problems = super()._disagreements()
-        if 2 in self.scales and self.kernel_size < 2:
+        if (self.scales == "auto" or 2 in self.scales) and self.kernel_size < 2:
             problems.append("'kernel_size' is 1, which leaves holes where the size doubles")
         return problems
 
@@ -36,10 +36,10 @@ class Transpose(DcganGenerator):
         """
         self.refuse_unlabelled(image)
         self.refuse_short(latent_size)
-        start = self.start(image)
+        spec, sizes = self.for_size(image)
         from ganzoo_dcgan.generator_network import build_generator, transposed_convolution
 
-        return build_generator(self, latent_size, image, start, transposed_convolution)
+        return build_generator(spec, latent_size, image, sizes, transposed_convolution)
 
 
 class Upsample(DcganGenerator):
@@ -55,7 +55,7 @@ distill.pub/2016/deconv-checkerboard)."""
 
     def _disagreements(self) -> list[str]:
         problems = super()._disagreements()
-        if 2 in self.scales and self.kernel_size % 2 == 0:
+        if (self.scales == "auto" or 2 in self.scales) and self.kernel_size % 2 == 0:
             problems.append(f"'kernel_size' is {self.kernel_size}, and only odd kernels fit")
         return problems
 
@@ -68,9 +68,9 @@ distill.pub/2016/deconv-checkerboard)."""
         """
         self.refuse_unlabelled(image)
         self.refuse_short(latent_size)
-        start = self.start(image)
+        spec, sizes = self.for_size(image)
         from ganzoo_dcgan.generator_network import build_generator, upsampled_convolution
 
         return build_generator(
-            self, latent_size, image, start, upsampled_convolution(self.interpolation)
+            spec, latent_size, image, sizes, upsampled_convolution(self.interpolation)
         )

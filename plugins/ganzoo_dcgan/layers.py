@@ -98,6 +98,19 @@ class UpsampledConvolution(nn.Conv2d):
         return F.conv_transpose2d(input, kernels, bias, stride=2, padding=side // 2)
 
 
+class Cut(nn.Module):
+    """Leave out the last rows and columns of a map that is larger than wanted."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height = height
+        self.width = width
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return ``[N, C, height, width]``."""
+        return maps[:, :, : self.height, : self.width]
+
+
 class Dropout(nn.Dropout):
     """Dropout whose mask takes 16 random bits a number, where PyTorch's takes 32 or more.
 

@@ -164,8 +164,8 @@ def test_an_empty_folder_is_an_error_that_counts_what_is_there(
     with pytest.raises(DataError, match=r"no images in '.*/set' \(it is empty; PNG, JPEG, WEBP"):
         SPEC.build(root)
 
-    lay(folder, {"a.txt": b"", "b.txt": b"", "c.tiff": b"", "README": b"", ".hidden.png": b""})
-    with pytest.raises(DataError, match=r"\(2 \.txt, 1 \.tiff, 1 without extension; PNG"):
+    lay(folder, {"a.txt": b"", "b.txt": b"", "c.heic": b"", "README": b"", ".hidden.png": b""})
+    with pytest.raises(DataError, match=r"\(2 \.txt, 1 \.heic, 1 without extension; PNG"):
         SPEC.build(root)
 
 
@@ -213,15 +213,15 @@ def test_a_home_that_nobody_has_is_told(root: DataRoot) -> None:
 
 @pytest.mark.parametrize("way", [lay, lambda folder, files: pack(folder / "all.zip", files)])
 def test_what_is_left_out_is_counted_in_a_note(root: DataRoot, folder: Path, way: Any) -> None:
-    others = {f"{at}.tif": b"" for at in range(3)} | {"x.avif": b"", "more.zip": b""}
+    others = {f"{at}.svg": b"" for at in range(3)} | {"x.heic": b"", "more.zip": b""}
     way(folder, {"a.png": image(1), **others})
     zips = [*folder.glob("all.zip")]
 
     data = Folder(path=str(zips[0]) if zips else "set", size=8).build(root)
 
     assert data.notes == (
-        "left out, being no images we read: 3 .tif, 1 .avif, 1 .zip; PNG, JPEG, WEBP, BMP and GIF "
-        "are read; archives inside are not opened",
+        "left out, being no images we read: 3 .svg, 1 .heic, 1 .zip; PNG, JPEG, WEBP, AVIF, TIFF, "
+        "PPM, BMP, GIF, .npy and .npz are read; archives beside images are not opened",
     )
 
 
@@ -257,8 +257,8 @@ def test_images_that_cannot_be_read_are_all_named_before_training(
 
     assert str(error.value) == (
         f"'{folder}': 3 of 4 images cannot be read: a.png (empty file), b.png (not PNG, JPEG, "
-        'WEBP, BMP or GIF), c.jpg (truncated); remove them, or set dataset.on_bad = "skip" to '
-        "leave them out"
+        "WEBP, BMP, GIF, AVIF, TIFF or PPM), c.jpg (truncated); remove them, or set "
+        'dataset.on_bad = "skip" to leave them out'
     )
 
 

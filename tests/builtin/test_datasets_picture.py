@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from ganzoo_datasets.archives import UnreadableError
-from ganzoo_datasets.decode import Frame, check, decode
+from ganzoo_datasets.decode import check, decode
+from ganzoo_datasets.frame import Frame
 
 ON_WHITE = "with alpha, composited on (255, 255, 255)"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -184,6 +185,7 @@ JPEG = encoded(picture_of_noise(64, 64), "JPEG")
 PNG = encoded(picture_of_noise(64, 64))
 WEBP = encoded(picture_of_noise(64, 64), "WEBP", lossless=True)
 GIF = encoded(picture_of_noise(64, 64), "GIF")
+OTHER = "not PNG, JPEG, WEBP, BMP, GIF, AVIF, TIFF or PPM"
 BMP = encoded(picture_of_noise(64, 64), "BMP")
 
 
@@ -192,9 +194,9 @@ BMP = encoded(picture_of_noise(64, 64), "BMP")
     ("data", "reason"),
     [
         (b"", "empty file"),
-        (b"hello", "not PNG, JPEG, WEBP, BMP or GIF"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not PNG, JPEG, WEBP, BMP or GIF"),
-        (encoded(plain(RED), "TIFF"), "not PNG, JPEG, WEBP, BMP or GIF"),
+        (b"hello", OTHER),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", OTHER),
+        (encoded(plain(RED), "ICO"), OTHER),
         (
             encoded(Image.new("1", (10_000, 5_001))),
             "10000×5001 is more than 50,000,000 pixels, which dataset.max_pixels allows",
@@ -204,7 +206,7 @@ BMP = encoded(picture_of_noise(64, 64), "BMP")
         (BMP[: len(BMP) // 2], "truncated"),
         (GIF[: len(GIF) // 2], "truncated"),
     ],
-    ids=["empty", "text", "EPS", "TIFF", "bomb", "PNG", "JPEG", "BMP", "GIF"],
+    ids=["empty", "text", "EPS", "ICO", "bomb", "PNG", "JPEG", "BMP", "GIF"],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(see: Any, data: bytes, reason: str) -> None:
     with warnings.catch_warnings(action="error"), pytest.raises(UnreadableError) as error:
@@ -258,7 +260,7 @@ def test_no_mutation_ends_in_another_kind_of_error() -> None:
     assert all(0 < len(reason) <= 100 for reason in reasons)
 
 
-NEARLY_BLACK = "16 bits of which 12 or fewer are used, nearly black; stretch them before"
+NEARLY_BLACK = '16 bits of which 12 or fewer are used, nearly black; set dataset.range = "data"'
 
 
 def sixteen_bits(top: int) -> Image.Image:

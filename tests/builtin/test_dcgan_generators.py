@@ -119,7 +119,8 @@ def test_a_size_that_doubling_does_not_reach_is_named(spec: GeneratorSpec) -> No
 
     assert str(caught.value) == (
         f"generator.scales: '{spec.use}' doubles 2 times, and the images' 28×30 is not a multiple "
-        "of 4; resize the images or change 'scales'"
+        "of 4; resize the images (height 28 or 32, width 28 or 32), change 'scales', or let them "
+        "follow the size: scales = 'auto'"
     )
 
 

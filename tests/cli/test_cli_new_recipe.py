@@ -25,7 +25,7 @@ def test_chosen_parts_lie_over_the_recipe_they_begin_from(call: Call, tmp_path: 
     base = ganzoo.load("dcgan_mnist")
     assert done.exit_code == 0, done.output
     assert (recipe.dataset.use, recipe.loss.use) == ("digits", "hinge")
-    assert recipe.generator == base.generator
+    assert recipe.generator == base.generator.model_copy(update={"scales": "auto"})
 
 
 def test_a_file_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganzoo.plugin.types import ImageShape
-from ganzoo.report.sheets import save_gif, save_png, sheet, to_pixels
+from ganzoo.report.sheets import mosaic, picture, save_gif, save_png, sheet, to_pixels
 from ganzoo.report.spacing import evenly
 
 
@@ -55,6 +55,26 @@ def test_pixels_cover_the_whole_range() -> None:
     assert to_pixels(values, ImageShape(1, 1, 1)).flatten().tolist() == [0, 0, 128, 255, 255]
     unit = to_pixels(values, ImageShape(1, 1, 1, low=0.0))
     assert unit.flatten().tolist() == [0, 0, 0, 255, 255]
+
+
+def test_opacity_lets_a_chequered_ground_through() -> None:
+    images = torch.zeros(1, 4, 16, 16, dtype=torch.uint8)
+    images[:, 0], images[:, 3, :8] = 255, 255
+
+    found = np.asarray(mosaic(images, 1, gap=0))
+
+    assert (found[:8] == [255, 0, 0]).all()
+    assert set(found[8:].ravel()) == {160, 224}
+    assert np.asarray(picture(images[0])).shape == (16, 16, 4)
+
+
+def test_channels_beyond_four_lie_side_by_side() -> None:
+    images = torch.arange(5, dtype=torch.uint8).view(1, 5, 1, 1).expand(2, -1, 3, 4)
+
+    found = np.asarray(mosaic(images, 2, gap=0))
+
+    assert found.shape == (2 * 3, 2 * 3 * 4)
+    assert found[::3, ::4].tolist() == [[0, 1, 2] * 2, [3, 4, 0] * 2]
 
 
 def test_a_gif_has_a_frame_for_every_sheet(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
-"""``ganzoo data``: bring data sets into the data folder, and say where it is."""
+"""``ganzoo data``: bring data sets into the data folder, and say where it and the cache are."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +12,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Group, Settings
 from ganzoo.cli.options import (
+    NewFile,
     PluginFiles,
     data_option,
     json_option,
@@ -17,16 +21,18 @@ from ganzoo.cli.options import (
     set_option,
 )
 from ganzoo.cli.summaries import count
-from ganzoo.common.errors import DataError
+from ganzoo.common.errors import DataError, MachineError
+from ganzoo.common.system import quoted
 
 if TYPE_CHECKING:
+    from ganzoo.common.kept_pixels import Entry
     from ganzoo.plugin.specs import DatasetSpec
     from ganzoo.plugin.types import ImageData
 
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
 def data() -> None:
-    """Download data sets and find them."""
+    """Download data sets and find them, and what is kept of them."""
 
 
 @data.command(examples=["ganzoo data get mnist", "ganzoo data get folder --set 'path=\"/photos\"'"])
@@ -54,7 +60,7 @@ def get(
 
     with Display(settings.verbosity) as display:
         spec = dataset_named(name, overrides, plugin_files.load(display.warn))
-        root = DataRoot(data_root(data), not offline, display.transfers)
+        root = DataRoot(data_root(data), not offline, display.transfers, display.note)
         facts = {"train": about(spec, spec.build(root))}
         try:
             facts["test"] = about(spec, spec.build(root, "test"))
@@ -73,6 +79,40 @@ def get(
             streams.warn(note)
 
 
+@data.command(
+    examples=["ganzoo data look ~/photos", "ganzoo data look photos.zip --sheet photos.png"]
+)
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--sheet", metavar="FILE", type=NewFile(path_type=Path), help="Write a contact sheet of 64."
+)
+@plugin_options
+@json_option
+def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json: bool) -> None:
+    """Say what images lie in DIR, a folder or archive: headers of all, pixels of at most 64."""
+    from ganzoo.cli import own_images
+    from ganzoo.recipe.own_images import Wish, remarks, seen
+
+    registry = plugin_files.load(streams.warn)
+    found = own_images.look_at(folder, registry, pictures=64 if sheet else 0)
+    if sheet is not None:
+        own_images.save_contact_sheet(found, sheet)
+    if as_json:
+        streams.result(own_images.as_json(found) | ({"sheet": str(sheet)} if sheet else {}))
+        return
+    for line in seen(found):
+        streams.say(line)
+    for name, count_ in found.classes.items():
+        streams.say(f"  {name}: {count(count_, 'image', 'images')}")
+    for key, (value, reason) in found.settings.items():
+        streams.say(f"suits: {key} = {json.dumps(value)}  # {reason}")
+    if sheet is not None:
+        streams.say(f"contact sheet: {sheet}")
+    for line in remarks(found, Wish()):
+        streams.warn(line)
+    streams.tell(f"next: ganzoo new recipe NAME --from-folder {quoted(folder)}")
+
+
 @data.command(examples=["ganzoo data path", "cd $(ganzoo data path)"])
 @data_option
 @json_option
@@ -82,6 +122,60 @@ def path(*, data: str | None, as_json: bool) -> None:
 
     folder = str(data_root(data))
     streams.result({"folder": folder} if as_json else folder)
+
+
+@data.group(cls=Group, examples=["ganzoo data cache list", "ganzoo data cache clear"])
+def cache() -> None:
+    """Decoded images that are kept for the next run: how many, and away with them."""
+
+
+@cache.command("list", examples=["ganzoo data cache list", "ganzoo data cache list --json"])
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the images kept in the user's cache, the last used first, and how large they are."""
+    from ganzoo.common.kept_pixels import entries
+
+    root = _cache()
+    found = entries(root)
+    if as_json:
+        streams.result({"folder": str(root), "kept": [entry.facts() for entry in found]})
+        return
+    for entry in found:
+        streams.say(str(entry))
+    streams.say(f"{_in_all(found)} in '{root}' (GANZOO_CACHE names another folder)")
+
+
+@cache.command(examples=["ganzoo data cache clear"])
+@json_option
+def clear(*, as_json: bool) -> None:
+    """Remove all kept images; whatever needs them decodes its pictures anew."""
+    from ganzoo.common.kept_pixels import clear as remove
+
+    root = _cache()
+    removed, stay = remove(root)
+    for reason in stay:
+        streams.warn(f"not removed: {reason}")
+    if as_json:
+        streams.result({"folder": str(root), "removed": [entry.facts() for entry in removed]})
+        return
+    streams.say(f"removed {_in_all(removed)} from '{root}'")
+
+
+def _cache() -> Path:
+    from ganzoo.common.data_root import CACHE_FOLDER, cache_root
+
+    if (root := cache_root()) is None:
+        raise MachineError(f"there is no home folder that could hold a cache; {CACHE_FOLDER}")
+    return root
+
+
+def _in_all(found: Sequence[Entry]) -> str:
+    from ganzoo.common.files import megabytes
+
+    return (
+        f"{count(len(found), 'file', 'files')} of kept images, "
+        f"{megabytes(sum(entry.num_bytes for entry in found))},"
+    )
 
 
 def about(spec: DatasetSpec, images: ImageData) -> dict[str, Any]:

@@ -108,9 +108,19 @@ def devices() -> Iterator[Finding]:
 
 def folders(data: str | None, out: Path) -> Iterator[Finding]:
     """Look at the folders ganzoo writes to."""
-    from ganzoo.common.data_root import data_root
+    from ganzoo.common.data_root import CACHE_FOLDER, cache_root, data_root
+    from ganzoo.common.kept_pixels import entries
 
     yield folder("data", data_root(data), "name another with --data or GANZOO_DATA")
+    if (cache := cache_root()) is None:
+        text = "there is no home folder: nothing that is made from data is kept"
+        yield Finding("cache", NOTE, text, CACHE_FOLDER)
+    else:
+        found = folder("cache", cache, CACHE_FOLDER)
+        # Nothing but time is lost without one.
+        kept = sum(entry.num_bytes for entry in entries(cache))
+        text = f"{found.text}, {kept / 1e9:.1f} GB of kept images in it" if kept else found.text
+        yield found._replace(state=NOTE if found.state == BROKEN else found.state, text=text)
     yield folder("runs", out.absolute(), "name another with --out")
 
 

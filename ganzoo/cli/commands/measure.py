@@ -292,4 +292,4 @@ def _folder(
 def _root(data: str | None, offline: bool, display: Display) -> DataRoot:
     from ganzoo.common.data_root import DataRoot, data_root
 
-    return DataRoot(data_root(data), not offline, display.transfers)
+    return DataRoot(data_root(data), not offline, display.transfers, display.note)

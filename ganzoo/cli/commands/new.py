@@ -15,6 +15,7 @@ from ganzoo.cli.options import NewFile, PluginFiles, json_option, plugin_options
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
     from ganzoo.plugin.scaffold import Special
+    from ganzoo.recipe.own_images import For
 
 
 @click.group(
@@ -76,12 +77,24 @@ def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json:
         "ganzoo new recipe mine                          asks for the parts",
         "ganzoo new recipe mine --from wgan_mnist        a copy",
         "ganzoo new recipe mine --dataset digits --loss hinge",
+        "ganzoo new recipe photos --from-folder ~/photos",
     ],
 )
 @click.argument("name")
 @click.option(
     "--from", "below", metavar="RECIPE", shell_complete=recipe_names, help="Recipe to begin from."
 )
+@click.option(
+    "--from-folder", "folder", metavar="DIR", help="Images of your own, looked at; a .zip, too."
+)
+@click.option("--size", metavar="N|HxW", help="Of --from-folder: pixels, 64 or 50x150.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["speed", "quality"]),
+    help="Of --from-folder: minutes or hours; speed if left out.",
+)
+@click.option("--labels", is_flag=True, help="Of --from-folder: networks are told the class.")
 @click.option("--dataset", metavar="USE", help="Data set; see: ganzoo list data")
 @click.option("--generator", metavar="USE", help="Generator; see: ganzoo list generators")
 @click.option("--discriminator", metavar="USE", help="Discriminator.")
@@ -95,27 +108,64 @@ def recipe(
     *,
     name: str,
     below: str | None,
+    folder: str | None,
+    size: str | None,
+    purpose: For | None,
+    labels: bool,
     out: Path,
     plugin_files: PluginFiles,
     as_json: bool,
     **given: str | None,
 ) -> None:
-    """Write NAME.toml: a copy of a recipe, or one with parts you choose."""
+    """Write NAME.toml: a copy of a recipe, one with parts you choose, or for your own images."""
     from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.new import BASE, write
 
     registry = plugin_files.load(streams.warn)
     chosen = {kind: use for kind, use in given.items() if use is not None}
+    if folder is not None:
+        if below is not None or chosen:
+            raise click.UsageError("--from-folder chooses all parts; leave out --from and parts")
+        path = from_folder(name, folder, (size, purpose or "speed", labels), out, registry)
+        streams.result({"file": str(path)} if as_json else str(path))
+        streams.tell(f"next: ganzoo run {path}")
+        return
+    if size or purpose or labels:
+        raise click.UsageError("--size, --for and --labels go with --from-folder")
     if below is None and not chosen:
         if not sys.stdin.isatty():
             raise GanzooError(
                 f"nobody is there to be asked; say what to begin from, as in: --from {BASE}, or "
-                "choose parts: --dataset, --generator, --discriminator, --loss"
+                "choose parts: --dataset, --generator, --discriminator, --loss; or name images of "
+                "your own: --from-folder DIR"
             )
         chosen = asked(registry)
     path = write(name, below or BASE, chosen, out, registry)
+    if "# yours" in path.read_text(encoding="utf-8"):
+        streams.tell(f"lines of '{path}' that end in '# yours' are examples: put yours there")
     streams.result({"file": str(path)} if as_json else str(path))
     streams.tell(f"next: ganzoo run {path}")
+
+
+def from_folder(
+    name: str, folder: str, asked: tuple[str | None, For, bool], out: Path, registry: Registry
+) -> Path:
+    """Write a recipe for images of one's own, say what was seen, and return the file."""
+    from ganzoo.cli.own_images import USE, look_at
+    from ganzoo.recipe.new import new_file, place
+    from ganzoo.recipe.own_images import Wish, here, parse_size, recipe_for, remarks, seen
+
+    size, purpose, labels = asked
+    wish = Wish(parse_size(size) if size else None, purpose, labels)
+    path = new_file(name, out)
+    found = look_at(folder, registry)
+    for line in seen(found):
+        streams.tell(f"seen: {line}")
+    for line in remarks(found, wish):
+        streams.warn(line)
+    source = str(Path(folder).expanduser().absolute())
+    place(path, recipe_for(found, source, USE, wish, here()), registry)
+    return path
 
 
 def asked(registry: Registry) -> dict[str, str]:

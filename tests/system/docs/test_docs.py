@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import ganzoo
 from ganzoo import session as notebook
@@ -77,6 +78,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "photos").mkdir()
+    for at in range(40):
+        Image.new("RGB", (16, 16), (6 * at, 0, 99)).save(tmp_path / "photos" / f"{at}.png")
     # A page before this one may have left its plugin of the same name behind.
     monkeypatch.delitem(sys.modules, "quadratic", raising=False)
     return tmp_path
