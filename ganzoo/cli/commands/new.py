@@ -117,7 +117,7 @@ def recipe(
     as_json: bool,
     **given: str | None,
 ) -> None:
-    """Write NAME.toml: a copy of a recipe, one with parts you choose, or for your own images."""
+    """Write NAME.toml: a copy, one with parts you choose, or one for your images."""
     from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.new import BASE, write
 
