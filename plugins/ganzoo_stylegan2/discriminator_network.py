@@ -51,8 +51,10 @@ class Spread(nn.Module):
         """Return ``[N, C + 1, H, W]``."""
         count, width, *size = maps.shape
         group = next(size for size in range(min(self.group, count), 0, -1) if count % size == 0)
+        apart = maps.view(count // group, group, width, *size)
+        # Not ``var``, which takes ten times as long on a CPU.
+        variance = (apart - apart.mean(1, keepdim=True)).square().mean(1)
         # A variance of 0 has the gradient 0.
-        variance = maps.view(count // group, group, width, *size).var(1, correction=0)
         spread = (variance + EPS).sqrt().mean((1, 2, 3))  # [N / group]
         beside = spread.repeat_interleave(group)[:, None, None, None]
         return torch.cat([maps, beside.expand(-1, -1, *size)], 1)
@@ -68,9 +70,9 @@ class Discriminator(nn.Module):
         last, (height, width) = widths[-1], order[-1]
         seen = widths if spec.form == "skip" else widths[:1]
         self.from_image = nn.ModuleList(Convolution(image.channels, each, 1) for each in seen)
-        self.reduced = nn.ModuleList(
-            Filtered("halved", size) for size in order[:-1] if spec.form == "skip"
-        )
+        self.reduced: nn.ModuleList | None = None
+        if spec.form == "skip":
+            self.reduced = nn.ModuleList(Filtered("halved", size) for size in order[:-1])
         self.blocks = nn.ModuleList(
             Block(inputs, outputs, size, is_residual=spec.form == "residual")
             for inputs, outputs, size in zip(widths, widths[1:], order[:-1], strict=False)
@@ -90,7 +92,7 @@ class Discriminator(nn.Module):
         maps = self.from_image[0](images)
         for number, block in enumerate(self.blocks):
             maps = block(maps)
-            if self.reduced:
+            if self.reduced is not None:
                 images = self.reduced[number](images)
                 maps = maps + self.from_image[number + 1](images)
         found: Tensor = self.head(self.hidden(self.last(self.spread(maps)).flatten(1)))
