@@ -41,7 +41,7 @@ class PathLength(RegularizerSpec):
     at: Literal["latent", "w"] = "latent"
     """Along what: the generator's input, or the styles it shows."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the batch that is made anew; with at = 'w' and 1, the step's own images are taken."""
+    """Share of the batch that is made anew; at = 'w' takes the step's own images where it is 1."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.01
     """Share of a new length in the running mean."""
 
