@@ -262,7 +262,7 @@ def test_path_length_and_r1_move_every_weight_as_the_reference_does() -> None:
 
     shown = made(latent)
     torch.manual_seed(3)
-    own = spec.module(5, images_of(8)).double()
+    own: Any = spec.module(5, images_of(8)).double()
     ctx: Any = SimpleNamespace(made=shown, own=own, latent=latent)
     term = spec.generator_terms(ctx)["path_length"]
     gradients = named_gradients(term + F.softplus(-judge(shown["images"])).mean(), weights)
@@ -374,7 +374,7 @@ def test_noise_is_new_in_training_and_fixed_or_none_at_sampling() -> None:
 
 def test_maps_are_those_of_halving_the_image() -> None:
     for side, wanted in ((28, [7, 14, 28]), (48, [6, 12, 24, 48]), (8, [4, 8]), (6, [6])):
-        made = Stylegan2Generator(channel_max=4, w_size=4).build(4, images_of(side))
+        made: Any = Stylegan2Generator(channel_max=4, w_size=4).build(4, images_of(side))
         judge = Stylegan2Discriminator(channel_max=4).build(images_of(side))
         found = made(torch.randn(2, 4))["images"]
         assert found.shape == (2, 3, side, side)
