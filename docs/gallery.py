@@ -58,6 +58,8 @@ OTHERS: dict[str, tuple[str, Values]] = {
     "generator/offset": ("toy_dirac", {}),
     "discriminator/mlp": ("toy_ring", {}),
     "discriminator/linear": ("toy_dirac", {}),
+    "generator/stylegan2": ("stylegan2_mnist", {}),
+    "discriminator/stylegan2": ("stylegan2_mnist", {}),
     "loss/unrolled": ("toy_ring_unrolled", {}),
     "dataset/ring": ("toy_ring", {}),
     "dataset/grid": ("toy_grid", {}),

@@ -417,11 +417,12 @@ def test_path_lengths_of_a_linear_generator_are_those_of_its_matrix() -> None:
 
 def test_path_lengths_along_w_are_those_of_what_the_generator_shows() -> None:
     matrix, w = leaf(3, 4), leaf(6, 3)
-    spec = PathLength(at="w", weight=1.0, decay=1.0)
+    spec = PathLength(at="w", weight=1.0, decay=1.0, share=1.0)
     made = {"images": (w @ matrix).view(6, 1, 2, 2), "w": w}
+    ctx = context(made=made, own=spec.module(3, IMAGE), latent=torch.zeros(6, 3))
 
     torch.manual_seed(7)
-    found = spec.generator_terms(context(made=made, own=spec.module(3, IMAGE)))["path_length"]
+    found = spec.generator_terms(ctx)["path_length"]
 
     torch.manual_seed(7)
     lengths = ((torch.randn(6, 4) / 2) @ matrix.T).norm(dim=1)

@@ -24,9 +24,10 @@ class PathLength(RegularizerSpec):
 
     Karras et al. 2020, arXiv:1912.04958, equation 4: E (‖Jᵀy‖₂ - a)² with J the Jacobian of the
     images, y normal noise, over √(H·W) as in the authors' code, and a the running mean of the
-    lengths, this step's included; no gradient flows through a. J is that of the latent, of which a
-    share of the batch is made anew, or that of the styles that a generator shows as 'w'. Where one
-    image depends on the others (batch norm), its slope includes theirs.
+    lengths, this step's included; no gradient flows through a. J is that of the latent, or that of
+    the styles that a generator shows as 'w': where these are of several layers, ``[N, L, W]``, the
+    squared length is the mean over layers, as in that code. Where one image depends on the others
+    (batch norm), its slope includes theirs.
     """
 
     use: ClassVar[str] = "path_length"
@@ -40,7 +41,7 @@ class PathLength(RegularizerSpec):
     at: Literal["latent", "w"] = "latent"
     """Along what: the generator's input, or the styles it shows."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the batch that is made anew with at = 'latent'."""
+    """Share of the batch that is made anew; at = 'w' takes the step's own images where it is 1."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.01
     """Share of a new length in the running mean."""
 
@@ -63,6 +64,8 @@ class PathLength(RegularizerSpec):
         (slope,) = torch.autograd.grad((images * y).sum(), start, create_graph=True)
         # vector_norm has the gradient 0, not NaN, at a length of exactly 0.
         lengths = torch.linalg.vector_norm(slope.flatten(1), dim=1)
+        if slope.ndim > 2:
+            lengths = lengths / slope.shape[1] ** 0.5
         ctx.own.mean.lerp_(lengths.detach().mean().to(ctx.own.mean), self.decay)
         away = lengths - ctx.own.value("mean")
         return {self.use: self.weight * away.square().mean()}
@@ -71,13 +74,14 @@ class PathLength(RegularizerSpec):
         """Return images, and what they were made of with its graph."""
         from ganzoo_classic.remade import remade
 
+        count = max(1, round(self.share * len(ctx.latent)))
         if self.at == "w":
             if "w" not in ctx.made:
                 there = ", ".join(map(repr, ctx.made))
                 raise GanzooError(
                     f"{self.use}: the generator shows {there} and no 'w'; use at = 'latent'"
                 )
-            return ctx.made["images"], ctx.made["w"]
-        count = max(1, round(self.share * len(ctx.latent)))
+            made = ctx.made if self.share == 1 else remade(ctx, ctx.latent[:count], count)
+            return made["images"], made["w"]
         latent = ctx.latent[:count].detach().requires_grad_()
         return remade(ctx, latent, count)["images"], latent

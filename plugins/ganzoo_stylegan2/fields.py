@@ -1,0 +1,118 @@
+"""The fields of both networks, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from ganzoo.api import DiscriminatorSpec, GanzooError, GeneratorSpec, ImageShape
+
+Form = Literal["skip", "residual", "plain"]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Layers = Annotated[int, Field(ge=1, le=64)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Size = tuple[int, int]
+
+SMALLEST, LARGEST = 4, 8
+"""Height and width that a first map may have."""
+
+
+class GeneratorFields(GeneratorSpec):
+    """A mapping to styles, a learned map, layers that the styles modulate."""
+
+    at_sampling: ClassVar[frozenset[str]] = frozenset(
+        {"truncation", "truncated_layers", "mix_from", "mix_with", "noise"}
+    )
+
+    channel_base: PositiveInt = 16_384
+    """Channels of a map are this over its longer side, up to channel_max."""
+    channel_max: Width = 512
+    """Most channels of a map."""
+    w_size: Width = 512
+    """Numbers of a style, w."""
+    mapping_layers: Layers = 2
+    """Layers between latent and style: 2 in StyleGAN2-ADA, 8 in StyleGAN2."""
+    mapping_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Rate of the mapping's weights, as a share of the optimizer's."""
+    form: Form = "skip"
+    """How an image leaves: the sum of images of all sizes; or that of the last map, of residual \
+blocks or of plain ones."""
+    labels: Literal["none", "mapping"] = "none"
+    """How it is told which class to make: not at all, or by a learned vector beside the latent."""
+    style_mixing: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Share of the images in training whose later layers have the style of a second latent."""
+    truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """How far styles are from their average when it is sampled, 1 as they are (ψ): fewer \
+surprises, less variety; not for scores."""
+    truncated_layers: PositiveInt | None = None
+    """Layers, from the first, whose styles truncation pulls; all unless given."""
+    mix_from: PositiveInt | None = None
+    """Layer, counted from 0, from which on all sampled images have the style of one latent."""
+    mix_with: Seed = 0
+    """Seed of that latent."""
+    noise: Literal["fixed", "none"] = "fixed"
+    """What is added to maps when it is sampled: the same noise for every image, or none. In \
+training it is always new."""
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the network is called as ``generator(latent, labels)``."""
+        return self.labels != "none"
+
+
+class DiscriminatorFields(DiscriminatorSpec):
+    """Blocks that halve a map, the spread of the batch, one number."""
+
+    channel_base: PositiveInt = 16_384
+    """Channels of a map are this over its longer side, up to channel_max."""
+    channel_max: Width = 512
+    """Most channels of a map."""
+    form: Form = "residual"
+    """Residual blocks; plain ones; or plain ones to which the image is added at every size."""
+    minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 4
+    """Images in a group whose spread the last map is told: as many or the largest divisor of the \
+batch below; 0 for none."""
+    labels: Literal["none", "projection"] = "none"
+    """How it is told which class an image is to be of: not at all, or by a mapped vector of each \
+class, times that of the image."""
+    mapping_layers: NonNegativeInt = Field(default=8, le=64)
+    """Layers between a class and its vector."""
+    mapping_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Rate of these layers' weights, as a share of the optimizer's."""
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the network is called as ``discriminator(images, labels)``."""
+        return self.labels != "none"
+
+
+def sizes(spec: GeneratorFields | DiscriminatorFields, image: ImageShape) -> list[Size]:
+    """Return height and width of every map, the smallest first.
+
+    Raises:
+        GanzooError: if halving does not end at 4 to 8, or labels are asked for and the images have
+            no classes.
+    """
+    if spec.labels != "none" and image.num_classes < 1:
+        raise GanzooError(
+            f"{spec.kind}.labels: {spec.labels!r} needs images with classes, and these have none; "
+            "use another data set or labels = 'none'"
+        )
+    height, width = image.height, image.width
+    found = [(height, width)]
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 2 * SMALLEST:
+        height, width = height // 2, width // 2
+        found.append((height, width))
+    if min(height, width) < SMALLEST or max(height, width) > LARGEST:
+        raise GanzooError(
+            f"{spec.kind} {spec.use!r}: {image.height}×{image.width} images halve to "
+            f"{height}×{width}, and the smallest map must be {SMALLEST} to {LARGEST} pixels high "
+            "and wide; use another size, 28, 32, 48 or 64, say"
+        )
+    return found[::-1]
+
+
+def channels(spec: GeneratorFields | DiscriminatorFields, size: Size) -> int:
+    """Return the channels of a map of that size."""
+    return max(1, min(spec.channel_base // max(size), spec.channel_max))
