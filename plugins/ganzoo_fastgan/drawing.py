@@ -29,7 +29,7 @@ class Drawing(nn.Module):
         super().__init__()
         self.side = small_side(min(max(image.width, SMALLEST), LARGEST))
         sides = doublings(LAST, self.side)
-        self.middle, self.half = (image.low + image.high) / 2, (image.high - image.low) / 2
+        self.middle, self.reach = (image.low + image.high) / 2, (image.high - image.low) / 2
         self.decoders = nn.ModuleDict(
             {name: Decoder(width, sides, image.channels) for name, width in widths.items()}
         )
@@ -48,16 +48,17 @@ class Drawing(nn.Module):
         wanted = {"whole": images, "part": quarters(images, which), "small": images}
         maps = dict(ctx.real_out) | {"part": quarters(ctx.real_out["part"], which)}
         return {
-            name: self._apart(ctx, self.middle + self.half * decoder(maps[name]), wanted[name])
+            name: self._apart(ctx, self.middle + self.reach * decoder(maps[name]), wanted[name])
             for name, decoder in self.decoders.items()
         }
 
     def _apart(self, ctx: Context, drawn: Tensor, images: Tensor) -> Tensor:
         wanted = F.interpolate(images, size=drawn.shape[2:], mode="nearest")
         # Networks that know pictures know them in [-1, 1].
-        first, second = ((each - self.middle) / self.half for each in (drawn, wanted))
+        first, second = ((each - self.middle) / self.reach for each in (drawn, wanted))
         if isinstance(self.distance, Lpips):
-            return self.distance(first, second)
+            found: Tensor = self.distance(first, second)
+            return found
         apart = (first - second).square().mean()
         if self.distance is not None:
             apart = apart + self.distance(first, second)
@@ -69,7 +70,7 @@ class Drawing(nn.Module):
 def quarters(maps: Tensor, which: Tensor) -> Tensor:
     """Return ``[N, C, H / 2, W / 2]``: of each map the quarter ``which`` ``[N]`` of 0 to 3."""
     height, width = maps.shape[2] // 2, maps.shape[3] // 2
-    parts = maps.unflatten(3, (2, width)).unflatten(2, (2, height))  # [N, C, 2, H/2, 2, W/2]
+    parts = maps.reshape(*maps.shape[:2], 2, height, 2, width)  # [N, C, 2, H/2, 2, W/2]
     parts = parts.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # [N, 4, C, H/2, W/2]
     chosen = F.one_hot(which, 4).to(maps.dtype)
     # A product, whose gradient is the same on every device in every order.

@@ -16,7 +16,8 @@ def convolution(
     """Return a convolution without bias, divided by its spectral norm, from N(0, 0.02²)."""
     layer = nn.Conv2d(inputs, outputs, side, stride, padding, bias=False)
     nn.init.normal_(layer.weight, 0.0, 0.02)
-    return spectral_norm(layer)
+    spectral_norm(layer)
+    return layer
 
 
 def norm(channels: int) -> nn.BatchNorm2d:

@@ -18,13 +18,14 @@ class PatchHinge(LossSpec):
     arXiv:2101.04775, equations 2 and 4: the discriminator minimises E max(0, m - D(x)) +
     E max(0, m + D(G(z))), the generator -E D(G(z)), over all 'patches' and 'small_patches' that the
     discriminator shows; over its logits where it shows none. Where the generator makes 'small'
-    images too, these are the small fakes. That m is drawn is its authors' code, not their paper.
+    images too, these are the small fakes. m is 1 in the paper; in its authors' code it is drawn.
     """
 
     use: ClassVar[str] = "patch_hinge"
 
-    margin: Pair = [0.8, 1.0]  # noqa: RUF012
-    """Least and largest margin m, drawn evenly between for every patch; [1.0, 1.0] is 'hinge'."""
+    margin: Pair = [1.0, 1.0]  # noqa: RUF012
+    """Least and largest margin m, drawn evenly between for every patch; its authors have \
+[0.8, 1.0]."""
 
     @model_validator(mode="after")
     def _is_a_span(self) -> Self:
