@@ -49,7 +49,7 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
         f"a step takes {cost.gflop:,.4g} GFLOP and about {megabytes(cost.memory)}: "
         f"{megabytes(cost.weights)} for weights and gradients, {megabytes(cost.optimizers)} for "
         f"optimizers, {megabytes(cost.kept)} kept for gradients (counted in one step of "
-        f"{count(cost.tried, 'image')}, taken times the batch; the libraries' own memory comes on top)"
+        f"{count(cost.tried, 'image')}, taken times the batch; the libraries' own memory is more)"
     )
     streams.say(
         f"a dry run: nothing was trained or written; the run would make "
