@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from ganzoo.cli import output as streams
 from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import count, data_line
+from ganzoo.common.files import megabytes
+from ganzoo.training.cost import cost_of_a_step
 from ganzoo.training.guards import players_of
 from ganzoo.training.half_step import apply_views
 from ganzoo.training.randomness import observing
@@ -27,10 +29,12 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
     tables = layers_of(parts)
     facts = parts.facts()
     begun = parts.beginning
+    cost = cost_of_a_step(parts)
     if as_json:
+        costs = {**cost._asdict(), "memory": cost.memory}
         init = {} if begun is None else {"init": begun.facts()}
         frozen = {"frozen": list(parts.frozen)} if parts.frozen else {}
-        streams.result({**facts, "networks": tables, **init, **frozen})
+        streams.result({**facts, "networks": tables, "cost": costs, **init, **frozen})
         return
     streams.say(f"data  {data_line(facts['data'])}\n")
     for role, rows in tables.items():
@@ -56,6 +60,12 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
         streams.say()
     if parts.frozen:
         streams.say(f"not trained: {', '.join(parts.frozen)}\n")
+    streams.say(
+        f"a step takes {cost.gflop:,.4g} GFLOP and about {megabytes(cost.memory)}: "
+        f"{megabytes(cost.weights)} for weights and gradients, {megabytes(cost.optimizers)} for "
+        f"optimizers, {megabytes(cost.kept)} kept for gradients (counted in one step of "
+        f"{count(cost.tried, 'image')}, taken times the batch; the libraries' own memory is more)"
+    )
     streams.say(
         f"a dry run: nothing was trained or written; the run would make "
         f"{count(parts.steps, 'step')} on {parts.machine.device}"

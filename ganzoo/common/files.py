@@ -39,6 +39,21 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
         MachineError: disk full, no permission and their like; the temporary file is removed.
     """
     data = content.encode() if isinstance(content, str) else content
+    with new_file(path, len(data), elsewhere) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path, size: int | None = None, elsewhere: str = OUT) -> Iterator[Whole]:
+    """Give a file to write to that becomes ``path`` when the block ends, as ``publish`` does it.
+
+    Args:
+        size: bytes that will be written, for the message where a disk is full.
+        elsewhere: how another place is chosen.
+
+    Raises:
+        MachineError: disk full, no permission and their like; the temporary file is removed.
+    """
     temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,9 +61,7 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, NEW | os.O_EXCL, 0o666)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            yield Whole(descriptor)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -57,7 +70,28 @@ def publish(path: Path, content: bytes | str, elsewhere: str = OUT) -> None:
     except OSError as error:
         with suppress(OSError):  # the folder itself may be out of reach
             temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error, len(data), elsewhere) from error
+        raise cannot_write(path, error, size, elsewhere) from error
+
+
+class Whole:
+    """A file whose ``write`` leaves nothing out: the system may take less than it was given."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def write(self, content: bytes | memoryview) -> None:
+        """Write all of it.
+
+        Raises:
+            OSError: if the system refuses.
+        """
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self.descriptor, view) :]
+
+    def go_to(self, place: int) -> None:
+        """Go on writing at that byte."""
+        os.lseek(self.descriptor, place, os.SEEK_SET)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.specs import MetricSpec
+from ganzoo.plugin.specs import GeneratorSpec, MetricSpec
 from ganzoo.plugin.types import is_points
 
 if TYPE_CHECKING:
@@ -39,8 +39,18 @@ def provenance(bench: Bench, spec: MetricSpec, *, ema: bool) -> dict[str, Any]:
         "mode": bench.measure.mode,
         "dtype": "float32",
         "seed": bench.measure.seed,
+        **{f"generator.{name}": value for name, value in bench.sampled.items()},
         "format": FORMAT,
     }
+
+
+def set_at_sampling(generator: GeneratorSpec) -> dict[str, Any]:
+    """Return what a generator may be told when it is sampled, where it is: a truncation.
+
+    Left out where it is not, so that scores of before stay comparable.
+    """
+    values = {name: getattr(generator, name) for name in sorted(generator.at_sampling)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def comparable(a: Mapping[str, Any], b: Mapping[str, Any], *, apart: Collection[str] = ()) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from PIL import Image
@@ -43,6 +44,8 @@ class Bench:
     test: ImageData | None
     network: FeatureNetwork
     discriminate: Callable[[Tensor], Tensor] | None = None
+    sampled: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the generator that may be changed at sampling and were set: a truncation."""
     has_asked_labels: bool = False
     """Whether fakes are made for labels that were asked for."""
     progress: Progress = no_progress

@@ -15,6 +15,7 @@ from ganzoo.common.data_root import Tell, nobody
 from ganzoo.common.errors import CheckpointError, DataError, GanzooError
 from ganzoo.common.text import duration
 from ganzoo.measure.classifier import UNASKED, NotPrepared
+from ganzoo.measure.provenance import set_at_sampling
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for
@@ -248,6 +249,7 @@ def bench_of(
         test_images(parts.dataset, parts),
         network.to(device),
         None if recipe.discriminator.uses_labels or seen != parts.shape else discriminate,
+        sampled=set_at_sampling(recipe.generator),
         has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
         progress=parts.root.progress,
     )

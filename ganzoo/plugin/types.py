@@ -190,6 +190,10 @@ class Context(Protocol):
         """Return everything the discriminator says of other images: 'logits' and its extras."""
         ...
 
+    def view(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
+        """Return what the recipe's views show of other images: a generator's second output."""
+        ...
+
     def image_gradient(
         self, which: Literal["real", "fake"], at: Literal["images", "view"] = "images"
     ) -> Tensor:

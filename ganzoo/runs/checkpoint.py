@@ -12,7 +12,7 @@ import math
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, DamagedError, LostError, RefusedError
-from ganzoo.common.files import parse_json, publish
+from ganzoo.common.files import new_file, parse_json
 from ganzoo.common.inside import open_inside, too_large
 from ganzoo.plugin.table import Table
 from ganzoo.runs.folder import checkpoints, step_of
@@ -68,25 +68,71 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
     Raises:
         MachineError: if the disk refuses it.
     """
-    publish(path, seal(tensors, state.model_dump_json()))
+    header, order = begin(tensors, state.model_dump_json())
+    size = len(header) + sum(tensor.nbytes for tensor in order)
+    with new_file(path, size) as file:
+        digest = hashlib.sha256()
+        for part in parts(header, order):
+            digest.update(part)
+            file.write(part)
+        file.go_to(digits_in(header))
+        file.write(digest.hexdigest().encode())
 
 
 def seal(tensors: Mapping[str, Tensor], state: str) -> bytes:
     """Return the bytes of a self-checking safetensors file."""
-    own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    content = canonical(to_safetensors(own, metadata={"sha256": _ZEROS, "state": state}))
-    blank = f'"sha256":"{_ZEROS}"'.encode()
-    digest = hashlib.sha256(content).hexdigest()
-    return content.replace(blank, f'"sha256":"{digest}"'.encode(), 1)
+    header, order = begin(tensors, state)
+    content = bytearray().join(parts(header, order))
+    place = digits_in(header)
+    content[place : place + len(_ZEROS)] = hashlib.sha256(content).hexdigest().encode()
+    return bytes(content)
+
+
+def begin(tensors: Mapping[str, Tensor], state: str) -> tuple[bytes, list[Tensor]]:
+    """Return a file's start, its digest 64 zeros, and the tensors in the order they follow in.
+
+    Names that share their numbers are written each with its own, and nothing is copied here.
+    """
+    # The order is safetensors' own, by size of numbers and name: asked with tensors of nothing.
+    empty = {name: torch.empty(0, dtype=tensor.dtype) for name, tensor in tensors.items()}
+    blank = header_of(to_safetensors(empty, metadata={"sha256": _ZEROS, "state": state}))
+    table = json.loads(blank)
+    order, end = [], 0
+    for name, entry in table.items():
+        if name == _METADATA:
+            continue
+        start, end = end, end + tensors[name].nbytes
+        entry["shape"], entry["data_offsets"] = list(tensors[name].shape), [start, end]
+        order.append(tensors[name])
+    return sorted_header(table), order
+
+
+def parts(header: bytes, order: Iterable[Tensor]) -> Iterator[bytes | memoryview]:
+    """Yield a file piece by piece; of tensors on the host and in one piece no copy is made."""
+    yield header
+    for tensor in order:
+        own = tensor.detach().cpu().contiguous()
+        if own.numel():
+            numbers: Any = own.reshape(-1).view(torch.uint8).numpy()
+            yield memoryview(numbers)
+
+
+def digits_in(header: bytes) -> int:
+    """Return the place of the digest's digits."""
+    return header.index(f'"sha256":"{_ZEROS}"'.encode()) + len('"sha256":"')
 
 
 def canonical(content: bytes) -> bytes:
     """Return a safetensors file with its header in sorted order: equal content, equal bytes."""
     (length,) = struct.unpack("<Q", content[:8])
-    table = json.loads(content[8 : 8 + length])
+    return sorted_header(json.loads(content[8 : 8 + length])) + content[8 + length :]
+
+
+def sorted_header(table: Mapping[str, Any]) -> bytes:
+    """Return how a safetensors file with that table begins, names in sorted order."""
     header = json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
-    return struct.pack("<Q", len(header)) + header + content[8 + length :]
+    return struct.pack("<Q", len(header)) + header
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:

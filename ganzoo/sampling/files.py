@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ganzoo.common import system
 from ganzoo.common.errors import GanzooError

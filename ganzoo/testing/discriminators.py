@@ -13,7 +13,7 @@ from ganzoo.testing import networks
 from ganzoo.testing.claims import Claim, cases_of, images, show, stirred
 from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.networks import NetworkTrial
-from ganzoo.training.guards import couples
+from ganzoo.training.coupling import couples
 
 
 class Trial(NetworkTrial):

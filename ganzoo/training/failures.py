@@ -58,22 +58,36 @@ def out_of_memory(parts: Parts) -> str:
     )
 
 
+LARGE = 100_000_000
+"""Bytes of a checkpoint from which on it is told what it takes."""
+ROLES = ("generator", "discriminator")
+
+
 def predict_disk_use(training: TrainingState) -> None:
-    """Warn before step 1 when the run will not fit onto the disk."""
+    """Tell before step 1 what large checkpoints take; warn when the run will not fit."""
     parts = training.parts
-    weights = sum(
-        value.numel() * value.element_size()
-        for network in (parts.generator.network, parts.discriminator.network)
-        for value in network.state_dict().values()
+    weights, others = (
+        sum(value.nbytes for network in networks for value in network.state_dict().values())
+        for networks in (
+            (parts.generator.network, parts.discriminator.network),
+            [each for name, each in parts.networks.items() if name not in ROLES],
+        )
     )
+    # Two moments per weight.
+    one, keep = 3 * weights + others, parts.recipe.checkpoint.keep
     samples = parts.recipe.samples
     sheets = parts.steps // samples.every if samples.every else 1
     if samples.each_epoch:
         sheets += int(parts.epoch(parts.steps))
     pixels = parts.shape.channels * parts.shape.height * parts.shape.width * len(training.fixed)
-    # Two moments per weight, one more checkpoint than is kept while the newest is written.
-    needed = 3 * weights * (parts.recipe.checkpoint.keep + 1) + sheets * pixels
+    # One more checkpoint than is kept while the newest is written.
+    needed = one * (keep + 1) + sheets * pixels
     free = shutil.disk_usage(training.run.path).free
+    if one >= LARGE:
+        training.reporter.note(
+            f"a checkpoint takes about {one / 1e6:,.0f} MB; checkpoint.keep = {keep}, the best one "
+            f"beside them, and {free / 1e6:,.0f} MB are free at '{training.run.path}'"
+        )
     if needed > free:
         training.reporter.warn(
             f"the run will need about {needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free at "

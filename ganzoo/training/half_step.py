@@ -97,6 +97,7 @@ class HalfStep:
         self._plain = {"real": plain_real, "fake": plain_fake}
         # A pack is judged as one thing, and its slope is that of the pack.
         self._keeps_images = all(view.spec.keeps_labels for view in views)
+        self._views = views
         self.real = apply_views(views, plain_real, "real")
         self.fake = apply_views(views, plain_fake, "fake")
 
@@ -188,6 +189,10 @@ class HalfStep:
         """Return everything the discriminator says of ``[N, C, H, W]`` images, by name."""
         inputs = (images, labels) if self._game.recipe.discriminator.uses_labels else (images,)
         return outputs(self._game.discriminator, inputs, "logits", self._game.cast)
+
+    def view(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
+        """Return what the views show of other ``[N, C, H, W]`` images."""
+        return apply_views(self._views, images, which)
 
     def image_gradient(
         self, which: Literal["real", "fake"], at: Literal["images", "view"] = "images"

@@ -12,6 +12,7 @@ from ganzoo_metrics.inception import InceptionScore
 from ganzoo_metrics.kernel import Kernel
 from ganzoo_metrics.memorisation import Memorisation
 from ganzoo_metrics.neighbourhoods import Neighbourhoods
+from ganzoo_metrics.sliced import Sliced
 from ganzoo_metrics.transfer import GanTrainTest
 
 GANZOO_API = 1
@@ -23,6 +24,7 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:
     return [
         Frechet,
         Kernel,
+        Sliced,
         Neighbourhoods,
         ClassHistogram,
         InceptionScore,

@@ -9,6 +9,7 @@ from bench import Given, score
 from ganzoo.api import GanzooError
 from ganzoo_metrics.frechet import Frechet, Moments, frechet
 from ganzoo_metrics.kernel import Kernel, squared_discrepancy
+from ganzoo_metrics.sliced import Sliced, along_lines, unit_vectors
 
 RNG = np.random.default_rng(0)
 
@@ -131,3 +132,28 @@ def test_the_order_of_samples_does_not_matter(spec: Frechet | Kernel) -> None:
     (second,) = score(spec, Given(real[order.flip(0)]), fake[order]).values()
 
     assert second == pytest.approx(first, rel=1e-9)
+
+
+def test_the_sliced_distance_is_0_of_equal_sets_and_known_for_shifted_wider_gaussians() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(20_000, 4, generator=generator)
+    shift = torch.tensor([2.0, 0.0, -1.0, 0.5])
+    wider = 3 * torch.randn(10_000, 4, generator=generator) + shift
+
+    # Along θ, N(0, 1) against N(θ·δ, 9): (θ·δ)² + (3 - 1)².
+    along = (shift.double().numpy() @ unit_vectors(4, 256, 0)) ** 2
+    assert score(Sliced(), Given(real), real.flip(0))["sliced"] == pytest.approx(0, abs=1e-12)
+    found = score(Sliced(), Given(real), real + shift)["sliced"]
+    assert found == pytest.approx(along.mean(), rel=1e-5)
+    assert score(Sliced(), Given(real), wider)["sliced"] == pytest.approx(
+        4 + along.mean(), rel=0.03
+    )
+
+
+def test_sets_of_unequal_size_are_as_far_apart_along_a_line_as_their_repeats() -> None:
+    first, second = RNG.normal(size=(7, 1)), RNG.normal(1, 2, size=(12, 1))
+
+    # W₂² of 7 against 12 numbers is that of each repeated to 84.
+    many = np.sort(np.repeat(first, 12, 0), 0), np.sort(np.repeat(second, 7, 0), 0)
+
+    assert along_lines(first, second) == pytest.approx(np.square(many[0] - many[1]).mean())

@@ -7,12 +7,13 @@ import torch
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import random_network
-from ganzoo.measure.provenance import comparable, provenance
+from ganzoo.measure.provenance import comparable, provenance, set_at_sampling
 from ganzoo.measure.reference import Bench, nearest
 from ganzoo.measure.scoring import check_names, measurable
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo_metrics import ClassHistogram, DiscriminatorGap, Frechet, Memorisation, Neighbourhoods
+from ganzoo_resnet.generators import ResnetGenerator
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -44,6 +45,17 @@ def test_a_score_says_everything_that_decided_it() -> None:
     }  # fmt: skip
     assert {name: found[name] for name in expected} == expected
     assert not any(isinstance(value, dict | list) for value in found.values())
+
+
+def test_a_truncated_generators_score_is_no_other_ones() -> None:
+    plain, cut = bench(), bench()
+    plain.sampled = set_at_sampling(ResnetGenerator())
+    cut.sampled = set_at_sampling(ResnetGenerator(truncation=0.5))
+    found = [provenance(each, Frechet(), ema=True) for each in (plain, cut)]
+
+    assert found[0] == provenance(bench(), Frechet(), ema=True)
+    with pytest.raises(GanzooError, match=r"'generator\.truncation' is None and 0\.5"):
+        comparable(*found)
 
 
 def test_alike_scores_may_be_compared() -> None:
