@@ -39,12 +39,13 @@ BROKEN = (
     IndexError,
     KeyError,
     OverflowError,
-    MemoryError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
 )
 """What Pillow raises for broken images, of its own and let through from below."""
+NO_MEMORY = "out of memory"
+"""Stands in the OSError of a decoder of Pillow's that got none: the image may well be whole."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def decode(data: bytes, frame: Frame) -> tuple[bytes, frozenset[str]]:
             flat = _flat(ImageOps.exif_transpose(image), frame)
             fitted = _fitted(flat.convert("L" if frame.channels == 1 else "RGB"), frame)
     except BROKEN as error:
+        if NO_MEMORY in str(error):
+            raise
         raise UnreadableError(_reason(error)) from error
     return b"".join(band.tobytes() for band in fitted.split()), changes
 
@@ -104,6 +107,8 @@ def check(data: bytes, frame: Frame) -> frozenset[str]:
             if not _is_whole(data, image.format):
                 image.load()
     except BROKEN as error:
+        if NO_MEMORY in str(error):
+            raise
         raise UnreadableError(_reason(error)) from error
     return changes
 

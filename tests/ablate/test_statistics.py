@@ -173,6 +173,17 @@ def test_equal_scores_are_no_difference_at_all() -> None:
     assert statistics.unpaired([1.0, 1.0], [1.0, 1.0]).p is None
 
 
+def test_a_tie_is_no_win_whichever_way_is_better() -> None:
+    variant, baseline = {0: 1.0, 1: 2.0, 2: 4.0}, {0: 1.0, 1: 3.0, 2: 3.0}
+
+    for lower_is_better in (True, False):
+        found = statistics.paired(variant, baseline, lower_is_better=lower_is_better)
+        assert found.wins == 1
+    again = statistics.interaction([[baseline, variant], [baseline, variant]])
+    assert (again.value, again.wins) == (0, 0)
+    assert statistics.interaction([[baseline, baseline], [baseline, variant]]).wins == 1
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_differences_that_are_alike_but_for_rounding_have_no_effect_size(log: bool) -> None:
     baseline = {0: 0.1, 1: 0.7, 2: 1.9, 3: 12.3}

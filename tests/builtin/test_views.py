@@ -80,6 +80,27 @@ def test_colours_keep_what_brightness_saturation_and_contrast_keep() -> None:
     assert float(moved.std()) == pytest.approx((1 / 12) ** 0.5, rel=0.1)
 
 
+def test_saturation_and_contrast_multiply_by_the_authors_ranges() -> None:
+    torch.manual_seed(0)
+    batch = images(2000, 3, 2).double()
+
+    seen = color(batch)
+
+    # Brightness moves the mean, contrast what grey differs by, saturation what colours differ by.
+    grey, grey_seen = batch.mean(1, keepdim=True), seen.mean(1, keepdim=True)
+    mean, mean_seen = (each.mean((1, 2, 3), keepdim=True) for each in (batch, seen))
+    contrast = ((grey_seen - mean_seen) / (grey - mean)).mean((1, 2, 3), keepdim=True)
+    spread = (seen - grey_seen).std((1, 2, 3), keepdim=True)
+    saturation = spread / (batch - grey).std((1, 2, 3), keepdim=True) / contrast
+    rebuilt = mean_seen + contrast * ((grey - mean) + saturation * (batch - grey))
+    torch.testing.assert_close(seen, rebuilt, rtol=0, atol=1e-9)
+    for drawn, low, high in (
+        (mean_seen - mean, -0.5, 0.5), (saturation, 0, 2), (contrast, 0.5, 1.5)
+    ):  # fmt: skip
+        ends = (float(drawn.min()), float(drawn.mean()), float(drawn.max()))
+        assert ends == pytest.approx((low, (low + high) / 2, high), abs=0.05)
+
+
 def test_a_translation_moves_the_image_by_at_most_an_eighth_and_brings_in_zeros() -> None:
     torch.manual_seed(0)
     batch = images(300, 1, 16)
