@@ -1,9 +1,9 @@
-"""``python -m benchmarks.mutants [PART OF A PATH ...]``: whether the tests beside a module notice faults.
+"""``python -m benchmarks.mutants [PART OF A PATH ...]``: whether the tests of a module notice.
 
-One small fault at a time is put into a module of ``mutants.toml``, and the tests named there are run
-until one fails. The faults are Cosmic Ray's (``pip install cosmic-ray``), each operator changed into
-its nearest: ``<`` into ``<=``, ``+`` into ``-``, a number by one up and down. Cosmic Ray itself
-starts Python anew for every fault; here a process that has imported torch forks, ten times as fast.
+One small fault at a time is put into a module of ``mutants.toml``, and the tests named there are
+run until one fails. The faults are Cosmic Ray's (``pip install cosmic-ray``), each operator changed
+into its nearest: ``<`` into ``<=``, ``+`` into ``-``, a number by one up and down. Cosmic Ray
+itself starts Python anew for every fault; here a process that has imported torch forks.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import cosmic_ray.plugins
 import pytest
 import torch
+import torch._dynamo  # what the first of torch's own optimizers imports
 import torch.fx.experimental.symbolic_shapes  # what the first gradient imports
 import torch.utils.data
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -66,6 +67,8 @@ class Module:
 
     path: str
     tests: list[str]
+    without: str = ""
+    """Long tests that are left out, as pytest's -k names them: simulations, whole runs."""
     equivalent: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -88,22 +91,21 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path[:0] = [str(ROOT / "plugins")]
     torch.set_num_threads(1)
     noticed = tried = same = 0
+    orders: dict[str, Order] = {}
     for module in modules:
-        found = try_module(module, asked.most, asked.seed)
+        order = orders.setdefault(f"{module.tests} {module.without}", Order())
+        found = try_module(module, order, asked.most, asked.seed)
         noticed, tried, same = noticed + found[0], tried + found[1], same + found[2]
     print(f"{noticed} of {tried} noticed ({noticed / tried:.1%}); {same} that change nothing")
     return 0
 
 
-def try_module(module: Module, most: int, seed: int) -> tuple[int, int, int]:
+def try_module(module: Module, order: Order, most: int, seed: int) -> tuple[int, int, int]:
     """Return how many faults were noticed, of how many, and how many more change nothing."""
     source = (ROOT / module.path).read_text("utf-8")
     import_below(module)
-    order = Order(Path(tempfile.mkdtemp()) / "took.json")
     began = time.monotonic()
-    if not passes(module, source, order, limit=600):
-        raise SystemExit(f"{module.path}: its tests fail as it is")
-    limit = 20 + 5 * (time.monotonic() - began)
+    limit = as_it_is(module, order)
     noticed = tried = same = 0
     everything = dict(faults(source))
     if unknown := module.equivalent.keys() - everything:
@@ -122,6 +124,16 @@ def try_module(module: Module, most: int, seed: int) -> tuple[int, int, int]:
     share = f"{noticed} of {tried} noticed, {same} change nothing"
     print(f"{module.path}: {share}; drawn from {len(everything)}, {seconds:.0f} s", flush=True)
     return noticed, tried, same
+
+
+def as_it_is(module: Module, order: Order) -> float:
+    """Return how long the tests may take, once they have passed on the module as it is."""
+    if not order.limit:
+        began = time.monotonic()
+        if not passes(module, (ROOT / module.path).read_text("utf-8"), order, limit=600):
+            raise SystemExit(f"{module.path}: its tests fail as it is")
+        order.limit = 60 + 5 * (time.monotonic() - began)
+    return order.limit
 
 
 def import_below(module: Module) -> None:
@@ -153,6 +165,8 @@ def faults(source: str) -> Iterator[tuple[str, str]]:
         for number, (start, _) in enumerate(places):
             if "BitOr" in name and any(first <= start < last for first, last in types):
                 continue  # a union of types
+            if "if TYPE_CHECKING" in source.splitlines()[start[0] - 1]:
+                continue
             mutated = mutate_code(source, operator, number)
             if mutated is None or mutated in seen:
                 continue
@@ -175,9 +189,11 @@ def annotations(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]
 class Order:
     """What pytest is told: tests that were quick the first time come first."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self) -> None:
+        self.place = Path(tempfile.mkdtemp()) / "took.json"
         self.took: dict[str, float] = {}
+        self.limit = 0.0
+        """Seconds that they may take."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Sort the tests."""
@@ -225,7 +241,8 @@ def passes(module: Module, source: str, order: Order, limit: float) -> bool:
         os.dup2(nowhere, 2)
         sys.meta_path.insert(0, InPlace(module, source))
         options = ["-x", "-o", "addopts=-m 'not slow'", "-p", "no:cacheprovider", "--tb=no", "-q"]
-        os._exit(int(pytest.main([*options, *module.tests], plugins=[order])))
+        left_out = ["-k", f"not ({module.without})"] if module.without else []
+        os._exit(int(pytest.main([*options, *left_out, *module.tests], plugins=[order])))
     end = time.monotonic() + limit
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)

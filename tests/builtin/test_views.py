@@ -55,6 +55,14 @@ def test_flip_mirrors_each_real_image_or_leaves_it_and_leaves_fakes_alone() -> N
     assert torch.equal(Flip(probability=1.0, images="all").apply(batch, "fake"), batch.flip(3))
 
 
+def test_a_probability_of_0_or_1_leaves_nothing_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = images(2)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.zeros(shape))
+
+    assert torch.equal(Flip(probability=0.0).apply(batch, "real"), batch)
+    assert torch.equal(Flip(probability=1e-9).apply(batch, "real"), batch.flip(3))
+
+
 def test_a_pack_is_images_one_upon_the_other_as_channels() -> None:
     batch = images(7)
 
@@ -131,6 +139,19 @@ def test_a_cutout_is_a_square_of_half_the_side() -> None:
     widths = holes.any(1).sum(1)
     assert torch.equal(holes.sum((1, 2)), heights * widths)
     assert (int(heights.max()), int(heights.min())) == (4, 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (5, 8)])
+def test_a_hole_lies_anywhere_and_partly_outside(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    holes = (cutout(torch.ones(400, 1, height, width)) == 0)[:, 0]
+
+    for side, covered in ((height, holes.any(2)), (width, holes.any(1))):
+        size = (side + 1) // 2
+        # Its centre is at any pixel, and one beyond the last where an even hole has two.
+        first = [centre - size // 2 for centre in range(side + 1 - size % 2)]
+        places = {tuple(max(0, at) <= x < at + size for x in range(side)) for at in first}
+        assert {tuple(map(bool, row)) for row in covered} == places
 
 
 def test_the_generator_learns_through_diffaugment() -> None:

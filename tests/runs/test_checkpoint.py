@@ -173,10 +173,11 @@ def test_an_optimizer_may_remember_what_has_another_shape_than_its_weights() -> 
 def test_an_entry_must_have_the_shape_and_the_dtype_that_such_an_optimizer_remembers(
     forged: torch.Tensor,
 ) -> None:
-    weight = torch.nn.Parameter(torch.ones(2, 3))
+    optimizer = Rows([torch.nn.Parameter(torch.ones(2, 3))])
+    wanted = {0: {"rows": torch.ones(2)}}
 
     with pytest.raises(CheckpointError, match=f"'0/rows' has the shape .* dtype {forged.dtype}"):
-        unpack_optimizer("o", Rows([weight]), {"o/0/rows": forged}, {}, {0: {"rows": torch.ones(2)}})
+        unpack_optimizer("o", optimizer, {"o/0/rows": forged}, {}, wanted)
 
 
 def test_weights_of_another_shape_are_refused_by_name() -> None:
