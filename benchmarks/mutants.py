@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -165,10 +166,12 @@ def faults(source: str) -> Iterator[tuple[str, str]]:
         for number, (start, _) in enumerate(places):
             if "BitOr" in name and any(first <= start < last for first, last in types):
                 continue  # a union of types
-            if "if TYPE_CHECKING" in source.splitlines()[start[0] - 1]:
-                continue
+            line = source.splitlines()[start[0] - 1]
+            is_marker = re.match(r"\*+(,|\w)", line[start[1] :]) and "Binary" in name
+            if "if TYPE_CHECKING" in line or is_marker:
+                continue  # '*,' of keyword-only arguments, and '**more'
             mutated = mutate_code(source, operator, number)
-            if mutated is None or mutated in seen:
+            if mutated is None or mutated in seen or not is_python(mutated):
                 continue
             seen.add(mutated)
             changed = difflib.ndiff(source.splitlines(), mutated.splitlines())
@@ -176,6 +179,15 @@ def faults(source: str) -> Iterator[tuple[str, str]]:
             line = " => ".join(parts)
             known[line] += 1
             yield line if known[line] == 1 else f"{line} ({known[line]})", mutated
+
+
+def is_python(source: str) -> bool:
+    """Return whether a source can be compiled: what cannot is no fault that anybody makes."""
+    try:
+        compile(source, "", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def annotations(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

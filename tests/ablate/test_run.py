@@ -59,7 +59,9 @@ def test_a_finished_experiment_is_compared_where_nothing_can_be_written(
     assert "the result stands without a file that goes with it" in done.stderr
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC], ids=os.strerror)
+@pytest.mark.parametrize(
+    "number", [pytest.param(errno.EROFS, marks=pytest.mark.slow), errno.ENOSPC], ids=os.strerror
+)
 def test_an_unfinished_experiment_ends_with_4_where_nothing_can_be_written_and_goes_on_later(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
