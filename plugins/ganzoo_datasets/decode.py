@@ -43,13 +43,14 @@ BROKEN = (
     IndexError,
     KeyError,
     OverflowError,
-    MemoryError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
     ImageCms.PyCMSError,
 )
 """What Pillow raises for broken images, of its own and let through from below."""
+NO_MEMORY = "out of memory"
+"""Stands in the OSError of a decoder of Pillow's that got none: the image may well be whole."""
 
 
 def decode(data: bytes, frame: Frame, draw: Draw = MIDDLE) -> tuple[bytes, frozenset[str]]:
@@ -78,6 +79,8 @@ def decode(data: bytes, frame: Frame, draw: Draw = MIDDLE) -> tuple[bytes, froze
             flat, more = _flat(upright, data, frame)
             planes = _planes(flat, frame, draw)
     except BROKEN as error:
+        if NO_MEMORY in str(error):
+            raise
         raise UnreadableError(reason(error)) from error
     return planes, changes | more
 
@@ -101,6 +104,8 @@ def check(data: bytes, frame: Frame) -> frozenset[str]:
             if not is_whole(data, image.format):
                 image.load()
     except BROKEN as error:
+        if NO_MEMORY in str(error):
+            raise
         raise UnreadableError(reason(error)) from error
     return changes
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from refused import refuse
 from small import FATAL, ablate, lines_of, plan, start, statuses, stop_when, tables
 
+from ganzoo.ablate.worker import Answer, Setup, Task, perform
 from ganzoo.cli.app import ganzoo as command
 
 pytestmark = pytest.mark.timeout(600)
@@ -55,6 +57,35 @@ def test_a_finished_experiment_is_compared_where_nothing_can_be_written(
     assert "frechet" in done.stdout
     assert "cannot write" in done.stderr
     assert "the result stands without a file that goes with it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(errno.EROFS, marks=pytest.mark.slow), errno.ENOSPC], ids=os.strerror
+)
+def test_an_unfinished_experiment_ends_with_4_where_nothing_can_be_written_and_goes_on_later(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    small = tmp_path / "small"
+    shutil.copytree(folder / "whole/small", small)
+    cell = next(path.parent for path in small.glob("cell-*/recipe.toml"))
+    for name in ("result.json", "generator.safetensors", "report.html"):
+        (cell / name).unlink()
+    (cell / "status.json").write_text('{"status": "interrupted", "step": 21, "reason": ""}')
+    words = ["ablate", str(folder / "small.toml"), "--out", str(tmp_path), "--device=cpu"]
+    files = {path: path.read_bytes() for path in small.rglob("*") if path.is_file()}
+
+    with monkeypatch.context() as patch:
+        refuse(patch, number, small)
+        done = CliRunner().invoke(command, words)
+        task = perform(Task(Setup(), str(cell)))  # as where the disk is full when a worker begins
+
+    assert done.exit_code == task.exit_code == 4, done.output
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.output
+    assert os.strerror(number) in task.error
+    assert {path: path.read_bytes() for path in small.rglob("*") if path.is_file()} == files
+    assert perform(Task(Setup(), str(cell))) == Answer()
+    assert lines_of(small, ["log.jsonl"]) == lines_of(folder / "whole/small", ["log.jsonl"])
 
 
 @pytest.mark.slow

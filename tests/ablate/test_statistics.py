@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -173,6 +174,17 @@ def test_equal_scores_are_no_difference_at_all() -> None:
     assert statistics.unpaired([1.0, 1.0], [1.0, 1.0]).p is None
 
 
+def test_a_tie_is_no_win_whichever_way_is_better() -> None:
+    variant, baseline = {0: 1.0, 1: 2.0, 2: 4.0}, {0: 1.0, 1: 3.0, 2: 3.0}
+
+    for lower_is_better in (True, False):
+        found = statistics.paired(variant, baseline, lower_is_better=lower_is_better)
+        assert found.wins == 1
+    again = statistics.interaction([[baseline, variant], [baseline, variant]])
+    assert (again.value, again.wins) == (0, 0)
+    assert statistics.interaction([[baseline, baseline], [baseline, variant]]).wins == 1
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_differences_that_are_alike_but_for_rounding_have_no_effect_size(log: bool) -> None:
     baseline = {0: 0.1, 1: 0.7, 2: 1.9, 3: 12.3}
@@ -257,3 +269,102 @@ def test_more_comparisons_need_more_seeds() -> None:
     assert [statistics.seeds_needed(number) for number in (1, 2, 4)] == [6, 7, 8]
     assert min(statistics.holm([statistics.smallest_p(8)] * 4)) < 0.05
     assert min(statistics.holm([statistics.smallest_p(7)] * 4)) > 0.05
+
+
+def test_unpaired_groups_are_compared_by_welchs_test_as_scipy_has_it() -> None:
+    random = np.random.default_rng(6)
+    first, second = random.lognormal(0, 1, 5), random.lognormal(1, 3, 9)
+
+    for log in (False, True):
+        found = statistics.unpaired(first, second, log=log)
+        groups = (np.log(first), np.log(second)) if log else (first, second)
+        test = stats.ttest_ind(*groups, equal_var=False)
+        ends = test.confidence_interval(0.95)
+        wanted = [groups[0].mean() - groups[1].mean(), ends.low, ends.high]
+        assert [found.value, found.low, found.high] == pytest.approx(
+            np.exp(wanted) if log else wanted
+        )
+        assert found.p == pytest.approx(test.pvalue)
+        assert (found.n, found.paired, found.ratio) == (5, False, log)
+    assert statistics.unpaired(first, second) == statistics.unpaired(first, second, log=False)
+
+
+@pytest.mark.parametrize("without", [0.0, -0.5])
+def test_a_score_that_has_no_logarithm_makes_no_ratio_wherever_it_stands(without: float) -> None:
+    good, bad = {0: 0.25, 1: 0.5}, {0: 0.25, 1: without}
+
+    assert statistics.paired(good, good, log=True).ratio
+    assert statistics.unpaired(good.values(), good.values(), log=True).ratio
+    assert statistics.interaction([[good] * 2] * 2, log=True).ratio
+    assert statistics.marginal([good, {0: 1.0, 1: 2.0}], log=True) == {0: 0.5, 1: 1.0}
+    for one, other in ((good, bad), (bad, good)):
+        assert not statistics.paired(one, other, log=True).ratio
+        assert not statistics.unpaired(one.values(), other.values(), log=True).ratio
+        assert not statistics.interaction([[one, other], [good, good]], log=True).ratio
+        found = statistics.marginal([one, other], log=True)
+        assert found[1] == pytest.approx((0.5 + without) / 2)
+
+
+def test_where_there_is_nothing_to_compare_nothing_is_said() -> None:
+    nothing: list[statistics.Scores] = [{0: 1.0}, {1: 1.0}]
+
+    assert statistics.summarise([]) == statistics.Summary(0, None, None, None)
+    assert statistics.paired({}, {}) == statistics.Difference(0, True, False, None, wins=0)
+    for groups in (([], [1.0]), ([1.0], [])):
+        assert statistics.unpaired(*groups) == statistics.Difference(0, False, False, None)
+    alone = statistics.unpaired([3.0], [1.0, 1.5])
+    assert alone == statistics.Difference(1, False, False, 1.75)
+    assert statistics.unpaired([1.0, 1.5], [3.0]) == statistics.Difference(1, False, False, -1.75)
+    for place in range(4):
+        four = [{0: 1.0, 2: 1.0} for _ in range(4)]
+        four[place] = {1: 1.0, 3: 1.0}
+        found = statistics.interaction([four[:2], four[2:]])
+        assert found == statistics.Difference(0, True, False, None, wins=0)
+    assert statistics.marginal(nothing) == statistics.marginal([]) == {}
+
+
+def test_scores_of_zero_have_neither_spread_nor_test() -> None:
+    zeros = {0: 0.0, 1: 0.0}
+
+    assert statistics.unpaired([0.0, 0.0], [0.0, 0.0]) == statistics.Difference(
+        2, False, False, 0.0
+    )
+    found = statistics.paired(zeros, zeros)
+    assert (found.paired, found.value, found.p, found.effect) == (True, 0.0, 1.0, None)
+    # The last bits of scores near 1 are last bits of their logarithms, which lie near 0.
+    near = {0: 1.0, 1: 1 + 2**-52, 2: 1.0}
+    assert statistics.paired(near, {0: 1.0, 1: 1.0, 2: 1.0}, log=True).effect is None
+
+
+def test_the_moments_of_what_is_not_finite() -> None:
+    infinite, unknown = math.inf, math.nan
+
+    assert statistics.summarise([infinite]).sd is None
+    assert math.isnan(statistics.summarise([infinite, 1.0]).sd)
+    assert statistics.paired({0: unknown}, {0: 1.0}).value is None
+    assert statistics.paired({0: infinite}, {0: 1.0}).value == infinite
+    assert statistics.unpaired([unknown], [1.0]).value is None
+    found = statistics.summarise([1.0, 2.0, 6.0])
+    assert (found.n, found.mean, found.median) == (3, 3.0, 2.0)
+    assert found.sd == pytest.approx(7**0.5)
+
+
+def test_up_to_sixteen_pairs_are_exact_and_more_are_drawn_a_hundred_thousand_times() -> None:
+    assert statistics.sign_flip([1.0] * 16) == 2 / 2**16
+    drawn = statistics.sign_flip([1.0] * 17)  # 99,999 draws and what was found itself
+
+    assert drawn * 100_000 == pytest.approx(round(drawn * 100_000), abs=1e-9)
+    assert 0 < drawn < 1e-4
+    assert [statistics.smallest_p(pairs) for pairs in (0, 1, 2, 3)] == [None, 1.0, 0.5, 0.25]
+
+
+def test_no_corrected_p_is_above_1_and_no_comparison_needs_fewer_seeds_than_one() -> None:
+    assert statistics.holm([0.9, 0.8, 0.01]) == pytest.approx([1.0, 1.0, 0.03])
+    assert statistics.seeds_needed(0) == statistics.seeds_needed(1) == 6
+    assert statistics.seeds_needed(1, level=0.5) == 2
+
+
+def test_what_was_found_cannot_be_changed() -> None:
+    for found in (statistics.summarise([1.0]), statistics.paired({0: 1.0}, {0: 2.0})):
+        with pytest.raises(FrozenInstanceError):
+            found.n = 2  # type: ignore[misc, union-attr]

@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
+from ganzoo.common.memory import is_out_of_memory
 from ganzoo_datasets.archives import UnreadableError
 from ganzoo_datasets.decode import check, decode
 from ganzoo_datasets.frame import Frame
@@ -219,6 +220,24 @@ def test_what_cannot_be_used_is_refused_with_the_reason(see: Any, data: bytes, r
 def test_half_a_webp_is_refused(see: Any) -> None:
     with pytest.raises(UnreadableError):
         see(WEBP[: len(WEBP) // 2], frame())
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError("out of memory error when reading image file")], ids=repr
+)
+@pytest.mark.parametrize("see", [check, decode], ids=["check", "decode"])
+def test_an_image_is_not_called_broken_where_the_machine_has_no_memory(
+    monkeypatch: pytest.MonkeyPatch, see: Any, error: Exception
+) -> None:
+    def load(_: Image.Image) -> None:
+        raise error
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+
+    with pytest.raises(type(error)) as raised:
+        see(encoded(Image.new("I;16", (4, 4))), frame())
+
+    assert is_out_of_memory(raised.value)  # which ends a run with 4
 
 
 def test_whole_images_pass_the_check_without_being_decoded(

@@ -18,6 +18,7 @@ from ganzoo.api import OptimizerSpec
 from ganzoo_optimizers import ganzoo_optimizers
 from ganzoo_optimizers.adam import Adam
 from ganzoo_optimizers.rmsprop import Rmsprop
+from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
 from ganzoo_optimizers.sgd import Sgd
 
 START = 0.75
@@ -111,6 +112,17 @@ def test_rmsprop_is_keras_update_with_eps_in_or_outside_the_root(
         w -= step
         by_hand.append(w)
     assert course(spec) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_rmsprop_with_eps_in_the_root_starts_without_momentum_and_uncentred() -> None:
+    weight = nn.Parameter(torch.tensor([START], dtype=torch.float64))
+    optimizer = RootEpsilonRMSprop([weight], lr=0.01, alpha=0.9, eps=1e-2)
+
+    assert optimizer.defaults["momentum"] == 0.0
+    assert optimizer.defaults["centered"] is False
+    weight.grad = torch.tensor([0.5], dtype=torch.float64)
+    assert optimizer.step(lambda: 7.0) == 7.0
+    assert weight.item() == pytest.approx(START - 0.01 * 0.5 / math.sqrt(0.1 * 0.25 + 1e-2))
 
 
 def test_the_two_places_of_eps_differ_where_gradients_are_small() -> None:

@@ -292,6 +292,10 @@ def test_weight_clip_keeps_weights_within_the_limit_and_statistics_as_they_are()
     assert all(p.requires_grad and p.is_leaf and p.grad is None for p in parameters.values())
 
 
+def test_dragan_reaches_half_a_standard_deviation_unless_told() -> None:
+    assert (Dragan().spread, Dragan().target, Dragan().weight) == (0.5, 1.0, 10.0)
+
+
 def test_weight_clip_has_the_papers_limit_and_no_term() -> None:
     ctx: Any = Toy(linear(weights()), images(), images())
 
@@ -299,6 +303,7 @@ def test_weight_clip_has_the_papers_limit_and_no_term() -> None:
     assert WeightClip().discriminator_terms(ctx) == {}
     with pytest.raises(ValidationError, match="leave 'weight' out"):
         WeightClip(weight=2.0)
+    assert WeightClip(weight=1.0) == WeightClip()
     with pytest.raises(ValidationError, match="limit"):
         WeightClip(limit=0.0)
 

@@ -55,6 +55,14 @@ def test_flip_mirrors_each_real_image_or_leaves_it_and_leaves_fakes_alone() -> N
     assert torch.equal(Flip(probability=1.0, images="all").apply(batch, "fake"), batch.flip(3))
 
 
+def test_a_probability_of_0_or_1_leaves_nothing_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = images(2)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.zeros(shape))
+
+    assert torch.equal(Flip(probability=0.0).apply(batch, "real"), batch)
+    assert torch.equal(Flip(probability=1e-9).apply(batch, "real"), batch.flip(3))
+
+
 def test_a_pack_is_images_one_upon_the_other_as_channels() -> None:
     batch = images(7)
 
@@ -78,6 +86,27 @@ def test_colours_keep_what_brightness_saturation_and_contrast_keep() -> None:
     assert float(moved.min()) >= -0.5
     assert float(moved.max()) < 0.5
     assert float(moved.std()) == pytest.approx((1 / 12) ** 0.5, rel=0.1)
+
+
+def test_saturation_and_contrast_multiply_by_the_authors_ranges() -> None:
+    torch.manual_seed(0)
+    batch = images(2000, 3, 2).double()
+
+    seen = color(batch)
+
+    # Brightness moves the mean, contrast what grey differs by, saturation what colours differ by.
+    grey, grey_seen = batch.mean(1, keepdim=True), seen.mean(1, keepdim=True)
+    mean, mean_seen = (each.mean((1, 2, 3), keepdim=True) for each in (batch, seen))
+    contrast = ((grey_seen - mean_seen) / (grey - mean)).mean((1, 2, 3), keepdim=True)
+    spread = (seen - grey_seen).std((1, 2, 3), keepdim=True)
+    saturation = spread / (batch - grey).std((1, 2, 3), keepdim=True) / contrast
+    rebuilt = mean_seen + contrast * ((grey - mean) + saturation * (batch - grey))
+    torch.testing.assert_close(seen, rebuilt, rtol=0, atol=1e-9)
+    for drawn, low, high in (
+        (mean_seen - mean, -0.5, 0.5), (saturation, 0, 2), (contrast, 0.5, 1.5)
+    ):  # fmt: skip
+        ends = (float(drawn.min()), float(drawn.mean()), float(drawn.max()))
+        assert ends == pytest.approx((low, (low + high) / 2, high), abs=0.05)
 
 
 def test_a_translation_moves_the_image_by_at_most_an_eighth_and_brings_in_zeros() -> None:
@@ -110,6 +139,19 @@ def test_a_cutout_is_a_square_of_half_the_side() -> None:
     widths = holes.any(1).sum(1)
     assert torch.equal(holes.sum((1, 2)), heights * widths)
     assert (int(heights.max()), int(heights.min())) == (4, 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (5, 8)])
+def test_a_hole_lies_anywhere_and_partly_outside(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    holes = (cutout(torch.ones(400, 1, height, width)) == 0)[:, 0]
+
+    for side, covered in ((height, holes.any(2)), (width, holes.any(1))):
+        size = (side + 1) // 2
+        # Its centre is at any pixel, and one beyond the last where an even hole has two.
+        first = [centre - size // 2 for centre in range(side + 1 - size % 2)]
+        places = {tuple(max(0, at) <= x < at + size for x in range(side)) for at in first}
+        assert {tuple(map(bool, row)) for row in covered} == places
 
 
 def test_the_generator_learns_through_diffaugment() -> None:

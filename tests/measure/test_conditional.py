@@ -71,6 +71,27 @@ def test_class_accuracy_is_the_share_of_images_seen_as_what_was_asked() -> None:
     assert meter.result() == {"class_accuracy": 0.75}
 
 
+def test_only_classes_that_both_have_are_compared() -> None:
+    meter = IntraFrechet().meter(reference(seen(0.0, torch.tensor([0] * 500 + [1] * 500))))
+
+    with pytest.raises(GanzooError, match="no class in common"):
+        meter.result()
+    meter.add(seen(0.0, torch.tensor([2] * 500)))
+    with pytest.raises(GanzooError, match="no class in common"):
+        meter.result()
+    meter.add(seen(3.0, torch.tensor([1] * 500)))
+    found = meter.result()
+    assert found["intra_frechet"] == found["intra_frechet_worst"] == pytest.approx(18, abs=3)
+
+
+def test_class_accuracy_of_no_image_is_none() -> None:
+    meter = ClassAccuracy().meter(reference(seen(0.0, torch.tensor([0]))))
+
+    meter.add(seen(0.0, torch.zeros(0, dtype=torch.long)))
+
+    assert meter.result() == {"class_accuracy": 0.0}
+
+
 def test_labels_the_classifier_does_not_know_are_refused() -> None:
     meter = ClassAccuracy().meter(reference(seen(0.0, torch.tensor([0]))))
     made = seen(0.0, torch.tensor([1]))

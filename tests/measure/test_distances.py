@@ -47,6 +47,24 @@ def test_singular_covariances_have_a_distance() -> None:
     assert frechet(np.zeros(3), flat, np.zeros(3), 0 * flat) == pytest.approx(5)
 
 
+def test_a_distance_is_never_below_zero() -> None:
+    for _ in range(20):
+        own, mean = random_covariance(6), RNG.normal(size=6)
+        assert 0 <= frechet(mean, own, mean, own) < 1e-9
+
+
+def test_moments_of_nothing_and_of_one_image() -> None:
+    moments = Moments()
+    moments.add(np.zeros((0, 2)))
+    moments.add(np.array([[3.0, 4.0]]))
+    moments.add(np.zeros((0, 2)))
+
+    assert moments.mean.tolist() == [3, 4]
+    assert moments.covariance.tolist() == [[0, 0], [0, 0]]
+    moments.add(np.array([[5.0, 8.0]]))
+    assert moments.covariance.tolist() == [[2, 4], [4, 8]]
+
+
 def test_moments_that_come_in_batches_are_numpys() -> None:
     points = RNG.normal(3, 2, size=(1001, 7))
     moments = Moments()
@@ -102,6 +120,11 @@ def test_blocks_do_not_depend_on_how_fakes_were_batched() -> None:
 
     once = score(spec, Given(real), fake, batch=450)["kernel"]
 
+    # Four whole blocks of reals, of which the first meets the rest of the fakes.
+    x, y = torch.split(fake.double(), 100), torch.split(real.double(), 100)
+    pairs = [(x[0], y[0]), (x[1], y[1]), (x[2], y[2]), (x[3], y[3]), (x[4], y[0])]
+    wanted = sum(squared_discrepancy(a, b) * len(a) for a, b in pairs) / 450
+    assert once == pytest.approx(wanted, rel=1e-12)
     for batch in (1, 30, 100, 130):
         assert score(spec, Given(real), fake, batch)["kernel"] == pytest.approx(once, rel=1e-12)
 
@@ -120,6 +143,15 @@ def test_a_single_image_beside_whole_blocks_is_left_out_of_the_kernel_distance()
     spec = Kernel(block=10)
 
     assert score(spec, Given(real), fake) == score(spec, Given(real), fake[:20])
+
+
+def test_two_images_of_each_kind_have_a_kernel_distance() -> None:
+    real, fake = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [2.0]])
+
+    # Within: (0 + 1)³ and (2 + 1)³; across: (0 + 1)³ twice, (1 + 1)³ and (2 + 1)³.
+    found = score(Kernel(), Given(real), fake)["kernel"]
+    assert found == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
+    assert score(Kernel(block=2), Given(real), fake.repeat(3, 1))["kernel"] == pytest.approx(found)
 
 
 @pytest.mark.parametrize("spec", [Frechet(), Kernel()])

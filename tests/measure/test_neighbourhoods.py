@@ -1,12 +1,14 @@
 """Precision, recall, density, coverage, diversity, memorisation and the discriminator's gap."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
-from bench import Given, score
+from bench import Given, score, shown
 from scipy.spatial.distance import cdist
 
-from ganzoo.api import GanzooError
+from ganzoo.api import GanzooError, Seen
 from ganzoo_metrics.diversity import Diversity
 from ganzoo_metrics.gap import DiscriminatorGap
 from ganzoo_metrics.memorisation import Memorisation
@@ -112,10 +114,14 @@ def test_new_samples_of_the_same_distribution_score_like_the_floor() -> None:
 
 
 def test_at_most_the_first_count_features_are_kept() -> None:
-    real, fake = torch.randn(2, 200, 4, generator=GENERATOR)
-    spec = Neighbourhoods(count=50)
+    real, fake = torch.randn(2, 250, 4, generator=GENERATOR)
 
-    assert score(spec, Given(real), fake) == score(spec, Given(real[:50]), fake[:50])
+    for count in (50, 201):  # of batches of 100, and of 30
+        wanted = prdc(real[:count], fake[:count], 5)
+        assert score(Neighbourhoods(count=count), Given(real), fake) == wanted
+        assert score(Neighbourhoods(count=count), Given(real), fake, batch=30) == wanted
+    with pytest.raises(GanzooError, match="250 real and 0 fake"):
+        Neighbourhoods().meter(Given(real)).result()
 
 
 def test_diversity_is_the_ratio_of_mean_distances() -> None:
@@ -123,6 +129,38 @@ def test_diversity_is_the_ratio_of_mean_distances() -> None:
 
     assert score(Diversity(), Given(real), 3 * real)["diversity"] == pytest.approx(3, rel=1e-6)
     assert score(Diversity(), Given(real), real[:1].repeat(400, 1))["diversity"] == 0
+
+
+def test_diversity_needs_a_pair_and_takes_it_within_a_batch() -> None:
+    real, fake = torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [3.0], [10.0], [13.0]])
+
+    assert score(Diversity(), Given(real), fake[:2])["diversity"] == 1.5
+    assert score(Diversity(batch=2), Given(real), fake)["diversity"] == 1.5
+    assert score(Diversity(), Given(real), fake[:1])["diversity"] == 0
+    assert np.isnan(score(Diversity(), Given(real[:1]), fake)["diversity"])
+
+
+class InParts(Given):
+    """Test images that come in batches of unlike size."""
+
+    def unseen(self) -> Iterator[Seen]:
+        assert self.unseen_features is not None
+        for part in torch.split(self.unseen_features, [4, 3, 4, 9]):
+            yield shown(part)
+
+
+def test_memorised_is_what_lies_nearer_than_the_quantile_of_the_first_test_images() -> None:
+    far = torch.full((9, 1), 1e-3)  # beyond the eleven that are looked at
+    unseen = torch.cat([torch.arange(1.0, 12.0)[:, None], far])
+    reference = InParts(torch.zeros(5, 1), unseen=unseen)
+    # A tenth of 1, 2, ..., 11 is below 2.
+    fakes = torch.tensor([[1.0], [1.5], [2.0], [2.5], [3.0], *[[9.0]] * 6, *[[0.0]] * 20])
+
+    for batch in (4, 31):
+        found = score(Memorisation(quantile=0.1, count=11), reference, fakes, batch)
+        assert found["memorised"] == pytest.approx(2 / 11)
+    assert score(Memorisation(quantile=0.1, count=11), reference, fakes[:1])["memorised"] == 1
+    assert Memorisation(quantile=0.1, count=11).meter(reference).result() == {"memorised": 0}
 
 
 def test_copies_are_memorised_noise_is_not_and_new_images_are_as_often_as_expected() -> None:
@@ -142,6 +180,9 @@ def test_the_gap_is_counted_in_standard_deviations() -> None:
     overfit = Given(known, unseen=known - 2)
     fair = Given(known, unseen=known)
 
+    flat = Given(torch.zeros(9, 1), unseen=torch.zeros(4, 1))
+    assert score(DiscriminatorGap(), flat, known)["discriminator_gap"] == 0
+    assert DiscriminatorGap().perfect(fair) == {"discriminator_gap": 0}
     expected = 2 / float(known.std())
     assert score(DiscriminatorGap(), overfit, known)["discriminator_gap"] == pytest.approx(expected)
     assert score(DiscriminatorGap(), fair, known)["discriminator_gap"] == pytest.approx(0, abs=1e-9)

@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field, ValidationError
 
-from ganzoo.plugin.ramps import Moving, MovingShare, OrRamp, Ramp, at_step, ramps_of
+from ganzoo.plugin.ramps import Moving, MovingShare, OrRamp, Ramp, at_step, ramps_of, rate
 from ganzoo.plugin.specs import OptimizerSpec
 from ganzoo.plugin.table import Table
 
@@ -50,6 +50,23 @@ def test_a_ramp_runs_from_start_to_end_along_its_course(course: str, half: float
 
     assert [ramp.at(step, 100) for step in (0, 10, 30, 99)] == [0.5, 0.5, 4.0, 4.0]
     assert ramp.at(15, 100) == pytest.approx(half, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", (1.0, 1.0, 1.0, 1.0)),
+        ("linear", (1.0, 0.75, 0.0, 0.0)),
+        ("cosine", (1.0, 0.5 * (1 + math.cos(math.pi / 4)), 0.0, 0.0)),
+        ("inverse_time", (1.0, 1 / 13.5, 1 / 51, 1 / 76)),
+    ],
+)
+def test_a_schedule_begins_at_the_rate_and_falls_as_its_formula(
+    schedule: str, factors: tuple[float, ...]
+) -> None:
+    found = [rate(schedule, 0.5, update, 100) for update in (0, 25, 100, 150)]
+
+    assert found == pytest.approx(factors, rel=1e-12, abs=1e-12)
 
 
 def test_without_an_end_a_ramp_is_as_long_as_the_run() -> None:

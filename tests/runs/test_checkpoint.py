@@ -214,6 +214,21 @@ def test_an_optimizer_may_remember_what_has_another_shape_than_its_weights() -> 
         unpack_optimizer("o", again, forged, numbers, wanted)
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [torch.ones(3), torch.ones(2, dtype=torch.float64), torch.ones(3, dtype=torch.float64)],
+    ids=["shape", "dtype", "both"],
+)
+def test_an_entry_must_have_the_shape_and_the_dtype_that_such_an_optimizer_remembers(
+    forged: torch.Tensor,
+) -> None:
+    optimizer = Rows([torch.nn.Parameter(torch.ones(2, 3))])
+    wanted = {0: {"rows": torch.ones(2)}}
+
+    with pytest.raises(CheckpointError, match=f"'0/rows' has the shape .* dtype {forged.dtype}"):
+        unpack_optimizer("o", optimizer, {"o/0/rows": forged}, {}, wanted)
+
+
 def test_weights_of_another_shape_are_refused_by_name() -> None:
     tensors = checkpoint.pack_module("generator", torch.nn.Linear(3, 2))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -22,6 +23,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.types import Context
 from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
 from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import accuracy
 from ganzoo.training.randomness import Noise
 from ganzoo.training.step import AdversarialStep, Side, rate
 
@@ -362,6 +364,14 @@ def test_the_rate_follows_its_schedule() -> None:
     step = build(recipe(optimizer=Sgd(lr=0.5, schedule="linear")))
     step(5, batches)
     assert step.generator.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_accuracy_is_the_share_of_both_kinds_on_their_side_of_zero() -> None:
+    seen = SimpleNamespace(
+        real_logits=torch.tensor([2.0, 0.5, -1.0, 0.0]), fake_logits=torch.tensor([-3.0, 0.0])
+    )
+
+    assert float(accuracy(seen)) == pytest.approx((2 + 1) / 6)  # type: ignore[arg-type]
 
 
 def test_watching_the_accuracy_changes_nothing() -> None:
