@@ -17,10 +17,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import attempt
-from ganzoo.plugin.specs import Spec, ViewSpec
+from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training import guards
+from ganzoo.training.drawing import Part, Rows
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import (
     Game,
@@ -37,7 +38,7 @@ from ganzoo.training.parts import Parts
 from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 from ganzoo.training.state import Reporter
-from ganzoo.training.step import Ramps
+from ganzoo.training.step import Ramps, cut_of
 
 
 def probe(
@@ -172,31 +173,75 @@ def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
     return []
 
 
-def remembered_in_parts(recipe: Recipe, own: Mapping[str, nn.Module]) -> list[str]:
-    """Return who remembers something of a batch that ``step.accumulate`` cuts into parts.
-
-    Terms are asked once for each part, so a buffer would move several times in an update, and
-    ``observe()`` sees the last part alone. Running means of batch norm are no such memory.
-    """
-    if recipe.step.accumulate == 1:
-        return []
-    problems = []
-    for place, spec in owners(recipe).items():
-        module = own.get(place)
-        has_state = module is not None and any(
-            True
-            for part in module.modules()
-            if not isinstance(part, _BatchNorm)
-            for _ in part.buffers(recurse=False)
+def told_of_parts(parts: Parts, batch: Batch, reporter: Reporter) -> None:
+    """Tell what looks across a batch and is shown its parts."""
+    cut, recipe = cut_of(parts.recipe, parts.group), parts.recipe
+    if cut.parts == 1 or len(batch.images) < 2:
+        return
+    found = across(parts, batch)
+    if not recipe.train.sync_norm:
+        for role, network in (
+            ("generator", parts.generator.network),
+            ("discriminator", parts.discriminator.network),
+        ):
+            if any(isinstance(part, _BatchNorm) for part in network.modules()):
+                found.append(f"the {role}'s batch norm")
+    if found:
+        size, shards, accumulate = (
+            recipe.train.batch_size,
+            recipe.train.shards,
+            recipe.step.accumulate,
         )
-        observes = isinstance(spec, ViewSpec) and type(spec).observe is not ViewSpec.observe
-        if has_state or observes:
-            problems.append(
-                f"{spec.kind} {spec.use!r} remembers something from update to update, and "
-                f"step.accumulate = {recipe.step.accumulate} would show it the batch in parts; set "
-                "it to 1 and lower train.batch_size, or leave the component out"
+        ways = [f"train.shards = {shards}"] if shards > 1 and not recipe.train.sync_norm else []
+        ways += [f"step.accumulate = {accumulate}"] if accumulate > 1 else []
+        reporter.warn(
+            f"with {' and '.join(ways) or f'{cut.parts} processes'} a batch of {size} is seen "
+            f"{size // cut.parts} images at a time, which is not the same to: {', '.join(found)}; "
+            "docs/scaling.md says more"
+        )
+
+
+def across(parts: Parts, batch: Batch) -> list[str]:
+    """Return the terms that two parts of a batch do not add up to: they look across images.
+
+    Networks are asked in eval mode, where batch norm does not couple images.
+    """
+    recipe, count = parts.recipe, len(batch.images) // 2 * 2
+    batch = Batch(*(None if each is None else each[:count] for each in batch[:3]))  # type: ignore[arg-type]
+    latent = recipe.generator.latents(parts.noise.latents(recipe.latent, count, "probe"))
+    found: dict[str, list[float]] = {}
+    roles: tuple[Role, Role] = ("discriminator", "generator")
+    for pieces in (1, 2):
+        size = count // pieces
+        for start in range(0, count, size):
+            generator, discriminator, own = (
+                copy.deepcopy(each).eval() if isinstance(each, nn.Module) else each
+                for each in (
+                    parts.generator.network,
+                    parts.discriminator.network,
+                    nn.ModuleDict({name.replace(".", "/"): it for name, it in parts.own.items()}),
+                )
             )
-    return problems
+            kept = {name.replace("/", "."): module for name, module in own.items()}  # type: ignore[operator]
+            game = Game(recipe, generator, discriminator, PROBE_STEPS, kept)
+            players = players_of(recipe, kept)
+            chosen = slice(start, start + size)
+            images, labels, inputs = (None if each is None else each[chosen] for each in batch[:3])
+            assert images is not None
+            part, rows = Batch(images, labels, inputs), Rows(start, size, count)
+            for role in roles:
+                torch.manual_seed(0)
+                with Part(rows):
+                    made = game.make(latent[chosen], labels)
+                    context = half_step(game, role, 0, part, made, latent[chosen], players, rows)
+                    for name, value in terms_of(context, players).items():
+                        sums = found.setdefault(f"{role[0]}/{name}", [0.0, 0.0])
+                        sums[pieces - 1] += float(value.detach()) / pieces
+    return [
+        name
+        for name, (whole, split) in found.items()
+        if abs(whole - split) > 1e-3 * max(abs(whole), abs(split)) + 1e-6
+    ]
 
 
 def couples(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> bool:
@@ -298,7 +343,6 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
         if not problems and fewest < len(batch.images):
             with _few_images(parts, fewest, is_last=is_last):
                 problems = _tried(parts, _first(parts, fewest), fakes)
-        problems += remembered_in_parts(parts.recipe, parts.own)
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
@@ -308,14 +352,7 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
                 "an image; use discriminator.norm = 'layer' or 'none'"
             )
-        if parts.recipe.step.accumulate > 1 and guards.couples(
-            parts.discriminator.network, seen, labels
-        ):
-            reporter.warn(
-                "the discriminator's logit of an image depends on the rest of its batch (batch "
-                f"norm does that), so step.accumulate = {parts.recipe.step.accumulate} is not the "
-                "same as one large batch: each part has statistics of its own"
-            )
+        told_of_parts(parts, batch, reporter)
     if not problems:
         return
     if parts.recipe.step.guards == "warn":
@@ -330,7 +367,9 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
 def _first(parts: Parts, count: int) -> Batch:
     """Return the first ``count`` images of the run."""
     full = parts.feed(0)
-    return Batch(*(None if each is None else each[:count] for each in full))  # type: ignore[arg-type]
+    images, labels, inputs = (None if each is None else each[:count] for each in full[:3])
+    assert images is not None
+    return Batch(images, labels, inputs)
 
 
 def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:
@@ -364,7 +403,7 @@ def _fewest(parts: Parts) -> tuple[int, int, bool]:
     is_kept = train.last_batch == "keep" and train.order != "replacement"
     is_last = bool(rest) and is_kept and is_reached
     size = rest if is_last else train.batch_size
-    count = min(step.accumulate, size)
+    count = min(cut_of(parts.recipe, parts.group).parts, size)
     return size // count, (train.batch_size if step.fakes == "full" else size) // count, is_last
 
 
@@ -386,9 +425,13 @@ def _few_images(parts: Parts, count: int, *, is_last: bool) -> Iterator[None]:
         if not is_norm and not is_last:
             raise
         train, accumulate = parts.recipe.train, parts.recipe.step.accumulate
+        shards = 1 if train.sync_norm else train.shards
         some = "1 image" if count == 1 else f"{count} images"
         keys = [f"train.batch_size = {train.batch_size}"]
         ways = ["another train.batch_size"]
+        if shards > 1:
+            keys.append(f"train.shards = {shards}")
+            ways.append("fewer train.shards")
         if accumulate > 1:
             keys.append(f"step.accumulate = {accumulate}")
             ways.append("a smaller step.accumulate")

@@ -1,0 +1,194 @@
+"""A batch in parts and in processes: one tree of sums; every part draws what the whole would."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.training.drawing import Part, Rows
+from ganzoo.training.in_parts import joined
+from ganzoo.training.shards import Branches, Cut, summed
+from ganzoo.training.together import Group
+from ganzoo.training.whole_norm import WholeNorm
+
+
+def plus(first: str, second: str) -> str:
+    return f"({first}{second})"
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4, 6, 7, 12, 24])
+def test_any_number_of_processes_sums_in_the_order_of_one(parts: int) -> None:
+    one: Branches[str] = Branches(plus)
+    for leaf in range(parts):
+        one.put(chr(97 + leaf))
+    for processes in (count for count in range(1, parts + 1) if parts % count == 0):
+        shipped: list[str] = []
+        for rank in range(processes):
+            cut = Cut(parts, processes, rank)
+            own: Branches[str] = Branches(plus, cut.unit)
+            for leaf in cut.own:
+                own.put(chr(97 + leaf))
+            shipped += own.values
+        ends: Branches[str] = Branches(plus)
+        for branch in shipped:
+            ends.put(branch)
+        assert ends.total() == one.total()
+        if parts & (parts - 1) == 0:
+            assert len(shipped) == processes
+
+
+def draws(images: Tensor) -> list[Tensor]:
+    count = len(images)
+    weights = torch.randn(5, 2)
+    found = [
+        torch.rand(count, 1, 1, 1),
+        torch.randn((count, 3)) + weights[0, 0],
+        torch.randint(-4, 5, (count, 1)),
+        torch.randn_like(images),
+        F.dropout(images, 0.4),
+        nn.Dropout2d(0.4, inplace=True)(images.clone()),
+        nn.AlphaDropout(0.3)(images),
+        torch.empty(count * 8).random_(100).view(count, 8),
+        torch.bernoulli(torch.full((count, 2), 0.5)) * torch.rand(()),
+    ]
+    return [*found, torch.normal(0.0, 1.0, (count, 2))]
+
+
+def test_a_part_draws_its_rows_of_what_the_whole_batch_draws() -> None:
+    images = torch.randn(12, 2, 4, 4)
+    torch.manual_seed(5)
+    whole = draws(images)
+    for start, stop in ((0, 3), (3, 6), (5, 12)):
+        torch.manual_seed(5)
+        with Part(Rows(start, stop - start, 12)):
+            part = draws(images[start:stop])
+        for of_all, own in zip(whole, part, strict=True):
+            torch.testing.assert_close(of_all[start:stop], own, rtol=0, atol=0)
+
+
+def test_real_images_and_fakes_in_one_pass_and_packs_draw_theirs() -> None:
+    torch.manual_seed(5)
+    joint, packs = torch.rand(24, 3), torch.rand(6, 3)
+    torch.manual_seed(5)
+    rows = Rows(4, 4, 12)
+    with Part(rows):
+        with rows.shown(8, 2):
+            own = torch.rand(8, 3)
+        with rows.shown(2):
+            packed = torch.rand(2, 3)
+    assert torch.equal(own, torch.cat([joint[4:8], joint[16:20]]))
+    assert torch.equal(packed, packs[2:4])
+
+
+def test_buffers_come_together_as_they_say() -> None:
+    was, parts = torch.tensor([1.0, 1.0]), [torch.tensor([2.0, 0.1]), torch.tensor([5.0, 0.1])]
+    shares = [1 / 3, 2 / 3]
+    mean = joined("mean", was, parts, shares)
+    assert mean[0] == 4.0
+    assert mean[1] == parts[0][1]  # to the last bit
+    assert joined("sum", was, parts, shares)[0] == 6.0
+    assert joined("max", was, parts, shares)[0] == 5.0
+    assert joined("first", was, parts, shares)[0] == 2.0
+
+
+class Crowd:
+    """Processes played by threads of which one runs at a time: random numbers stay apart."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.given: list[Any] = [None] * count
+        self.turn = threading.Condition()
+        self.now = 0
+        self.failed: list[BaseException] = []
+
+    def run(self, work: Callable[[Group], Any]) -> list[Any]:
+        found: list[Any] = [None] * self.count
+
+        def one(rank: int) -> None:
+            try:
+                self.wait(rank)
+                found[rank] = work(Member(self, rank))
+            except BaseException as error:  # noqa: BLE001  told by the main thread
+                self.failed.append(error)
+            self.give(rank)
+
+        threads = [threading.Thread(target=one, args=(rank,)) for rank in range(self.count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        if self.failed:
+            raise self.failed[0]
+        return found
+
+    def wait(self, rank: int) -> None:
+        with self.turn:
+            done = self.turn.wait_for(lambda: self.now == rank or self.failed, 60)
+            if self.failed or not done:
+                raise RuntimeError("another has failed")
+
+    def give(self, rank: int) -> None:
+        with self.turn:
+            self.now = (rank + 1) % self.count
+            self.turn.notify_all()
+
+    def exchange(self, rank: int, value: Any) -> list[Any]:
+        state = torch.get_rng_state()
+        self.given[rank] = value
+        self.give(rank)
+        self.wait(rank)  # everybody after this one has given
+        found = list(self.given)
+        self.give(rank)
+        self.wait(rank)  # and everybody has taken
+        torch.set_rng_state(state)
+        return found
+
+
+class Member(Group):
+    """One of them."""
+
+    def __init__(self, crowd: Crowd, rank: int) -> None:
+        self.crowd, self.rank, self.count = crowd, rank, crowd.count
+
+    def gather(self, own: Tensor) -> Tensor:
+        return torch.stack(self.crowd.exchange(self.rank, own.clone()))
+
+    def swap(self, given: Tensor) -> Tensor:
+        return torch.stack([each[self.rank] for each in self.crowd.exchange(self.rank, given)])
+
+    def broadcast(self, value: Tensor) -> Tensor:
+        found: Tensor = self.crowd.exchange(self.rank, value)[0]
+        return found
+
+
+def test_batch_norm_over_processes_is_torchs_up_to_the_second_derivative() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(6, 3, 2, 2, dtype=torch.double)
+    weight = torch.rand(3, dtype=torch.double)
+
+    def penalty(norm: Callable[..., Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x.clone().requires_grad_()
+        scale = weight.clone().requires_grad_()
+        mean, variance = torch.zeros(3).double(), torch.ones(3).double()
+        out = norm(x, mean, variance, scale, None, True, 0.1, 1e-5).tanh().square().sum()
+        (slope,) = torch.autograd.grad(out, x, create_graph=True)
+        grads = torch.autograd.grad(slope.square().sum(), [x, scale])
+        return grads[0], grads[1], torch.cat([mean, variance])
+
+    whole = penalty(F.batch_norm, images)
+    halves = Crowd(2).run(
+        lambda group: penalty(
+            WholeNorm(group, Rows(3 * group.rank, 3, 6)), images[3 * group.rank :][:3]
+        )
+    )
+    torch.testing.assert_close(
+        torch.cat([half[0] for half in halves]), whole[0], atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(summed([half[1] for half in halves]), whole[1], atol=1e-12, rtol=0)
+    torch.testing.assert_close(halves[1][2], whole[2], atol=1e-12, rtol=0)
