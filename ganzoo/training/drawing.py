@@ -198,7 +198,7 @@ def _of_rows(rows: Rows, func: Any, args: Sequence[Any], given: dict[str, Any]) 
 
 
 def _dropout(rows: Rows, func: Any, args: Sequence[Any], given: dict[str, Any]) -> Any:
-    names = ("input", "p", "training", "inplace")
+    names: tuple[str, ...] = ("input", "p", "training", "inplace")
     if func is F.rrelu:
         names = ("input", "lower", "upper", "training", "inplace")
     found = {**dict(zip(names, args, strict=False)), **given}

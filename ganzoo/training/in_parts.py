@@ -166,7 +166,7 @@ def everyones(group: Group, leaves: list[Leaf], cut: Cut, first: Sequence[bool])
     width = max((len(value) for leaf in leaves for value in leaf.logits.values()), default=0)
     # One more than the fewest: parts are unlike by one image at most.
     width += 1 if likeness.logits else 0
-    rows = [_packed(leaf, first, width, device, group.wish) for leaf in leaves]
+    rows = [_packed(leaf, first, width, device, group.wish()) for leaf in leaves]
     found = group.gather(torch.stack(rows)).flatten(0, 1)
     group.agreed = int(found[:, 0].max())
     everyone = [_unpacked(row, likeness, first, width) for row in found]
@@ -245,7 +245,7 @@ def reduced(
         slice_of_all = group.swap(sliced).flatten(0, 1)
         whole = group.gather(summed(list(slice_of_all))).flatten()[:length]
         sizes = [parameters[at].numel() for at in mine]
-        for at, value in zip(mine, whole.split(sizes), strict=True):
+        for at, value in zip(mine, torch.split(whole, sizes), strict=True):
             found[at] = value.view(parameters[at].shape).clone()
     return [found.get(at) for at in range(len(parameters))]
 

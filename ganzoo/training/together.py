@@ -7,25 +7,34 @@ as they are, words as JSON.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
+import math
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, LostProcessError
 
 LONGEST_WAIT = 60.0
 """Seconds that a process waits for the others within a step; GANZOO_WAIT says otherwise."""
-POLL_S = 0.05
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.001, 0.05
+END = "end"
+"""What the first process says last."""
+PATIENCE_S = 30.0
+"""Seconds that a process which failed gives the first one to write down what happened."""
+TOLD_S = 3.0
+"""Seconds in which the first process tells what went wrong in all."""
 
 
 class Group:
@@ -33,10 +42,12 @@ class Group:
 
     rank = 0
     count = 1
-    wish = 0
-    """What this process wants of all: 0 to go on, a signal's number, or ``TIME_IS_UP``."""
     agreed = 0
     """The largest wish of all processes at the last exchange: the same everywhere."""
+
+    def wish(self) -> int:
+        """Return what this process wants of all, by the loop's numbers; 0 is to go on."""
+        return 0
 
     @property
     def is_first(self) -> bool:
@@ -59,21 +70,21 @@ class Group:
         """Return what the first process says, which JSON can hold; wait as long as it takes."""
         return what
 
-    def agree(self) -> int:
-        """Return the largest wish of all processes."""
-        self.agreed = self.wish
-        return self.agreed
-
     def compare(self, what: dict[str, Any]) -> None:
         """Raise GanzooError where another process has something else."""
+
+    def hand(self, content: bytes = b"") -> bytes:
+        """Return the bytes that the first process has."""
+        return content
 
     @contextmanager
     def first_here(self) -> Iterator[None]:
         """Do the block in the first process of each machine, then in its others."""
         yield
 
-    def leave(self) -> None:
-        """Take leave of the others."""
+    def is_told(self, text: str) -> bool:  # noqa: ARG002
+        """Return whether the first process tells the user this."""
+        return False
 
 
 class Together(Group):
@@ -95,7 +106,7 @@ class Together(Group):
         wait = timedelta(seconds=self._longest)
         is_cuda = device.type == "cuda"
         with self._answered():
-            self._store = next(dist.rendezvous("env://", self.rank, self.count))[0]
+            self._store = next(rendezvous("env://", self.rank, self.count))[0]
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
                 store=self._store,
@@ -104,7 +115,7 @@ class Together(Group):
                 timeout=wait,
                 device_id=device if is_cuda else None,
             )
-        atexit.register(self.leave)
+        atexit.register(self.end)
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
@@ -150,20 +161,27 @@ class Together(Group):
             return what
         return json.loads(self._heard(key))
 
-    def _heard(self, key: str) -> bytes:
+    def _heard(self, key: str, most: float = math.inf) -> bytes:
         """Return a word, once it is said; the first process may take hours over something."""
-        while True:
+        pause, until = SHORTEST_POLL_S, time.monotonic() + most
+        while time.monotonic() < until:
             with self._answered():
                 if self._store.check([key]):
                     found: bytes = self._store.get(key)
                     return found
-            time.sleep(POLL_S)
+                if key != END and self._store.check([END]):
+                    break
+            time.sleep(pause)
+            pause = min(LONGEST_POLL_S, 1.5 * pause)
+        raise LostProcessError("process 0 has ended")
 
-    def agree(self) -> int:
-        """Return the largest wish of all processes."""
-        wishes = self.gather(torch.tensor([self.wish], device=self._device))
-        self.agreed = int(wishes.max())
-        return self.agreed
+    def hand(self, content: bytes = b"") -> bytes:
+        """Return the bytes that the first process has."""
+        size = self.say(len(content))
+        place = torch.empty(size, dtype=torch.uint8)
+        if self.is_first and size:
+            place = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return bytes(self.broadcast(place.to(self._device)).cpu().numpy().tobytes())
 
     def compare(self, what: dict[str, Any]) -> None:
         """Raise GanzooError where another process has something else."""
@@ -187,10 +205,54 @@ class Together(Group):
             with self._answered():
                 self._store.set(key, "")
 
-    def leave(self) -> None:
-        """Take leave of the others."""
-        if dist.is_initialized():
-            dist.destroy_process_group()
+    def end(self) -> None:
+        """Say, as the first process, that this was all; let the others end after it.
+
+        Whoever starts the processes ends them all as soon as one has failed, and the first one
+        may still be writing down what happened.
+        """
+        leave()
+        with suppress(LostProcessError):
+            if self.is_first:
+                with self._answered():
+                    self._store.set(END, "")
+            else:
+                self._heard(END, PATIENCE_S)
+
+    def is_told(self, text: str) -> bool:
+        """Return whether the first process tells the user this; tell the others, if this is it."""
+        key = f"told/{hashlib.sha256(text.encode()).hexdigest()}"
+        try:
+            if self.is_first:
+                with self._answered():
+                    self._store.set(key, "")
+                return False
+            self._heard(key, TOLD_S)
+        except LostProcessError:
+            return False
+        return True
+
+
+def leave() -> None:
+    """Take leave of the others."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+@contextmanager
+def in_company(group: Group) -> Iterator[None]:
+    """Have the others find out at once where this process fails in the block."""
+    try:
+        yield
+    except BaseException:
+        if group.count > 1:
+            leave()
+        raise
+
+
+def known() -> Group:
+    """Return the processes that have met, or this one by itself."""
+    return _group or Group()
 
 
 def device_for(wanted: str) -> str:

@@ -26,12 +26,12 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return _Sum.apply(gradients[0], ctx.group), None  # type: ignore[no-untyped-call]
+        return _Sum.apply(gradients[0], ctx.group), None
 
 
 def total(value: Tensor, group: Group) -> Tensor:
     """Return the sum of everybody's ``value``, differentiable as often as it takes."""
-    found: Tensor = _Sum.apply(value, group)  # type: ignore[no-untyped-call]
+    found: Tensor = _Sum.apply(value, group)
     return found
 
 

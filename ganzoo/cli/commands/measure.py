@@ -20,6 +20,7 @@ from ganzoo.cli.options import (
     out_option,
     place_options,
     plugin_options,
+    processes_option,
     run_names,
     set_option,
 )
@@ -72,6 +73,7 @@ def measure() -> None:
 @set_option
 @plugin_options
 @place_options
+@processes_option
 @data_path_option
 @out_option
 @json_option

@@ -16,10 +16,12 @@ from ganzoo.cli.options import (
     place_options,
     plugin_options,
     precision_options,
+    processes_option,
     recipe_names,
     set_option,
     track_option,
 )
+from ganzoo.common import ranks
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @plugin_options
 @place_options
 @precision_options
+@processes_option
 @minutes_option
 @out_option
 @click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
@@ -78,9 +81,15 @@ def run(
         checked = load_recipe(path, launch.registry, overrides)
         if dry_run:
             return look(launch, checked)
+        job = ranks.job()
         if resume and (found := newest(checked, out)):
             return go_on(launch, found, checked)
+        if ranks.restarts() and (found := newest(checked, out, job)):
+            display.note("the processes were started anew: going on with their run")
+            return go_on(launch, found, checked)
         record = origin(path, overrides, launch, checked)
+        if job:
+            record["job"] = job
         return begin(launch, checked, out, name or path.stem, record)
 
 
@@ -96,12 +105,11 @@ def look(launch: Launch, recipe: Recipe) -> int:
 def begin(launch: Launch, recipe: Recipe, out: Path, name: str, record: dict[str, object]) -> int:
     """Train in a new folder; ``record`` says where the recipe comes from."""
     built = launch.build(recipe)
-    from ganzoo.runs.plugin_files import keep_plugin_files
-    from ganzoo.training.loop import new_run
+    from ganzoo.session import begun
 
-    run = new_run(built, out, name)
-    keep_plugin_files(run, launch.registry)
-    run.write_json("origin.json", record)
+    run = begun(built, out, name, launch.registry)
+    if built.group.is_first:
+        run.write_json("origin.json", record)
     return launch.train(built, run, resume=False)
 
 
@@ -128,13 +136,21 @@ def origin(
     return {**found, "parent": below.stem, "differences": [list(row) for row in rows]}
 
 
-def newest(recipe: Recipe, out: Path) -> RunDir | None:
-    """Return the newest run of exactly this recipe."""
+def newest(recipe: Recipe, out: Path, job: str = "") -> RunDir | None:
+    """Return the newest run of exactly this recipe.
+
+    Args:
+        job: of those that this one of torchrun's began; see ``ranks.job``.
+    """
     from ganzoo.recipe.model import freeze
     from ganzoo.runs.folder import list_runs
 
     frozen = freeze(recipe).encode()
-    return next((run for run in reversed(list_runs(out)) if content(run) == frozen), None)
+    for run in reversed(list_runs(out)):
+        is_of_job = not job or run.read_json("origin.json").get("job") == job
+        if is_of_job and content(run) == frozen:
+            return run
+    return None
 
 
 def content(run: RunDir) -> bytes:
