@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -200,6 +200,7 @@ def train(
     from ganzoo.report.run_page import leave_page
     from ganzoo.training.beside import go_along
     from ganzoo.training.loop import start
+    from ganzoo.training.signals import stopping
     from ganzoo.training.together import in_company
 
     with in_company(parts.group):
@@ -220,7 +221,9 @@ def train(
                 ),
             )
         finally:
-            leave_page(run, reporter.warn)
+            # Whoever starts several processes ends them all where one has failed: a page is short.
+            with stopping(lambda: None) if parts.group.count > 1 else nullcontext():
+                leave_page(run, reporter.warn)
 
 
 def measure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from ganzoo.common.errors import GanzooError, LostProcessError, MachineError
 OPTION = "--processes"
 SAVING_S = 55
 """Seconds that processes get to save a run, from the signal on, before they are killed."""
+
+KILLED = {-9, -6, -11, -7}
+"""Exit codes of processes that the system, or a fault in a library, has ended."""
 
 _voice: TextIO | None = None
 """Where a process that was silenced says what it alone has to say."""
@@ -46,7 +50,7 @@ def tell(text: str, error: BaseException) -> None:
         return  # another's doing
     has_met = group is not None and group.count > 1
     # Before they have met, the first process of each machine speaks for it.
-    if (has_met and not group.is_told(text)) or (not has_met and ranks.local_rank() == 0):
+    if (group is not None and has_met and not group.is_told(text)) or (not has_met and ranks.local_rank() == 0):
         assert _voice is not None
         print(f"process {ranks.rank()}: {text}", file=_voice, flush=True)
 
@@ -124,13 +128,11 @@ def start(count: int, words: Sequence[str]) -> int:
 
 def code_of(codes: dict[int, int]) -> int:
     """Return the exit code of a command from those of the processes that failed, by rank."""
-    first = codes.get(0)
-    if first is not None and first > 0:
-        return first
-    told = [code for _, code in sorted(codes.items()) if code > 0]
-    if len(told) == len(codes):
-        return told[0]
-    # Killed from outside: the machine's doing.
-    gone = ", ".join(f"{rank}" for rank, code in sorted(codes.items()) if code < 0)
-    streams.tell(f"process {gone} was killed (out of memory?); see how the run stands: ganzoo list")
-    return MachineError.exit_code
+    killed = [rank for rank, code in sorted(codes.items()) if code in KILLED]
+    if killed:
+        who = f"process{'es' if len(killed) > 1 else ''} {', '.join(map(str, killed))}"
+        streams.tell(f"{who} of the run was killed from outside, maybe for want of memory")
+        return MachineError.exit_code
+    # The first process's is what all have in common; one that was ended by the launcher says less.
+    found = [code for _, code in sorted(codes.items()) if code > 0]
+    return found[0] if found else 128 - min(codes.values(), default=-signal.SIGTERM)

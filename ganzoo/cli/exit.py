@@ -152,5 +152,7 @@ def _crash(error: BaseException, debugging: bool) -> int:
     except OSError:
         company.tell(f"{report}\n{text}", error)
     else:
-        company.tell(f"{text}\nthe whole story is in '{path}'; please send it to the authors")
+        company.tell(
+            f"{text}\nthe whole story is in '{path}'; please send it to the authors", error
+        )
     return BUG

@@ -73,9 +73,10 @@ class Training(TrainingState):
             wanted = group.agreed if group.count > 1 else wish()
             if wanted and self.step < self.parts.steps:
                 number = wanted - TIME_IS_UP
-                reason = f"the {minutes:g} minutes of --minutes are over"
                 if number:
                     reason = signal.Signals(number).name
+                else:
+                    reason = f"the {minutes or 0:g} minutes of --minutes are over"
                 return self._stop(reason, 128 + number if number else 0)
         return self._finish()
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -122,7 +123,8 @@ class Together(Group):
         try:
             yield
         except RuntimeError as error:  # what torch raises of a connection, whatever was asked
-            reason = str(error).strip().partition("\n")[0][:200]
+            reason = re.sub(r"^\[[^]]*\] *", "", str(error).strip().partition("\n")[0])
+            reason = reason.partition(". ")[0][:100]
             raise LostProcessError(
                 f"process {self.rank} of {self.count} lost the others, or waited more than "
                 f"{self._longest:g} s for one within a step (GANZOO_WAIT): {reason}"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from crowd import Crowd
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.training.drawing import Part, Rows
 from ganzoo.training.in_parts import joined
 from ganzoo.training.shards import Branches, Cut, summed
-from ganzoo.training.together import Group
 from ganzoo.training.whole_norm import WholeNorm
 
 
@@ -95,76 +93,6 @@ def test_buffers_come_together_as_they_say() -> None:
     assert joined("sum", was, parts, shares)[0] == 6.0
     assert joined("max", was, parts, shares)[0] == 5.0
     assert joined("first", was, parts, shares)[0] == 2.0
-
-
-class Crowd:
-    """Processes played by threads of which one runs at a time: random numbers stay apart."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.given: list[Any] = [None] * count
-        self.turn = threading.Condition()
-        self.now = 0
-        self.failed: list[BaseException] = []
-
-    def run(self, work: Callable[[Group], Any]) -> list[Any]:
-        found: list[Any] = [None] * self.count
-
-        def one(rank: int) -> None:
-            try:
-                self.wait(rank)
-                found[rank] = work(Member(self, rank))
-            except BaseException as error:  # noqa: BLE001  told by the main thread
-                self.failed.append(error)
-            self.give(rank)
-
-        threads = [threading.Thread(target=one, args=(rank,)) for rank in range(self.count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        if self.failed:
-            raise self.failed[0]
-        return found
-
-    def wait(self, rank: int) -> None:
-        with self.turn:
-            done = self.turn.wait_for(lambda: self.now == rank or self.failed, 60)
-            if self.failed or not done:
-                raise RuntimeError("another has failed")
-
-    def give(self, rank: int) -> None:
-        with self.turn:
-            self.now = (rank + 1) % self.count
-            self.turn.notify_all()
-
-    def exchange(self, rank: int, value: Any) -> list[Any]:
-        state = torch.get_rng_state()
-        self.given[rank] = value
-        self.give(rank)
-        self.wait(rank)  # everybody after this one has given
-        found = list(self.given)
-        self.give(rank)
-        self.wait(rank)  # and everybody has taken
-        torch.set_rng_state(state)
-        return found
-
-
-class Member(Group):
-    """One of them."""
-
-    def __init__(self, crowd: Crowd, rank: int) -> None:
-        self.crowd, self.rank, self.count = crowd, rank, crowd.count
-
-    def gather(self, own: Tensor) -> Tensor:
-        return torch.stack(self.crowd.exchange(self.rank, own.clone()))
-
-    def swap(self, given: Tensor) -> Tensor:
-        return torch.stack([each[self.rank] for each in self.crowd.exchange(self.rank, given)])
-
-    def broadcast(self, value: Tensor) -> Tensor:
-        found: Tensor = self.crowd.exchange(self.rank, value)[0]
-        return found
 
 
 def test_batch_norm_over_processes_is_torchs_up_to_the_second_derivative() -> None:

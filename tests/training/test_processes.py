@@ -1,0 +1,126 @@
+"""What a family makes of its batches does not depend on how many processes share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from crowd import Crowd
+from torch import Tensor
+
+from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.plugin.registry import load_plugins
+from ganzoo.recipe.check import load_recipe
+from ganzoo.recipe.source import find_recipe
+from ganzoo.runs.optimizer_state import pack_optimizer
+from ganzoo.training.feed import Batch
+from ganzoo.training.machine import set_up
+from ganzoo.training.parts import Parts, assemble
+from ganzoo.training.together import Group
+
+STEPS = 4
+DIGITS = ["dataset.use='digits'", "train.epochs=9", "train.batch_size=12", "latent.size=5"]
+SMALL = [*DIGITS, "generator.base_channels=2", "discriminator.base_channels=2"]
+RESNET = [
+    *DIGITS,
+    "generator.channels=[4, 4, 2]",
+    "discriminator.channels=[2, 4, 4]",
+]
+R3GAN = [
+    *DIGITS,
+    *(
+        f"{role}.{key}"
+        for role in ("generator", "discriminator")
+        for key in ("channels=[4, 4, 4]", "group_size=2", "blocks=1", "expansion=1")
+    ),
+]
+LAZY = "[{use='r1', every=2}, {use='lecam'}]"
+FAMILIES = {
+    "dcgan": ("dcgan_digits", SMALL),
+    "dropout": ("dcgan_digits", [*SMALL, "discriminator.dropout=0.3", "step.batching='joint'"]),
+    "lazy": (
+        "dcgan_digits",
+        [*SMALL, f"regularizer={LAZY}", "view=[{use='ada', interval=1, images=50}]"],
+    ),
+    "packs": ("dcgan_digits", [*SMALL, "view=[{use='pack'}]", "step.generator_updates=2"]),
+    "cgan": ("cdcgan_digits", SMALL),
+    "wgan_gp": ("wgan_gp_mnist", [*SMALL, "step.discriminator_updates=2"]),
+    "sngan": ("sngan_resnet_mnist", RESNET),
+    "r3gan": ("r3gan_mnist", R3GAN),
+    "began": ("began_mnist", [*SMALL, "discriminator.hidden=4"]),
+    "ema": ("dcgan_digits", [*SMALL, "ema.half_life=3", "step.generator_noise='fresh'"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _double() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(before)
+
+
+def built(name: str, overrides: list[str], group: Group | None = None) -> Parts:
+    registry = load_plugins([], [])
+    recipe = load_recipe(find_recipe(name), registry, overrides)
+    machine, _ = set_up("cpu", threads=1)
+    return assemble(
+        recipe, registry, DataRoot(data_root(None), False), machine, warn=print, group=group
+    )
+
+
+def trained(
+    name: str, overrides: list[str], group: Group | None = None
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Train some steps in float64; return all that is then known, and the inputs' digests."""
+    parts = built(name, overrides, group)
+    inputs: list[str] = []
+    found: dict[str, Tensor] = {}
+
+    def batch(number: int) -> Batch:
+        images, *rest = parts.feed(number)
+        return Batch(images.double(), *rest)
+
+    for step in range(STEPS):
+        terms = parts.step(step, batch, observe=True)
+        if parts.average is not None:
+            parts.average.follow(parts.generator.network, step)
+        found |= {f"{step} {key}": value.detach().clone() for key, value in terms.items()}
+    for place, network in parts.networks.items():
+        found |= {f"{place}/{key}": value.clone() for key, value in network.state_dict().items()}
+    for role, side in parts.sides.items():
+        found |= pack_optimizer(role, side.optimizer)[0]
+    return found, inputs
+
+
+def far(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    assert first.keys() == second.keys()
+    worst = 0.0
+    for key, value in first.items():
+        other = second[key]
+        if not torch.equal(value, other):
+            apart = (value.double() - other.double()).abs().max() / max(1, value.abs().max())
+            worst = max(worst, float(apart))
+    return worst
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_bits(family: str) -> None:
+    name, overrides = FAMILIES[family]
+    cut = [*overrides, "train.shards=6"]
+    one = trained(name, cut)[0]
+    for count in (2, 3):
+        for found, _ in Crowd(count).run(lambda group: trained(name, cut, group)):
+            assert far(found, one) == 0, count
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whole(family: str) -> None:
+    name, overrides = FAMILIES[family]
+    one = trained(name, overrides)[0]
+    cut = [*overrides, "train.shards=2", "train.sync_norm=true"]
+    for found, _ in Crowd(2).run(lambda group: trained(name, cut, group)):
+        print(far(found, one), max(found, key=lambda k: float((found[k].double()-one[k].double()).abs().max())))
+        assert far(found, one) < 1e-12
