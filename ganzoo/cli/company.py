@@ -50,7 +50,9 @@ def tell(text: str, error: BaseException) -> None:
         return  # another's doing
     has_met = group is not None and group.count > 1
     # Before they have met, the first process of each machine speaks for it.
-    if (group is not None and has_met and not group.is_told(text)) or (not has_met and ranks.local_rank() == 0):
+    if (group is not None and has_met and not group.is_told(text)) or (
+        not has_met and ranks.local_rank() == 0
+    ):
         assert _voice is not None
         print(f"process {ranks.rank()}: {text}", file=_voice, flush=True)
 

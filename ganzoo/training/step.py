@@ -307,6 +307,8 @@ class AdversarialStep:
                 made = None
             elif made is None or (not is_cut and (j > 0 or not self._is_shared)):
                 made = self._made(latent, batch.labels, graph=not is_cut)
+            if j > 0 and not is_cut:
+                self._made_from = None  # later updates see fakes of their own
             is_last = j == len(numbers) - 1
             terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
         return terms, made
