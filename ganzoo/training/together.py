@@ -107,7 +107,9 @@ class Together(Group):
         wait = timedelta(seconds=self._longest)
         is_cuda = device.type == "cuda"
         with self._answered():
-            self._store = next(rendezvous("env://", self.rank, self.count))[0]
+            met = next(rendezvous("env://", self.rank, self.count))[0]
+            # torchrun may keep its store: what processes of before said is not for these.
+            self._store = dist.PrefixStore(f"ganzoo/{ranks.restarts()}", met)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
                 store=self._store,
