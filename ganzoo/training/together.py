@@ -83,6 +83,9 @@ class Group:
         """Do the block in the first process of each machine, then in its others."""
         yield
 
+    def end(self) -> None:
+        """Say, as the first process, that this was all; let the others end after it."""
+
     def is_told(self, text: str) -> bool:  # noqa: ARG002
         """Return whether the first process tells the user this."""
         return False
