@@ -120,6 +120,7 @@ def build(
     progress: Progress = no_progress,
     allow_fallback: bool = True,
     is_tried: bool = True,
+    is_alone: bool = False,
 ) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
@@ -128,6 +129,7 @@ def build(
         progress: is told how downloads and data sets get on.
         allow_fallback: whether the recipe's other data set will do where its own is not to be had.
         is_tried: whether the step is tried.
+        is_alone: whether other processes, where there are any, have no part in it.
 
     Raises:
         GanzooError: if a part cannot be built or trains nothing.
@@ -137,7 +139,7 @@ def build(
     from ganzoo.training.guards import try_out
     from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
-    from ganzoo.training.together import device_for, join
+    from ganzoo.training.together import Group, device_for, join
 
     machine, warning = set_up(
         device_for(place.device),
@@ -148,7 +150,7 @@ def build(
     )
     if warning:
         (lacking or reporter.note)(warning)
-    group = join(machine.device)
+    group = Group() if is_alone else join(machine.device)
     if not group.is_first:
         reporter, progress = Silent(), no_progress
     group.compare({"recipe": freeze(recipe), "ganzoo": __version__, "torch": torch.__version__})
@@ -246,7 +248,9 @@ def measure(
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
-    parts = build(recipe, registry, place, reporter, progress=progress, is_tried=False)
+    parts = build(
+        recipe, registry, place, reporter, progress=progress, is_tried=False, is_alone=True
+    )
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn, reporter.note)
 
