@@ -55,8 +55,8 @@ def member(steps: int, channels: int, shards: int, batch: int, out: Path) -> Non
 
         return measured
 
-    in_parts.everyones = timed(in_parts.everyones)  # type: ignore[assignment]
-    in_parts.reduced = timed(in_parts.reduced)  # type: ignore[assignment]
+    in_parts.everyones = timed(in_parts.everyones)
+    in_parts.reduced = timed(in_parts.reduced)
     for step in range(3):
         parts.step(step, parts.feed)
     inside[0], cpu, wall = 0.0, time.process_time(), time.monotonic()

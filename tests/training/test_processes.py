@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs.optimizer_state import pack_optimizer
 from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import HalfStep, half_step
 from ganzoo.training.machine import set_up
 from ganzoo.training.parts import Parts, assemble
 from ganzoo.training.together import Group
@@ -71,17 +75,14 @@ def built(name: str, overrides: list[str], group: Group | None = None) -> Parts:
     )
 
 
-def trained(
-    name: str, overrides: list[str], group: Group | None = None
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Train some steps in float64; return all that is then known, and the inputs' digests."""
+def trained(name: str, overrides: list[str], group: Group | None = None) -> dict[str, Tensor]:
+    """Train some steps in float64; return all that is then known."""
     parts = built(name, overrides, group)
-    inputs: list[str] = []
     found: dict[str, Tensor] = {}
 
     def batch(number: int) -> Batch:
-        images, *rest = parts.feed(number)
-        return Batch(images.double(), *rest)
+        found = parts.feed(number)
+        return found._replace(images=found.images.double())
 
     for step in range(STEPS):
         terms = parts.step(step, batch, observe=True)
@@ -92,7 +93,7 @@ def trained(
         found |= {f"{place}/{key}": value.clone() for key, value in network.state_dict().items()}
     for role, side in parts.sides.items():
         found |= pack_optimizer(role, side.optimizer)[0]
-    return found, inputs
+    return found
 
 
 def far(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
@@ -102,7 +103,9 @@ def far(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
     for key, value in first.items():
         other = second[key]
         if not torch.equal(value, other) and value.dtype == torch.float64:
-            apart = (value.double() - other.double()).abs().max() / max(1, value.abs().max())
+            apart = (value.double() - other.double()).abs().max() / max(
+                1.0, float(value.abs().max())
+            )
             worst = max(worst, float(apart))
         elif value.dtype != torch.float64:
             torch.testing.assert_close(value, other)
@@ -122,9 +125,9 @@ ALL = [
 def test_a_family_ends_in_the_bits_of_one_process_at_equal_shards(family: str) -> None:
     name, overrides = FAMILIES[family]
     cut = [*overrides, "train.shards=12"]
-    one = trained(name, cut)[0]
+    one = trained(name, cut)
     for count in (2, 3, 4):
-        for found, _ in Crowd(count).run(lambda group: trained(name, cut, group)):
+        for found in Crowd(count).run(lambda group: trained(name, cut, group)):
             assert far(found, one) == 0, count
 
 
@@ -136,9 +139,51 @@ def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
         *overrides,
         *(f"optimizer.{role}.eps=1e-3" for role in ("generator", "discriminator")),
     ]
-    one, inputs = trained(name, overrides)
+    one = trained(name, overrides)
     cut = [*overrides, "train.shards=2", "train.sync_norm=true"]
     both = Crowd(2).run(lambda group: trained(name, cut, group))
-    for found, _ in both:
+    for found in both:
         assert far(found, one) < 1e-12
-    assert far(both[0][0], both[1][0]) == 0
+    assert far(both[0], both[1]) == 0
+
+
+def shown(
+    overrides: list[str], monkeypatch: pytest.MonkeyPatch, count: int = 1
+) -> dict[tuple[int, str], str]:
+    """Return the digest of what each half of a step is shown: images as seen, labels, latents."""
+    seen: dict[int, dict[tuple[int, str], list[list[Tensor]]]] = {}
+    rank_of = threading.local()
+
+    def watched(game: Any, role: Any, step: int, batch: Any, *rest: Any) -> HalfStep:
+        context = half_step(game, role, step, batch, *rest)
+        assert context.real_labels is not None
+        seen.setdefault(rank_of.value, {}).setdefault((step, role), []).append(
+            [context.real, context.real_labels, context.latent]
+        )
+        return context
+
+    def work(group: Group) -> None:
+        rank_of.value = group.rank
+        trained("cdcgan_digits", overrides, group)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ganzoo.training.step.half_step", watched)
+        if count == 1:
+            work(Group())
+        else:
+            Crowd(count).run(work)
+    found = {}
+    for key in seen[0]:
+        pieces = [piece for rank in sorted(seen) for piece in seen[rank][key]]
+        whole = [torch.cat(each).double().numpy().tobytes() for each in zip(*pieces, strict=True)]
+        found[key] = hashlib.sha256(b"".join(whole)).hexdigest()
+    return found
+
+
+def test_inputs_are_the_same_for_any_parts_and_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [*SMALL, "view=[{use='flip'}, {use='diffaugment'}]"]
+    one = shown(plain, monkeypatch)
+    assert len(one) == 2 * STEPS
+    assert len(set(one.values())) == 2 * STEPS
+    assert shown([*plain, "step.accumulate=3"], monkeypatch) == one
+    assert shown([*plain, "train.shards=4"], monkeypatch, 2) == one
