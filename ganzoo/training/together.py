@@ -112,7 +112,8 @@ class Together(Group):
         with self._answered():
             met = next(rendezvous("env://", self.rank, self.count))[0]
             # torchrun may keep its store: what processes of before said is not for these.
-            self._store = dist.PrefixStore(  # type: ignore[attr-defined]f"ganzoo/{ranks.restarts()}", met)
+            name = f"ganzoo/{ranks.restarts()}"
+            self._store = dist.PrefixStore(name, met)  # type: ignore[attr-defined]
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
                 store=self._store,

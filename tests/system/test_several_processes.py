@@ -75,7 +75,7 @@ def test_torchrun_starts_the_same_and_another_number_goes_on(tmp_path: Path) -> 
     [
         (["train.shards=4"], "3", "set train.shards = 3"),
         (["train.shards=3"], "3", "let it be a multiple"),
-        (["loss.use='nothing'"], "2", "nothing"),
+        (["loss.use='nothing'"], "2", "no loss named 'nothing'"),
     ],
 )
 def test_what_is_wrong_is_told_once(
