@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
+from ganzoo._version import __version__
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load_recipe
-from ganzoo.recipe.model import Recipe
+from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.source import find_recipe
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import MOST_PICTURE, RunDir
@@ -95,8 +96,6 @@ def run(
     """
     if isinstance(recipe, Recipe) and overrides:
         raise TypeError("overrides belong to load() where the recipe is loaded already")
-    from ganzoo.training.loop import new_run
-
     found = plugin_registry.load_plugins(_paths(plugins))
     if isinstance(recipe, Recipe):
         checked, called = recipe, "recipe"
@@ -107,8 +106,7 @@ def run(
     with _threads_put_back():
         place = Place(device, data, threads, offline=offline, runs=str(out))
         parts = build(checked, found, place, reporter)
-        made = new_run(parts, Path(out), name or called)
-        keep_plugin_files(made, found)
+        made = begun(parts, Path(out), name or called, found)
         train(parts, made, found, reporter, minutes=minutes)
     return Run(made, tuple(_paths(plugins)))
 
@@ -124,6 +122,7 @@ def build(
     allow_fallback: bool = True,
     is_tried: bool = True,
     begins: bool = True,
+    is_alone: bool = False,
 ) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
@@ -133,16 +132,20 @@ def build(
         allow_fallback: whether the recipe's other data set will do where its own is not to be had.
         is_tried: whether the step is tried.
         begins: whether the networks get the weights that the recipe begins with.
+        is_alone: whether other processes, where there are any, have no part in it.
 
     Raises:
         GanzooError: if a part cannot be built or trains nothing.
     """
+    import torch
+
     from ganzoo.training.guards import try_out
     from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
+    from ganzoo.training.together import Group, device_for, join
 
     machine, warning = set_up(
-        place.device,
+        device_for(place.device),
         threads=place.threads,
         workers=place.workers,
         precision=place.precision,
@@ -150,6 +153,10 @@ def build(
     )
     if warning:
         (lacking or reporter.note)(warning)
+    group = Group() if is_alone else join(machine.device)
+    if not group.is_first:
+        reporter, progress = Silent(), no_progress
+    group.compare({"recipe": freeze(recipe), "ganzoo": __version__, "torch": torch.__version__})
     root = DataRoot(data_root(place.data), not place.offline, progress, reporter.note)
     parts = assemble(
         recipe,
@@ -159,7 +166,9 @@ def build(
         warn=reporter.warn,
         allow_fallback=allow_fallback,
         data_path=place.data_path,
+        group=group,
     )
+    group.compare({"data": parts.data.fingerprint, "threads": parts.machine.threads})
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
     if begins and recipe.init is not None and recipe.init.source is not None:
@@ -213,22 +222,32 @@ def train(
     """
     from ganzoo.measure.watch import watch
     from ganzoo.report.run_page import leave_page
+    from ganzoo.training.beside import go_along
     from ganzoo.training.loop import start
+    from ganzoo.training.signals import stopping
+    from ganzoo.training.together import in_company
 
-    try:
-        return start(
-            parts,
-            registry,
-            run,
-            reporter,
-            resume=resume,
-            longer=longer,
-            minutes=minutes,
-            track=track,
-            measured=lambda: watch(parts, registry, reporter.warn, asked=asked, tell=reporter.note),
-        )
-    finally:
-        leave_page(run, reporter.warn)
+    with in_company(parts.group):
+        if not parts.group.is_first:
+            return go_along(parts, registry, minutes=minutes)
+        try:
+            return start(
+                parts,
+                registry,
+                run,
+                reporter,
+                resume=resume,
+                longer=longer,
+                minutes=minutes,
+                track=track,
+                measured=lambda: watch(
+                    parts, registry, reporter.warn, asked=asked, tell=reporter.note
+                ),
+            )
+        finally:
+            # Whoever starts several processes ends them all where one has failed: a page is short.
+            with stopping(lambda: None) if parts.group.count > 1 else nullcontext():
+                leave_page(run, reporter.warn)
 
 
 def measure(
@@ -252,10 +271,33 @@ def measure(
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
     parts = build(
-        recipe, registry, place, reporter, progress=progress, is_tried=False, begins=False
+        recipe,
+        registry,
+        place,
+        reporter,
+        progress=progress,
+        is_tried=False,
+        begins=False,
+        is_alone=True,
     )
     refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
     return measure_run(run, parts, registry, reporter.warn, reporter.note)
+
+
+def begun(parts: Parts, out: Path, name: str, registry: Registry) -> RunDir:
+    """Make the folder of a new run, with the frozen recipe and its plugin files in it.
+
+    Of several processes the first one makes it, and the others are told which it is.
+    """
+    from ganzoo.training.loop import new_run
+
+    parts.group.compare({"run": "a new one"})
+    if not parts.group.is_first:
+        return RunDir(Path(parts.group.say()))
+    made = new_run(parts, out, name)
+    keep_plugin_files(made, registry)
+    parts.group.say(str(made.path))
+    return made
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class Settings:
     verbosity: int = 0
     """Below 0: only warnings, errors and results; above: more detail."""
     debug: bool = False
+    words: tuple[str, ...] = ()
+    """The command line itself."""
 
 
 class Command(click.Command):
@@ -202,7 +204,7 @@ class Verbs(Group):
         words = list(sys.argv[1:] if args is None else args)
         name = prog_name or "ganzoo"
         complete(self, name)
-        settings = Settings(debug="--debug" in words)
+        settings = Settings(debug="--debug" in words, words=tuple(words))
 
         def body() -> int | None:
             with self.make_context(name, words, obj=settings, **extra) as context:

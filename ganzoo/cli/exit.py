@@ -17,6 +17,7 @@ from types import FrameType
 import click
 
 from ganzoo._version import __version__
+from ganzoo.cli import company
 from ganzoo.cli import output as streams
 from ganzoo.common.errors import GanzooError, MachineError, printable
 from ganzoo.common.memory import is_out_of_memory, memory_limit
@@ -52,6 +53,7 @@ def ending(body: Callable[[], int | None], is_debugging: Callable[[], bool]) -> 
     signal n.
     """
     streams.open_streams()
+    company.silence()
     code = _called(body, is_debugging)
     # Else Python tries again on the way out, fails again, and exits with 120.
     streams.Steady(sys.stdout).flush()
@@ -70,10 +72,10 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
         _show(error)
         return INPUT
     except GanzooError as error:
-        return _told(str(error), error.exit_code, is_debugging())
+        return _told(str(error), error.exit_code, is_debugging(), error)
     except (KeyboardInterrupt, click.Abort) as stop:
         by = f" by {stop}" if isinstance(stop, Stopped) else ""
-        streams.tell("\n".join([f"stopped{by}", *getattr(stop, "__notes__", ())]))
+        company.tell("\n".join([f"stopped{by}", *getattr(stop, "__notes__", ())]), stop)
         return stop.exit_code if isinstance(stop, Stopped) else 128 + signal.SIGINT
     except OSError as error:
         if is_closed_pipe(error):
@@ -82,7 +84,7 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
             return _crash(error, is_debugging())
         where = "" if error.filename is None else f" '{error.filename}'"
         text = f"the system refuses{where}: {error.strerror}"
-        return _told(text, MachineError.exit_code, is_debugging())
+        return _told(text, MachineError.exit_code, is_debugging(), error)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return _crash(error, is_debugging())
 
@@ -118,10 +120,10 @@ def _show(error: click.ClickException) -> None:
     streams.tell(text)
 
 
-def _told(text: str, code: int, debugging: bool) -> int:
+def _told(text: str, code: int, debugging: bool, error: BaseException) -> int:
     if debugging:
         streams.tell(traceback.format_exc())
-    streams.tell(text)
+    company.tell(text, error)
     return code
 
 
@@ -132,10 +134,10 @@ def _crash(error: BaseException, debugging: bool) -> int:
             f"out of memory ({printable(what, 200)}){memory_limit()}; a smaller train.batch_size, "
             "smaller images and fewer --workers take less, or allow the process more"
         )
-        return _told(text, MachineError.exit_code, debugging)
+        return _told(text, MachineError.exit_code, debugging, error)
     text = f"this is a bug in ganzoo or in a plugin: {printable(what, 300)}"
     if debugging:
-        return _told(text, BUG, debugging)
+        return _told(text, BUG, debugging, error)
     report = "\n".join(
         [
             f"ganzoo {__version__}, python {platform.python_version()}, {platform.platform()}",
@@ -148,8 +150,9 @@ def _crash(error: BaseException, debugging: bool) -> int:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(report)
     except OSError:
-        streams.tell(report)
-        streams.tell(text)
+        company.tell(f"{report}\n{text}", error)
     else:
-        streams.tell(f"{text}\nthe whole story is in '{path}'; please send it to the authors")
+        company.tell(
+            f"{text}\nthe whole story is in '{path}'; please send it to the authors", error
+        )
     return BUG

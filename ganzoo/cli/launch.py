@@ -104,6 +104,7 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
             f"{error}\nwhere the same data lies elsewhere now: {resume_command(run)} "
             "--data-path FOLDER"
         ) from error
+    built.group.compare({"run": run.id})
     if is_extended:
         check_extension(run, built, record.step, launch.display)
     return launch.train(built, run, resume=True, longer=is_extended)

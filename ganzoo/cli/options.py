@@ -119,6 +119,30 @@ def plugin_options(function: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
+def processes_option(function: F) -> F:
+    """Add ``--processes`` to a verb: with it, several of them are made of the same command line.
+
+    It is in docs/scaling.md and not on the help page, which has to fit a terminal.
+    """
+
+    @click.option(
+        "--processes",
+        metavar="N",
+        hidden=True,
+        help="Processes that share the work; auto is one for each visible GPU.",
+    )
+    @functools.wraps(function)
+    def gathered(*args: Any, processes: str | None, **rest: Any) -> Any:
+        from ganzoo.cli import company
+
+        if processes is not None and (count := company.wanted(processes)) > 1:
+            settings = click.get_current_context().obj
+            return company.start(count, settings.words)
+        return function(*args, **rest)
+
+    return gathered  # type: ignore[return-value]
+
+
 data_path_option = click.option(
     "--data-path",
     metavar="PATH",

@@ -57,6 +57,12 @@ class MemoryFullError(TrainingError):
     exit_code: ClassVar[int] = 4
 
 
+class LostProcessError(TrainingError):
+    """One process of several that is gone, or does not answer: the others cannot go on."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class MachineError(GanzooError):
     """The machine stands in the way: a full disk, a lock, a folder without permission."""
 

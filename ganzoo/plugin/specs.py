@@ -95,6 +95,10 @@ class OwnerSpec(Spec):
     """Whose optimizer moves the module's parameters."""
     logged: ClassVar[tuple[str, ...]] = ()
     """Buffers of its module, single numbers, that the log follows: as 's/USE.NAME'."""
+    reduced: ClassVar[Mapping[str, Literal["mean", "sum", "max", "first"]]] = {}
+    """What becomes of a buffer of its module, by name, that parts of one batch left unlike: their \
+'mean' by images (where nothing is said), what they added to it in 'sum', the 'max' of each \
+number, or that of the 'first' part."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module | None:  # noqa: ARG002
         """Return a module of the component's own, or None.
@@ -264,7 +268,10 @@ class ViewSpec(OwnerSpec):
         raise NotImplementedError
 
     def observe(self, ctx: Context) -> None:
-        """Look at the discriminator's half after its update; ``ctx.own`` may be changed."""
+        """Look at the discriminator's half after its update; ``ctx.own`` may be changed.
+
+        Logits are those of the whole batch, also where it was seen in parts.
+        """
 
 
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]

@@ -46,6 +46,11 @@ class Train(Table):
     """Order of the data: shuffled each epoch, as stored, or drawn with replacement."""
     last_batch: Literal["drop", "keep"] = "drop"
     """What becomes of the last, smaller batch of an epoch."""
+    shards: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Parts of a batch that processes share; with as many, any number of processes that divides \
+it ends in the same bits."""
+    sync_norm: bool = False
+    """Batch norm of the whole batch, in all processes, and not of each part."""
     log_every: Count = 50
     """Steps between lines of the log."""
     log_each_epoch: bool = False
@@ -58,6 +63,15 @@ which steps have a line of the log or a sheet, and names the sheets; all else co
     def _ends(self) -> Self:
         if self.epochs is None and self.steps is None:
             raise ValueError("says nowhere when to stop; add epochs = 25 or steps = 10000")
+        return self
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.batch_size % self.shards:
+            raise ValueError(
+                f"shards = {self.shards} parts of a batch are not alike with batch_size = "
+                f"{self.batch_size}; let it be a multiple"
+            )
         return self
 
 
@@ -268,6 +282,22 @@ class Recipe(Table):
             raise ValueError(
                 "samples.at_start numbers the untrained generator's sheet 0, as train.count_from "
                 "= 0 does the first step's; leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        train, step = self.train, self.step
+        if train.shards > 1 and step.first == "generator" and step.generator_noise == "shared":
+            raise ValueError(
+                "train.shards makes the fakes of each half anew, and after step.first = "
+                "'generator' the generator has moved, so that step.generator_noise = 'shared' "
+                "cannot be had; use 'same'"
+            )
+        if train.sync_norm and step.accumulate > 1:
+            raise ValueError(
+                "train.sync_norm needs the images of a process in one piece, and step.accumulate "
+                f"= {step.accumulate} cuts them; set it to 1, or leave sync_norm out"
             )
         return self
 

@@ -227,7 +227,7 @@ def _places(inputs: Inputs) -> Inputs:
     empty = torch.empty_like
     return Inputs(
         [
-            Batch(*(None if each is None else empty(each) for each in batch))  # type: ignore[arg-type]
+            Batch(*(empty(each) if isinstance(each, Tensor) else each for each in batch))  # type: ignore[arg-type]
             for batch in inputs.batches
         ],
         [empty(latent) for latent in inputs.latents],

@@ -25,6 +25,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Train
 from ganzoo.training.randomness import key
+from ganzoo.training.shards import WHOLE, Cut
 
 KEPT_ORDERS = 2
 SHARE = 0.5
@@ -92,7 +93,9 @@ class Feed:
         device: torch.device,
         *,
         workers: int = 0,
+        cut: Cut = WHOLE,
     ) -> None:
+        self.cut = cut
         place = device if fits(data, device) else CPU
         self.order = Order(train, len(data), place)
         self.shape = shape
@@ -105,8 +108,9 @@ class Feed:
         self._loader: Iterator[tuple[int, Tensor]] | None = None
 
     def __call__(self, number: int) -> Batch:
-        """Return batch ``number`` of the run; quickest when asked for in order."""
-        indices = self.order.indices(number)
+        """Return batch ``number`` of the run, or this process's part; quickest in order."""
+        every = self.order.indices(number)
+        indices = self.cut.of(every)
         if self._resident is not None:
             raw = self._resident.index_select(0, indices)
         else:
@@ -119,6 +123,7 @@ class Feed:
             to_range(raw.to(self.device, non_blocking=True), self.shape),
             labels,
             self._inputs_of(indices),
+            0 if len(indices) == len(every) else len(every),
         )
 
     def _inputs_of(self, indices: Tensor) -> Tensor | None:
@@ -147,7 +152,7 @@ class Feed:
     def _load_from(self, number: int) -> Iterator[tuple[int, Tensor]]:
         loader = DataLoader(
             _Images(self.data.images),
-            batch_sampler=_Batches(self.order, number),
+            batch_sampler=_Batches(self.order, number, self.cut),
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=ignore_signals,
@@ -227,13 +232,14 @@ class _Images(Dataset[Tensor]):
 class _Batches(Sampler[list[int]]):
     """Batches of indices from a given number on, without end."""
 
-    def __init__(self, order: Order, start: int) -> None:
+    def __init__(self, order: Order, start: int, cut: Cut) -> None:
         self.order = order
         self.start = start
+        self.cut = cut
 
     def __iter__(self) -> Iterator[list[int]]:
         for number in _count_from(self.start):
-            yield self.order.indices(number).tolist()
+            yield self.cut.of(self.order.indices(number)).tolist()
 
 
 def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:
@@ -266,6 +272,13 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor | None
     inputs: Tensor | None = None
+    whole: int = 0
+    """Images of the whole batch, where these are one process's of several; else 0."""
+
+    @property
+    def size(self) -> int:
+        """Images of the whole batch."""
+        return self.whole or len(self.images)
 
 
 def pick(data: ImageData, indices: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import attempt
-from ganzoo.plugin.specs import Spec, ViewSpec
+from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training import guards
@@ -38,7 +38,7 @@ from ganzoo.training.parts import Parts
 from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 from ganzoo.training.state import Reporter
-from ganzoo.training.step import Ramps
+from ganzoo.training.step import Ramps, cut_of
 
 
 def probe(
@@ -173,31 +173,27 @@ def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
     return []
 
 
-def remembered_in_parts(recipe: Recipe, own: Mapping[str, nn.Module]) -> list[str]:
-    """Return who remembers something of a batch that ``step.accumulate`` cuts into parts.
+def told_of_parts(
+    parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor, reporter: Reporter
+) -> None:
+    """Warn where a batch that is cut into parts trains otherwise than in one piece.
 
-    Terms are asked once for each part, so a buffer would move several times in an update, and
-    ``observe()`` sees the last part alone. Running means of batch norm are no such memory.
+    Args:
+        batch: a few images.
+        labels: theirs, where the discriminator takes them.
+        seen: what the discriminator is shown of them.
     """
-    if recipe.step.accumulate == 1:
-        return []
-    problems = []
-    for place, spec in owners(recipe).items():
-        module = own.get(place)
-        has_state = module is not None and any(
-            True
-            for part in module.modules()
-            if not isinstance(part, _BatchNorm)
-            for _ in part.buffers(recurse=False)
+    cut, recipe = cut_of(parts.recipe, parts.group), parts.recipe
+    if cut.parts == 1 or len(batch.images) < 2:
+        return
+    shards, accumulate = recipe.train.shards, recipe.step.accumulate
+    ways = [f"train.shards = {shards}"] if shards > 1 and not recipe.train.sync_norm else []
+    ways += [f"step.accumulate = {accumulate}"] if accumulate > 1 else []
+    way = " and ".join(ways) or f"a run of {cut.parts} processes"
+    for reason in coupled(parts, batch, labels, seen, cut.parts):
+        reporter.warn(
+            f"{way} is not the same as one large batch here: {reason}; docs/scaling.md says more"
         )
-        observes = isinstance(spec, ViewSpec) and type(spec).observe is not ViewSpec.observe
-        if has_state or observes:
-            problems.append(
-                f"{spec.kind} {spec.use!r} remembers something from update to update, and "
-                f"step.accumulate = {recipe.step.accumulate} would show it the batch in parts; set "
-                "it to 1 and lower train.batch_size, or leave the component out"
-            )
-    return problems
 
 
 def _wrong_terms(
@@ -284,7 +280,6 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
         if not problems and fewest < len(batch.images):
             with _few_images(parts, fewest, is_last=is_last):
                 problems = _tried(parts, _first(parts, fewest), fakes)
-        problems += remembered_in_parts(parts.recipe, parts.own)
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
@@ -294,10 +289,8 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
                 "an image; use discriminator.norm = 'layer' or 'none'"
             )
-        if parts.recipe.step.accumulate > 1 and not problems:
-            key = f"step.accumulate = {parts.recipe.step.accumulate}"
-            for reason in coupled(parts, batch, labels, seen):
-                reporter.warn(f"{key} is not the same as one large batch here: {reason}")
+        if not problems:
+            told_of_parts(parts, batch, labels, seen, reporter)
     if not problems:
         return
     if parts.recipe.step.guards == "warn":
@@ -309,20 +302,24 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
     )
 
 
-def coupled(parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor) -> list[str]:
+def coupled(
+    parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor, pieces: int
+) -> list[str]:
     """Return why a batch in parts trains otherwise than in one piece; nothing where it does not.
 
     Args:
         batch: a few images.
         labels: theirs, where the discriminator takes them.
         seen: what the discriminator is shown of them.
+        pieces: how many parts there are.
     """
     recipe, own = parts.recipe, parts.own
     generator, discriminator = parts.generator.network, parts.discriminator.network
+    if recipe.train.sync_norm:  # it takes the statistics of all parts together
+        generator, discriminator = without_norms(generator), without_norms(discriminator)
     players = players_of(recipe, own)
     size = recipe.train.batch_size
-    count = min(recipe.step.accumulate, size)
-    sizes = [len(each) for each in torch.arange(size).tensor_split(count)]
+    sizes = [len(each) for each in torch.arange(size).tensor_split(min(pieces, size))]
     latent = recipe.generator.latents(
         parts.noise.latents(recipe.latent, len(batch.images), "probe")
     )
@@ -356,10 +353,22 @@ def coupled(parts: Parts, batch: Batch, labels: Tensor | None, seen: Tensor) -> 
     ]
 
 
+def without_norms(network: nn.Module) -> nn.Module:
+    """Return a copy of a network without its batch norms."""
+    found = copy.deepcopy(network)
+    for module in list(found.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, _BatchNorm):
+                setattr(module, name, nn.Identity())
+    return found
+
+
 def _first(parts: Parts, count: int) -> Batch:
     """Return the first ``count`` images of the run."""
     full = parts.feed(0)
-    return Batch(*(None if each is None else each[:count] for each in full))  # type: ignore[arg-type]
+    images, labels, inputs = (None if each is None else each[:count] for each in full[:3])
+    assert images is not None
+    return Batch(images, labels, inputs)
 
 
 def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:
@@ -393,7 +402,7 @@ def _fewest(parts: Parts) -> tuple[int, int, bool]:
     is_kept = train.last_batch == "keep" and train.order != "replacement"
     is_last = bool(rest) and is_kept and is_reached
     size = rest if is_last else train.batch_size
-    count = min(step.accumulate, size)
+    count = min(cut_of(parts.recipe, parts.group).parts, size)
     return size // count, (train.batch_size if step.fakes == "full" else size) // count, is_last
 
 
@@ -415,9 +424,13 @@ def _few_images(parts: Parts, count: int, *, is_last: bool) -> Iterator[None]:
         if not is_norm and not is_last:
             raise
         train, accumulate = parts.recipe.train, parts.recipe.step.accumulate
+        shards = 1 if train.sync_norm else train.shards
         some = "1 image" if count == 1 else f"{count} images"
         keys = [f"train.batch_size = {train.batch_size}"]
         ways = ["another train.batch_size"]
+        if shards > 1:
+            keys.append(f"train.shards = {shards}")
+            ways.append("fewer train.shards")
         if accumulate > 1:
             keys.append(f"step.accumulate = {accumulate}")
             ways.append("a smaller step.accumulate")

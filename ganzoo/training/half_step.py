@@ -14,6 +14,7 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.specs import LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
+from ganzoo.training.drawing import Rows
 from ganzoo.training.feed import Batch
 from ganzoo.training.precision import outputs
 
@@ -76,8 +77,10 @@ class HalfStep:
         *,
         views: Sequence[Player[ViewSpec]] = (),
         needs: frozenset[str] = frozenset(),
+        rows: Rows | None = None,
     ) -> None:
         self._game = game
+        self._rows = rows
         self.role: Role = role
         self._step = step
         self.reads_step = False
@@ -156,7 +159,7 @@ class HalfStep:
         # One pass over both kinds: batch norm takes its statistics from the mixture.
         labels = self.real_labels
         both = labels if labels is None else torch.cat([labels, labels])
-        found = self.outputs(torch.cat([self.real, self.fake]), both)
+        found = self._outputs(torch.cat([self.real, self.fake]), both, kinds=2)
         sizes = [len(self.real), len(self.fake)]
         for name, value in found.items():
             if value.ndim == 0 or len(value) != sum(sizes):
@@ -187,6 +190,15 @@ class HalfStep:
 
     def outputs(self, images: Tensor, labels: Tensor | None = None) -> Mapping[str, Tensor]:
         """Return everything the discriminator says of ``[N, C, H, W]`` images, by name."""
+        return self._outputs(images, labels, kinds=1)
+
+    def _outputs(self, images: Tensor, labels: Tensor | None, kinds: int) -> dict[str, Tensor]:
+        if self._rows is None:
+            return self._asked(images, labels)
+        with self._rows.shown(len(images), kinds):
+            return self._asked(images, labels)
+
+    def _asked(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         inputs = (images, labels) if self._game.recipe.discriminator.uses_labels else (images,)
         return outputs(self._game.discriminator, inputs, "logits", self._game.cast)
 
@@ -234,8 +246,13 @@ def half_step(
     made: Mapping[str, Tensor],
     latent: Tensor,
     players: Players,
+    rows: Rows | None = None,
 ) -> HalfStep:
-    """Return one side's context, views applied, with what the players need in it."""
+    """Return one side's context, views applied, with what the players need in it.
+
+    Args:
+        rows: which of a whole batch the images are, where they are a part.
+    """
     needs = frozenset[str]().union(*(player.spec.needs for player in players.regularizers))
     return HalfStep(
         game,
@@ -246,6 +263,7 @@ def half_step(
         latent,
         views=players.views,
         needs=needs if role == "discriminator" else frozenset(),
+        rows=rows,
     )
 
 

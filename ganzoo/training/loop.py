@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -42,6 +43,8 @@ from ganzoo.training.signals import Stop, stopping
 from ganzoo.training.state import Measures, NoMeasures, Outcome, Reporter, TrainingState
 from ganzoo.training.variety import FAKES, variety
 
+TIME_IS_UP = 1000
+"""What a process wishes when the minutes it was given are over; with a signal, that much more."""
 POINTS_SHOWN = 2000
 """Real points in the picture of a data set of points."""
 
@@ -54,30 +57,52 @@ class Training(TrainingState):
     def loop(self, stop: Stop, minutes: float | None) -> Outcome:
         """Train to the end, or until asked to stop."""
         deadline = math.inf if minutes is None else self.started_at + 60 * minutes
-        reason = ""
+        group = self.parts.group
+
+        def wish() -> int:
+            # A signal weighs more: it has an exit code of its own.
+            if stop.signal is not None:
+                return TIME_IS_UP + stop.signal
+            return TIME_IS_UP if time.monotonic() >= deadline else 0
+
+        group.wish = wish  # type: ignore[method-assign]
         if self.step == 0 and self.parts.recipe.samples.at_start:
             self._sample(0)
         while self.step < self.parts.steps:
             self.advance()
-            if stop.signal is not None:
-                reason = stop.signal.name
-            elif time.monotonic() >= deadline:
-                reason = f"the {minutes:g} minutes of --minutes are over"
-            if reason and self.step < self.parts.steps:
-                self.save()
-                self.aside.settle()
-                self.run.set_status("interrupted", self.step, reason)
-                with beside(self.reporter.warn):
-                    curves.draw(self.run)
-                return Outcome("interrupted", reason, stop.exit_code, self._result("interrupted"))
-            reason = ""
+            # Of several processes all stop after the same step: the one at which all knew.
+            wanted = group.agreed if group.count > 1 else wish()
+            if wanted and self.step < self.parts.steps:
+                number = wanted - TIME_IS_UP
+                if number:
+                    reason = signal.Signals(number).name
+                else:
+                    reason = f"the {minutes or 0:g} minutes of --minutes are over"
+                return self._stop(reason, 128 + number if number else 0)
         return self._finish()
+
+    def _stop(self, reason: str, exit_code: int) -> Outcome:
+        self.save()
+        self.aside.settle()
+        self.run.set_status("interrupted", self.step, reason)
+        with beside(self.reporter.warn):
+            curves.draw(self.run)
+        return Outcome("interrupted", reason, exit_code, self._result("interrupted"))
+
+    def _is_measured(self) -> bool:
+        """Return whether the next step's generator is measured: the first process knows."""
+        is_due = self.measures.is_due(self.step + 1)
+        group, every = self.parts.group, self.parts.recipe.measure.every
+        if group.count > 1:
+            may_be = self.step + 1 == self.parts.steps or (every and (self.step + 1) % every == 0)
+            return bool(may_be and group.say(is_due))
+        return is_due
 
     def advance(self) -> None:
         """Make one step, with everything that is due after it."""
         recipe = self.parts.recipe
         is_last = self.step + 1 == self.parts.steps
-        is_measured = self.measures.is_due(self.step + 1)
+        is_measured = self._is_measured()
         ends_epoch = self.parts.ends_epoch(self.step + 1)
         number = self.step + recipe.train.count_from
         is_logged = (
@@ -105,8 +130,11 @@ class Training(TrainingState):
             self._sample(sheet_number)
         is_best = is_measured and self.measures.best_step == self.step
         every = recipe.checkpoint.every
-        if is_last or is_best or (every and self.step % every == 0):
+        is_saved = bool(every) and self.step % every == 0
+        if is_last or is_best or is_saved:
             self.save()
+        if sheets or is_measured or is_saved:
+            self.parts.group.say()  # writing and measuring may take as long as they like
         self.aside.collect()
         self.reporter.stepped(self)
 
@@ -315,6 +343,8 @@ def start(
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
         training = at_the_start(parts, registry, run, reporter, measured)
         is_restored = resume and saving.restore(training)
+        if parts.group.count > 1:
+            saving.hand(training, is_restored=is_restored)
         if longer:
             make_longer(training)
         if not is_restored:
@@ -364,11 +394,12 @@ def at_the_start(
     run: RunDir,
     reporter: Reporter,
     measured: Callable[[], Measures] = NoMeasures,
+    kind: type[Training] = Training,
 ) -> Training:
     """Return a run that has made no step yet."""
     real = real_images(parts.data, parts.shape, 64)
     device = parts.machine.device
-    return Training(
+    return kind(
         parts,
         registry,
         run,

@@ -31,8 +31,9 @@ from ganzoo.training.machine import Machine
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
 from ganzoo.training.same_data import lying_at
-from ganzoo.training.step import AdversarialStep, Ramps, Side
+from ganzoo.training.step import AdversarialStep, Ramps, Side, cut_of
 from ganzoo.training.threads import TRIED, with_suited_threads
+from ganzoo.training.together import Group
 
 REST = "average_rest"
 """Name in a checkpoint of what the average's weights lack; those of before have none."""
@@ -78,6 +79,8 @@ class Parts:
     """Parameters that are not trained, as init.freeze says."""
     beginning: Beginning | None = None
     """The weights that the networks began with, where some were given."""
+    group: Group = field(default_factory=Group)
+    """The processes that make the run together."""
 
     def begin_with(self, given: Given) -> None:
         """Begin with weights that were given, and name them in the recipe.
@@ -162,17 +165,22 @@ def assemble(
     warn: Callable[[str], None],
     allow_fallback: bool = True,
     data_path: str | None = None,
+    group: Group | None = None,
 ) -> Parts:
     """Build everything that ``recipe`` names.
 
     Args:
         data_path: where own images lie here, in place of dataset.path; see ``same_data``.
+        group: the processes that make the run together.
 
     Raises:
         GanzooError: if a part cannot be built or the parts do not fit.
     """
+    group = group or Group()
+    cut = cut_of(recipe, group)
     asked = lying_at(recipe.dataset, data_path)
-    data, dataset, reason = _data(asked, registry, root, warn, allow_fallback)
+    with group.first_here():  # what is downloaded and unpacked is so once a machine
+        data, dataset, reason = _data(asked, registry, root, warn, allow_fallback)
     name = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
@@ -190,7 +198,9 @@ def assemble(
     )
     machine = with_suited_threads(
         machine,
-        recipe.train.batch_size,
+        # Parts of a batch take one thread: their number, and so the bits, shall not depend on how
+        # many processes share the processors.
+        recipe.train.batch_size if recipe.train.shards == 1 else 0,
         (generator, _example(recipe.generator, torch.zeros(TRIED, recipe.latent.size))),
         (
             discriminator,
@@ -201,7 +211,7 @@ def assemble(
     )
     networks = {"generator": generator, "discriminator": discriminator}
     frozen = frozen_by(recipe.init, networks)
-    feed = Feed(data, shape, recipe.train, device, workers=machine.workers)
+    feed = Feed(data, shape, recipe.train, device, workers=machine.workers, cut=cut)
     steps = total_steps(recipe, feed)
     both = recipe.step.generator_step_trains == "both"
     own = _owned(recipe, seed, seen, device)
@@ -234,6 +244,7 @@ def assemble(
         cast_of(machine.precision),
         own=own,
         steps=steps,
+        group=group,
     )
     return Parts(
         recipe,
@@ -254,6 +265,8 @@ def assemble(
         own,
         Ramps(moving(recipe), steps),
         frozen,
+        None,
+        group,
     )
 
 
@@ -271,7 +284,8 @@ def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None
     GANZOO_GRAPH=0 turns that off.
     """
     is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
-    if machine.device.type != "cuda" or not is_wanted:
+    # A captured step cannot go back in its random numbers, as parts of a batch do.
+    if machine.device.type != "cuda" or not is_wanted or plain.cut.parts > 1:
         return plain
     return GraphStep(plain, CudaRecorder(machine.device), warn)
 

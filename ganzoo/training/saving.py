@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,39 @@ def restore(training: TrainingState) -> bool:
             continue
         with checkpoint.fitting(path):
             _adopt(training, tensors, state)
+        # Lines after the checkpoint are of steps that are made again.
+        training.run.cut_log(state.log_lines)
+        training.seconds_before = seconds_so_far(training.run)
         return True
     refuse_lost(training, reasons)
     begin_again(training)
     return False
+
+
+def hand(training: TrainingState, *, is_restored: bool) -> None:
+    """Give the checkpoint that was gone back to to the other processes."""
+    content = b""
+    if is_restored:
+        path = path_of(training, training.step)
+        content = training.run.read("checkpoints", path.name, most=path.stat().st_size)
+    training.parts.group.hand(content)
+
+
+def take(training: TrainingState) -> None:
+    """Begin where the first process begins: with the same checkpoint, which it need not share.
+
+    Raises:
+        CheckpointError: if it does not fit.
+    """
+    content = training.parts.group.hand()
+    if not content:
+        return
+    with tempfile.TemporaryDirectory(prefix="ganzoo-") as folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        path.write_bytes(content)
+        tensors, state = checkpoint.read_checkpoint(path)
+        with checkpoint.fitting(path):
+            _adopt(training, tensors, state)
 
 
 def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) -> None:
@@ -186,10 +216,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     training.health.restore(state.health)
     training.measures.restore(state.measures, state.step)
     training.step = training.first_step = training.logged_step = state.step
-    # Lines after the checkpoint are of steps that are made again.
     training.log_lines = state.log_lines
-    training.run.cut_log(state.log_lines)
-    training.seconds_before = seconds_so_far(training.run)
 
 
 def refuse_another_recipe(training: TrainingState, state: State) -> None:

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
+from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import Ramp, at_step, ramps_of, rate
-from ganzoo.plugin.specs import OptimizerSpec, RegularizerSpec
+from ganzoo.plugin.specs import OptimizerSpec, RegularizerSpec, ViewSpec
 from ganzoo.plugin.types import Role
 from ganzoo.recipe.model import Recipe
+from ganzoo.training import in_parts
+from ganzoo.training.drawing import Part, Rows
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import (
     Game,
@@ -29,7 +32,11 @@ from ganzoo.training.half_step import (
     terms_of,
     total,
 )
+from ganzoo.training.in_parts import Leaf, Memory, RandomState
 from ganzoo.training.randomness import Noise
+from ganzoo.training.shards import Cut
+from ganzoo.training.together import Group
+from ganzoo.training.whole_norm import WholeNorm
 
 __all__ = ["AdversarialStep", "Inputs", "Ramps", "Side", "rate"]
 
@@ -171,8 +178,11 @@ class AdversarialStep:
         *,
         own: Mapping[str, nn.Module] | None = None,
         steps: int = 1,
+        group: Group | None = None,
     ) -> None:
         self.recipe = recipe
+        self.group = group or Group()
+        self.cut = cut_of(recipe, self.group)
         self.generator = generator
         self.discriminator = discriminator
         self.noise = noise
@@ -182,6 +192,8 @@ class AdversarialStep:
         """Whether a term has asked which step it is."""
         self._trains_both = recipe.step.generator_step_trains == "both"
         self._same_players: Players | None = None
+        self._made_from: tuple[list[Tensor], RandomState] | None = None
+        """What the discriminator's half made its fakes from, where the generator's sees them."""
 
     def __call__(
         self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
@@ -268,7 +280,7 @@ class AdversarialStep:
         for k, (batch, latent) in enumerate(zip(inputs.batches, inputs.latents, strict=True)):
             number = step * recipe.discriminator_updates + k
             is_last = k == recipe.discriminator_updates - 1
-            if recipe.accumulate == 1 and (k > 0 or made is None):
+            if self.cut.parts == 1 and (k > 0 or made is None):
                 made = self._made(latent, batch.labels, graph=leads_on and is_last)
             terms |= self._half(
                 "discriminator", step, number, batch, latent, made, observe and is_last
@@ -291,10 +303,12 @@ class AdversarialStep:
         for j, number in enumerate(numbers):
             if inputs.redrawn:
                 latent = inputs.redrawn[j]
-            if recipe.accumulate > 1:
+            if self.cut.parts > 1:
                 made = None
             elif made is None or (not is_cut and (j > 0 or not self._is_shared)):
                 made = self._made(latent, batch.labels, graph=not is_cut)
+            if j > 0 and not is_cut:
+                self._made_from = None  # later updates see fakes of their own
             is_last = j == len(numbers) - 1
             terms |= self._half("generator", step, number, batch, latent, made, observe and is_last)
         return terms, made
@@ -317,9 +331,8 @@ class AdversarialStep:
 
     @property
     def _is_shared(self) -> bool:
-        # With accumulation every part of the batch makes its fakes anew: that is what saves memory.
-        recipe = self.recipe.step
-        return recipe.generator_noise == "shared" and recipe.accumulate == 1
+        # Every part of a batch makes its fakes anew: that is what saves memory.
+        return self.recipe.step.generator_noise == "shared" and self.cut.parts == 1
 
     def _half(
         self,
@@ -336,39 +349,123 @@ class AdversarialStep:
         side = self.discriminator if is_discriminator else self.generator
         players = self.players(step, number)
         self._freeze_other(role, True)
-        named: dict[str, Tensor] = {}
-        has_gradient = False
-        for share, part, own_latent in self._parts(batch, latent):
-            # Detached even where the graph is kept: that is for the generator's half, which
-            # continues it after this one.
-            if made is None:
-                seen = self._made(own_latent, part.labels, graph=not is_discriminator)
-            else:
-                seen = made
-            if is_discriminator:
-                seen = {name: value.detach() for name, value in seen.items()}
-            context = half_step(self.game, role, step, part, seen, own_latent, players)
-            terms = terms_of(context, players)
-            self.reads_step |= context.reads_step
-            loss = total(terms) if share == 1 else total(terms) * share
-            # A generator's loss may have no gradient for a while, as BEGAN's or a warm-up's; a
-            # discriminator's never may, and backward says so.
-            if is_discriminator or loss.requires_grad:
-                loss.backward()  # type: ignore[no-untyped-call]
-                has_gradient = True
-            if observe:
-                terms = terms | self._watched(context)
-            for name, value in terms.items():
-                value = value.detach() if share == 1 else value.detach() * share
-                key = f"{role[0]}/{name}"
-                named[key] = named[key] + value if key in named else value
+        if made is None:
+            named, context, has_gradient = self._in_parts(
+                role, step, side, batch, latent, players, observe
+            )
+        else:
+            leaf, context = self._leaf(role, step, batch, made, latent, players, 1, observe)
+            named, has_gradient = leaf.terms, leaf.has_gradient
         if has_gradient:
             side.move(number)
         self._freeze_other(role, False)
         # Weight clipping and its like hold for the weights that the next half meets.
         if is_discriminator:
             self._after(context, players)
-        return named
+        return {f"{role[0]}/{name}": value for name, value in named.items()}
+
+    def _leaf(
+        self,
+        role: Role,
+        step: int,
+        batch: Batch,
+        made: Mapping[str, Tensor],
+        latent: Tensor,
+        players: Players,
+        share: float,
+        observe: bool,
+        rows: Rows | None = None,
+    ) -> tuple[Leaf, HalfStep]:
+        """Take the gradients of one side on a batch, or on the ``share`` of it that is a part."""
+        if role == "discriminator":
+            # Detached even where the graph is kept: that is for the generator's half, which
+            # continues it after this one.
+            made = {name: value.detach() for name, value in made.items()}
+        context = half_step(self.game, role, step, batch, made, latent, players, rows)
+        terms = terms_of(context, players)
+        self.reads_step |= context.reads_step
+        loss = total(terms) if share == 1 else total(terms) * share
+        # A generator's loss may have no gradient for a while, as BEGAN's or a warm-up's; a
+        # discriminator's never may, and backward says so.
+        has_gradient = role == "discriminator" or loss.requires_grad
+        if has_gradient:
+            loss.backward()  # type: ignore[no-untyped-call]
+        if observe:
+            terms = terms | self._watched(context)
+        terms = {name: value.detach() for name, value in terms.items()}
+        return Leaf(share, terms, [], has_gradient), context
+
+    def _in_parts(
+        self,
+        role: Role,
+        step: int,
+        side: Side,
+        batch: Batch,
+        latent: Tensor,
+        players: Players,
+        observe: bool,
+    ) -> tuple[dict[str, Tensor], HalfStep, bool]:
+        """Gather the gradients of one side over the parts of a batch, those of other processes too.
+
+        Returns:
+            The terms, the last part's context with the logits of all, and whether there are
+            gradients.
+        """
+        memory = self._memory()
+        before, state = memory.now(), RandomState(self.noise.device)
+        began = before, state
+        is_cut = self.recipe.step.generator_noise == "detached"
+        if role == "discriminator":
+            self._made_from = began
+        elif self._made_from is not None and self._sees_the_same:
+            began = self._made_from
+        observed = [view for view in players.views if _observes(view.spec)]
+        sums = in_parts.branches(self.cut)
+        leaves: list[Leaf] = []
+        for rows, part, own_latent in self._parts(batch, latent):
+            memory.put_back(before)
+            began[1].put_back()
+            norm = WholeNorm(self.group, rows) if self.recipe.train.sync_norm else None
+            with Part(rows, norm):
+                if began[1] is not state:  # fakes as they were, to the last number drawn
+                    memory.put_back(began[0], self.generator.network)
+                graph = role == "generator" and not is_cut
+                made = self._made(own_latent, part.labels, graph=graph)
+                if began[1] is not state:
+                    state.put_back()
+                share = rows.count / rows.whole
+                leaf, context = self._leaf(
+                    role, step, part, made, own_latent, players, share, observe, rows
+                )
+                if observed and role == "discriminator":
+                    leaf.logits = {"real": context.real_logits, "fake": context.fake_logits}
+                    leaf.logits = {name: value.detach() for name, value in leaf.logits.items()}
+            found = in_parts.taken(side.moved)
+            leaf.present = [value is not None for value in found]
+            leaf.buffers = memory.now()
+            sums.put(found)
+            leaves.append(leaf)
+        leaves = in_parts.everyones(
+            self.group, leaves, self.cut, [way == "first" for way in memory.ways]
+        )
+        memory.settle(before, leaves)
+        present = [any(each) for each in zip(*(leaf.present for leaf in leaves), strict=True)]
+        gradients = in_parts.reduced(self.group, sums, side.moved, present)
+        for parameter, gradient in zip(side.moved, gradients, strict=True):
+            parameter.grad = gradient
+        vars(context).update(in_parts.logits_of(leaves))
+        return in_parts.means(leaves), context, any(leaf.has_gradient for leaf in leaves)
+
+    def _memory(self) -> Memory:
+        """Return the buffers of all networks and components."""
+        modules = {"generator": self.generator.network, "discriminator": self.discriminator.network}
+        return Memory({**modules, **self.game.own}, owners(self.recipe))
+
+    @property
+    def _sees_the_same(self) -> bool:
+        """Whether the generator's half looks at the fakes that the discriminator's has seen."""
+        recipe = self.recipe.step
+        return recipe.first == "discriminator" and recipe.generator_noise in {"shared", "detached"}
 
     def _after(self, context: HalfStep, players: Players) -> None:
         """Let constraints and views look at the discriminator that was just moved."""
@@ -388,20 +485,23 @@ class AdversarialStep:
             return {}
         return {"accuracy": (context.fake_logits > 0).float().mean()}
 
-    def _parts(self, batch: Batch, latent: Tensor) -> Iterator[tuple[float, Batch, Tensor]]:
-        """Yield the batch in ``step.accumulate`` parts, each with its share of the whole."""
-        count = min(self.recipe.step.accumulate, len(batch.images))
-        if count == 1:
-            yield 1, batch, latent
-            return
-        pieces = [
-            [None] * count if each is None else torch.tensor_split(each, count)
-            for each in (*batch, latent)
-        ]
-        for images, labels, inputs, own_latent in zip(*pieces, strict=True):
+    def _parts(self, batch: Batch, latent: Tensor) -> Iterator[tuple[Rows, Batch, Tensor]]:
+        """Yield this process's parts of the batch, each with its place in the whole.
+
+        Args:
+            latent: those of the whole batch.
+        """
+        bounds = self.cut.bounds(batch.size)
+        latents = torch.tensor_split(latent, len(bounds))
+        own = slice(self.cut.own.start, self.cut.own.stop)
+        first = bounds[own][0][0] if batch.whole else 0
+        for (start, stop), own_latent in zip(bounds[own], latents[own], strict=True):
+            images, labels, inputs = (
+                None if each is None else each[start - first : stop - first] for each in batch[:3]
+            )
+            assert images is not None
             # Parts may be unlike in size; each mean counts by its images, or the sum is no mean.
-            share = len(images) / len(batch.images)
-            yield share, Batch(images, labels, inputs), own_latent
+            yield Rows(start, stop - start, batch.size), Batch(images, labels, inputs), own_latent
 
     def waits(self, step: int) -> bool:
         """Return whether the discriminator is trained alone in step number ``step``."""
@@ -413,7 +513,7 @@ class AdversarialStep:
 
     def _fakes_in(self, batch: Batch) -> int:
         is_full = self.recipe.step.fakes == "full"
-        return self.recipe.train.batch_size if is_full else len(batch.images)
+        return self.recipe.train.batch_size if is_full else batch.size
 
     def _latents(self, count: int, stream: str, number: int) -> Tensor:
         drawn = self.noise.latents(self.recipe.latent, count, stream, number)
@@ -441,3 +541,25 @@ class AdversarialStep:
             others = [] if self._trains_both else self.discriminator.moved
         for parameter in others:
             parameter.requires_grad_(not frozen)
+
+
+def cut_of(recipe: Recipe, group: Group) -> Cut:
+    """Return how the recipe's batches are cut among processes.
+
+    Raises:
+        GanzooError: if they do not come out even.
+    """
+    shards, accumulate = recipe.train.shards, recipe.step.accumulate
+    parts = shards * accumulate
+    if parts % group.count:
+        times = f" and step.accumulate = {accumulate}" if accumulate > 1 else ""
+        raise GanzooError(
+            f"{group.count} processes cannot share the parts of a batch evenly with train.shards = "
+            f"{shards}{times}; set train.shards = {group.count}, or a multiple of it"
+        )
+    # With norms over the whole batch a process sees its images in one piece.
+    return Cut(group.count if recipe.train.sync_norm else parts, group.count, group.rank)
+
+
+def _observes(spec: ViewSpec) -> bool:
+    return type(spec).observe is not ViewSpec.observe

@@ -23,6 +23,7 @@ from ganzoo.cli.options import (
     run_names,
     set_option,
 )
+from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import beside
 from ganzoo.common.text import number
@@ -93,6 +94,8 @@ def of(
     Scores stand beside those of real images; without --set they go into the run's result.json.
     A sheet shows fakes beside their nearest training images.
     """
+    if ranks.rank() > 0:
+        return  # the first process measures
     from ganzoo.cli.progress import Display
 
     with Display(settings.verbosity) as display:

@@ -20,6 +20,7 @@ from ganzoo.cli.options import (
     place_options,
     plugin_options,
     precision_options,
+    processes_option,
     run_names,
     set_option,
     track_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @place_options
 @data_path_option
 @precision_options
+@processes_option
 @minutes_option
 @out_option
 @track_option

@@ -18,10 +18,12 @@ from ganzoo.cli.options import (
     place_options,
     plugin_options,
     precision_options,
+    processes_option,
     recipe_names,
     set_option,
     track_option,
 )
+from ganzoo.common import ranks
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ WEIGHTS = re.compile(rb'(\n\[init\]\n(?:.*\n)*?)sha256 = "[0-9a-f]{64}"\n')
 @plugin_options
 @place_options
 @precision_options
+@processes_option
 @minutes_option
 @out_option
 @click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
@@ -85,9 +88,15 @@ def run(
         checked = load_recipe(path, launch.registry, overrides)
         if dry_run:
             return look(launch, checked)
+        job = ranks.job()
         if resume and (found := newest(checked, out)):
             return go_on(launch, found, checked)
+        if ranks.restarts() and (found := newest(checked, out, job)):
+            display.note("the processes were started anew: going on with their run")
+            return go_on(launch, found, checked)
         record = origin(path, overrides, launch, checked)
+        if job:
+            record["job"] = job
         return begin(launch, checked, out, name or path.stem, record)
 
 
@@ -103,12 +112,11 @@ def look(launch: Launch, recipe: Recipe) -> int:
 def begin(launch: Launch, recipe: Recipe, out: Path, name: str, record: dict[str, object]) -> int:
     """Train in a new folder; ``record`` says where the recipe comes from."""
     built = launch.build(recipe)
-    from ganzoo.runs.plugin_files import keep_plugin_files
-    from ganzoo.training.loop import new_run
+    from ganzoo.session import begun
 
-    run = new_run(built, out, name)
-    keep_plugin_files(run, launch.registry)
-    run.write_json("origin.json", record)
+    run = begun(built, out, name, launch.registry)
+    if built.group.is_first:
+        run.write_json("origin.json", record)
     return launch.train(built, run, resume=False)
 
 
@@ -135,10 +143,13 @@ def origin(
     return {**found, "parent": below.stem, "differences": [list(row) for row in rows]}
 
 
-def newest(recipe: Recipe, out: Path) -> RunDir | None:
+def newest(recipe: Recipe, out: Path, job: str = "") -> RunDir | None:
     """Return the newest run of exactly this recipe.
 
     One that begins with weights is the same whichever content they had, unless that is given.
+
+    Args:
+        job: of those that this one of torchrun's began; see ``ranks.job``.
     """
     from ganzoo.recipe.model import freeze
     from ganzoo.runs.folder import list_runs
@@ -147,6 +158,8 @@ def newest(recipe: Recipe, out: Path) -> RunDir | None:
     is_open = recipe.init is not None and recipe.init.sha256 is None
 
     def is_same(run: RunDir) -> bool:
+        if job and run.read_json("origin.json").get("job") != job:
+            return False
         found = content(run)
         return (WEIGHTS.sub(rb"\1", found) if is_open else found) == frozen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -24,6 +25,10 @@ class Apa(ViewSpec):
     use: ClassVar[str] = "apa"
     keeps_labels: ClassVar[bool] = False
     logged: ClassVar[tuple[str, ...]] = ("p",)
+    reduced: ClassVar[Mapping[str, Literal["mean", "sum", "max", "first"]]] = {
+        "fakes": "first",
+        "filled": "first",
+    }
 
     target: Annotated[float, Field(ge=-1, le=1), OrRamp] = 0.6
     """Where the mean sign of real logits is held."""

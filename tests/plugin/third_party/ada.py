@@ -64,7 +64,7 @@ class Ada(ViewSpec):
     def observe(self, ctx: Context) -> None:
         """Move p."""
         r = ctx.real_logits.sign().mean()
-        step = (r - self.target).sign() * len(ctx.real) / self.images
+        step = (r - self.target).sign() * len(ctx.real_logits) / self.images
         ctx.own.p.add_(step).clamp_(0, 1)
 
 

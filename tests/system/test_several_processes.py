@@ -1,0 +1,176 @@
+"""One run in processes of its own: the same weights, one voice, and stops that all obey."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from small_recipe import small
+
+from ganzoo.runs.folder import RunDir, list_runs
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="torch's launcher has no gloo there")
+LONG = "train.steps=100000"
+
+
+def start(words: Sequence[str], folder: Path, *before: str) -> subprocess.Popen[str]:
+    (folder / "small.toml").write_text(small(steps=4))
+    return subprocess.Popen(
+        [sys.executable, "-m", *before, "ganzoo", *words, "--device", "cpu", "--offline", "-q"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(words: Sequence[str], folder: Path, *before: str) -> tuple[int, str, str]:
+    started = start(words, folder, *before)
+    out, err = started.communicate(timeout=300)
+    return started.returncode, out, err
+
+
+def weights(folder: Path, name: str) -> bytes:
+    (found,) = (each for each in list_runs(folder / "runs") if each.path.parent.name == name)
+    return found.generator.read_bytes()
+
+
+def sets(*pairs: str) -> list[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def test_two_processes_end_in_the_weights_of_one_with_one_voice(tmp_path: Path) -> None:
+    wanted = ["run", "small.toml", *sets("train.shards=4", "generator.norm='none'")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    code, out, err = run([*wanted, "--name", "two", "--processes", "2"], tmp_path)
+
+    assert (code, len(out.splitlines()), err) == (0, 1, "")
+    assert weights(tmp_path, "one") == weights(tmp_path, "two")
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_same_and_another_number_goes_on(tmp_path: Path) -> None:
+    wanted = ["run", "small.toml", *sets("train.shards=4", "ema.half_life=3")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m")
+    half = [*wanted, "--set", "train.steps=2", "--name", "four"]
+    assert run(half, tmp_path, *launcher)[0] == 0
+    (found,) = (each for each in list_runs(tmp_path / "runs") if each.path.parent.name == "four")
+    words = ["resume", str(found.path), "--set", "train.steps=4", "--processes", "2"]
+    assert run(words, tmp_path)[0] == 0
+    assert weights(tmp_path, "one") == weights(tmp_path, "four")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "processes", "told"),
+    [
+        (["train.shards=4"], "3", "set train.shards = 3"),
+        (["train.shards=3"], "3", "let it be a multiple"),
+        (["loss.use='nothing'"], "2", "no loss named 'nothing'"),
+    ],
+)
+def test_what_is_wrong_is_told_once(
+    wanted: list[str], processes: str, told: str, tmp_path: Path
+) -> None:
+    words = ["run", "small.toml", *sets(*wanted), "--processes", processes]
+    code, out, err = run(words, tmp_path)
+    assert (code, out) == (2, "")
+    assert err.count(told) == 1
+    assert "Traceback" not in err
+    assert "process 1" not in err
+
+
+def begun(folder: Path) -> RunDir:
+    """Wait for a run's first checkpoint."""
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        for found in list_runs(folder / "runs"):
+            if any(name.endswith(".safetensors") for name in found.names("checkpoints")):
+                return found
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint")
+
+
+def members(launcher: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(launcher)], capture_output=True, text=True)
+    return sorted(map(int, found.stdout.split()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("who", "number", "code"),
+    [
+        ("launcher", signal.SIGINT, 130),
+        ("launcher", signal.SIGTERM, 143),
+        ("first", signal.SIGTERM, 143),
+        ("second", signal.SIGTERM, 143),
+        ("second", signal.SIGKILL, 4),
+        ("first", signal.SIGKILL, 4),
+    ],
+)
+def test_all_stop_together_and_leave_a_checkpoint(
+    who: str, number: int, code: int, tmp_path: Path
+) -> None:
+    wanted = sets("train.shards=2", "train.epochs=100000", LONG, "checkpoint.every=5")
+    words = ["run", "small.toml", *wanted, "--processes", "2"]
+    started = start(words, tmp_path)
+    found = begun(tmp_path)
+    children = members(started.pid)
+    pid = {"launcher": started.pid, "first": children[0], "second": children[1]}[who]
+    os.kill(pid, number)
+    stopped = time.monotonic()
+    _, err = started.communicate(timeout=60)
+    assert time.monotonic() - stopped < 60
+    assert started.returncode == code, err
+    assert "Traceback" not in err
+    assert not any(map(is_alive, children))
+    kept = found.names("checkpoints")
+    assert kept
+    status = json.loads((found.path / "status.json").read_text())
+    if number != signal.SIGKILL:
+        assert status["status"] == "interrupted"
+        assert f"step-{status['step']:06d}.safetensors" in kept
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_the_minutes_are_over_for_all(tmp_path: Path) -> None:
+    words = ["run", "small.toml", *sets("train.shards=2", "train.epochs=100000", LONG)]
+    code, _, err = run([*words, "--processes", "2", "--minutes", "0.05"], tmp_path)
+    assert code == 0, err
+    (found,) = list_runs(tmp_path / "runs")
+    assert json.loads((found.path / "status.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.slow
+def test_a_script_under_torchrun_makes_one_run(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(small(steps=2))
+    (tmp_path / "script.py").write_text(
+        "import ganzoo\n"
+        "done = ganzoo.run('small.toml', {'train.shards': 2}, device='cpu', quiet=True)\n"
+        "print(done.status, flush=True)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "script.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert len(list_runs(tmp_path / "runs")) == 1

@@ -1,0 +1,189 @@
+"""What a family makes of its batches does not depend on how many processes share them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from crowd import Crowd
+from torch import Tensor
+
+from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.plugin.registry import load_plugins
+from ganzoo.recipe.check import load_recipe
+from ganzoo.recipe.source import find_recipe
+from ganzoo.runs.optimizer_state import pack_optimizer
+from ganzoo.training.feed import Batch
+from ganzoo.training.half_step import HalfStep, half_step
+from ganzoo.training.machine import set_up
+from ganzoo.training.parts import Parts, assemble
+from ganzoo.training.together import Group
+
+STEPS = 4
+DIGITS = ["dataset.use='digits'", "train.epochs=9", "train.batch_size=12", "latent.size=5"]
+SMALL = [*DIGITS, "generator.base_channels=2", "discriminator.base_channels=2"]
+RESNET = [
+    *DIGITS,
+    "generator.channels=[4, 4, 2]",
+    "discriminator.channels=[2, 4, 4]",
+]
+R3GAN = [
+    *DIGITS,
+    *(
+        f"{role}.{key}"
+        for role in ("generator", "discriminator")
+        for key in ("channels=[4, 4, 4]", "group_size=2", "blocks=1", "expansion=1")
+    ),
+]
+LAZY = "[{use='r1', every=2}, {use='lecam'}]"
+FAMILIES = {
+    "dcgan": ("dcgan_digits", SMALL),
+    "dropout": ("dcgan_digits", [*SMALL, "discriminator.dropout=0.3", "step.batching='joint'"]),
+    "lazy": (
+        "dcgan_digits",
+        [*SMALL, f"regularizer={LAZY}", "view=[{use='ada', interval=1, images=50}]"],
+    ),
+    "packs": ("dcgan_digits", [*SMALL, "view=[{use='pack'}]", "step.generator_updates=2"]),
+    "cgan": ("cdcgan_digits", SMALL),
+    "wgan_gp": ("wgan_gp_mnist", [*SMALL, "step.discriminator_updates=2"]),
+    "sngan": ("sngan_resnet_mnist", RESNET),
+    "r3gan": ("r3gan_mnist", R3GAN),
+    "began": ("began_mnist", [*SMALL, "discriminator.hidden=4"]),
+    "ema": ("dcgan_digits", [*SMALL, "ema.half_life=3", "step.generator_noise='fresh'"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _double() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(before)
+
+
+def built(name: str, overrides: list[str], group: Group | None = None) -> Parts:
+    registry = load_plugins([], [])
+    recipe = load_recipe(find_recipe(name), registry, overrides)
+    machine, _ = set_up("cpu", threads=1)
+    return assemble(
+        recipe, registry, DataRoot(data_root(None), False), machine, warn=print, group=group
+    )
+
+
+def trained(name: str, overrides: list[str], group: Group | None = None) -> dict[str, Tensor]:
+    """Train some steps in float64; return all that is then known."""
+    parts = built(name, overrides, group)
+    found: dict[str, Tensor] = {}
+
+    def batch(number: int) -> Batch:
+        found = parts.feed(number)
+        return found._replace(images=found.images.double())
+
+    for step in range(STEPS):
+        terms = parts.step(step, batch, observe=True)
+        if parts.average is not None:
+            parts.average.follow(parts.generator.network, step)
+        found |= {f"{step} {key}": value.detach().clone() for key, value in terms.items()}
+    for place, network in parts.networks.items():
+        found |= {f"{place}/{key}": value.clone() for key, value in network.state_dict().items()}
+    for role, side in parts.sides.items():
+        found |= pack_optimizer(role, side.optimizer)[0]
+    return found
+
+
+def far(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    """Return the largest difference; counts, and shares that torch has as float32, are equal."""
+    assert first.keys() == second.keys()
+    worst = 0.0
+    for key, value in first.items():
+        other = second[key]
+        if not torch.equal(value, other) and value.dtype == torch.float64:
+            apart = (value.double() - other.double()).abs().max() / max(
+                1.0, float(value.abs().max())
+            )
+            worst = max(worst, float(apart))
+        elif value.dtype != torch.float64:
+            torch.testing.assert_close(value, other)
+    return worst
+
+
+# One of each stands for all where time is short; the others are taken with ``-m slow``.
+QUICK = {"lazy"}
+ALL = [
+    pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow], id=name)
+    for name in FAMILIES
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_ends_in_the_bits_of_one_process_at_equal_shards(family: str) -> None:
+    name, overrides = FAMILIES[family]
+    cut = [*overrides, "train.shards=12"]
+    one = trained(name, cut)
+    for count in (2, 3, 4):
+        for found in Crowd(count).run(lambda group: trained(name, cut, group)):
+            assert far(found, one) == 0, count
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
+    name, overrides = FAMILIES[family]
+    # Adam with a small epsilon turns gradients of 1e-17, which are zeros, into steps.
+    overrides = [
+        *overrides,
+        *(f"optimizer.{role}.eps=1e-3" for role in ("generator", "discriminator")),
+    ]
+    one = trained(name, overrides)
+    cut = [*overrides, "train.shards=2", "train.sync_norm=true"]
+    both = Crowd(2).run(lambda group: trained(name, cut, group))
+    for found in both:
+        assert far(found, one) < 1e-12
+    assert far(both[0], both[1]) == 0
+
+
+def shown(
+    overrides: list[str], monkeypatch: pytest.MonkeyPatch, count: int = 1
+) -> dict[tuple[int, str], str]:
+    """Return the digest of what each half of a step is shown: images as seen, labels, latents."""
+    seen: dict[int, dict[tuple[int, str], list[list[Tensor]]]] = {}
+    rank_of = threading.local()
+
+    def watched(game: Any, role: Any, step: int, batch: Any, *rest: Any) -> HalfStep:
+        context = half_step(game, role, step, batch, *rest)
+        assert context.real_labels is not None
+        seen.setdefault(rank_of.value, {}).setdefault((step, role), []).append(
+            [context.real, context.real_labels, context.latent]
+        )
+        return context
+
+    def work(group: Group) -> None:
+        rank_of.value = group.rank
+        trained("cdcgan_digits", overrides, group)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ganzoo.training.step.half_step", watched)
+        if count == 1:
+            work(Group())
+        else:
+            Crowd(count).run(work)
+    found = {}
+    for key in seen[0]:
+        pieces = [piece for rank in sorted(seen) for piece in seen[rank][key]]
+        whole = [torch.cat(each).double().numpy().tobytes() for each in zip(*pieces, strict=True)]
+        found[key] = hashlib.sha256(b"".join(whole)).hexdigest()
+    return found
+
+
+def test_inputs_are_the_same_for_any_parts_and_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [*SMALL, "view=[{use='flip'}, {use='diffaugment'}]"]
+    one = shown(plain, monkeypatch)
+    assert len(one) == 2 * STEPS
+    assert len(set(one.values())) == 2 * STEPS
+    assert shown([*plain, "step.accumulate=3"], monkeypatch) == one
+    assert shown([*plain, "train.shards=4"], monkeypatch, 2) == one
