@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ganzoo.api import ImageShape
@@ -29,7 +30,12 @@ class Conv(DcganDiscriminator):
             GanzooError: if the images are too small for so many convolutions, or have no classes.
         """
         self.refuse_unlabelled(image)
-        paddings, last = self.paddings(image)
-        from ganzoo_dcgan.discriminator_network import build_discriminator
+        seen = [
+            replace(image, height=image.height >> look, width=image.width >> look)
+            for look in range(self.looks)
+        ]
+        plans = [(each, *self.paddings(each)) for each in seen]
+        from ganzoo_dcgan.discriminator_network import MultiScale, build_discriminator
 
-        return build_discriminator(self, image, paddings, last)
+        networks = [build_discriminator(self, *plan) for plan in plans]
+        return networks[0] if self.looks == 1 else MultiScale(networks)

@@ -21,6 +21,7 @@ SMALL = {"base_channels": 4, "strides": [2], "dropout": 0.0}
     [
         (AuxiliaryClassifier(), {"labels": "classes"}),
         (AuxiliaryClassifier(learns_from_fakes=False), {"labels": "classes"}),
+        (AuxiliaryClassifier(form="adc"), {"labels": "real_fake_classes"}),
         (Contrastive(size=5), {"embedding_size": 5}),
         (Contrastive(size=5, form="2c"), {"embedding_size": 5}),
         (MutualInformation(codes=[3], continuous=2), {}),
