@@ -42,8 +42,6 @@ MOST_NAMED = 4
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo sample k7qf --gif --label cat --label dog",
-        "ganzoo sample k7qf -n 10000 --single --file fakes",
         "ganzoo sample k7qf --move generator.code=[[0],[1],[2]]",
     ],
 )
