@@ -16,7 +16,8 @@ class DualContrastive(LossSpec):
     Yu et al. 2021, arXiv:2103.17158, section 3.1: with rᵢ the logits of real images and fⱼ those of
     fakes the discriminator minimises -E log (exp rᵢ / (exp rᵢ + Σⱼ exp fⱼ)), and the same of the
     fakes with all signs turned: -E log (exp -fⱼ / (exp -fⱼ + Σᵢ exp -rᵢ)). It looks across the
-    batch: cut into parts (``step.accumulate``), it sees the part only.
+    batch: its value grows with the batch's logarithm, and cut into parts (``step.accumulate``), it
+    sees the part only.
     """
 
     use: ClassVar[str] = "dual_contrastive"
