@@ -100,6 +100,10 @@ CHANGES: dict[str, Values] = {
     "loss/boundary_equilibrium": BALANCE,
     "loss/energy": ENERGY,
     "loss/top_k": {"loss": {"use": "top_k"}},
+    "loss/dual_contrastive": {"loss.use": "dual_contrastive"},
+    "loss/multi_hinge": {
+        **ASKED, "discriminator.labels": "classes", "samples.labels": "mixed",
+        "loss.use": "multi_hinge"},
     "regularizer/auxiliary_classifier": {
         **ASKED, "discriminator.labels": "classes", "samples.labels": "mixed",
         "regularizer": [{"use": "auxiliary_classifier"}]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +39,36 @@ def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label 
     blocks = model.stream(count, seed=seed, label=label)
     pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
     save_picture(mosaic(pixels, columns_of(whole, count)), path, FILE)
+
+
+def save_rows(
+    rows: Sequence[Sequence[Model]], path: Path, count: int, *, seed: int, label: Label = None
+) -> None:
+    """Write a picture whose rows show what models make of one latent, the models side by side.
+
+    Args:
+        rows: the models of each row; shorter ones end in black.
+        count: latents; each has rows of its own.
+
+    Raises:
+        GanzooError: for more than 10,000 images, or a name of no known format.
+    """
+    columns = max(map(len, rows))
+    whole = columns * len(rows) * count
+    if whole > LARGEST_SHEET:
+        raise GanzooError(f"{whole:,} images do not go onto one sheet, {LARGEST_SHEET:,} do")
+    made = [
+        torch.stack(
+            [to_pixels(each.sample(count, seed=seed, label=label), each.image) for each in row]
+        )
+        for row in rows
+    ]  # each [columns of the row, count, C, H, W]
+    filled = [
+        torch.cat([row, row.new_zeros(columns - len(row), *row.shape[1:])]).transpose(0, 1)
+        for row in made
+    ]
+    pixels = torch.stack(filled, 1)  # [count, rows, columns, C, H, W]
+    save_picture(mosaic(pixels.flatten(0, 2), columns), path, FILE)
 
 
 def save_singles(

@@ -11,7 +11,9 @@ from ganzoo.api import (
     hookimpl,
 )
 from ganzoo_classic.losses.boundary_equilibrium import BoundaryEquilibrium
+from ganzoo_classic.losses.dual_contrastive import DualContrastive
 from ganzoo_classic.losses.energy import Energy
+from ganzoo_classic.losses.multi_hinge import MultiHinge
 from ganzoo_classic.losses.top_k import TopK
 from ganzoo_classic.losses.unrolled import Unrolled
 from ganzoo_classic.networks.specs import Autoencoder, Decoder
@@ -35,7 +37,7 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_losses() -> list[type[LossSpec]]:
     """Supply the losses of this package."""
-    return [BoundaryEquilibrium, Energy, Unrolled, TopK]
+    return [BoundaryEquilibrium, Energy, Unrolled, TopK, DualContrastive, MultiHinge]
 
 
 @hookimpl

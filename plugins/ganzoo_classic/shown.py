@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     "classes": "with 'conv' set discriminator.labels = 'classes'",
+    "real_fake_classes": "with 'conv' set discriminator.labels = 'real_fake_classes'",
     "features": "with 'conv' set discriminator.shows_features = true",
     "embedding": "with 'conv' set discriminator.embedding_size",
 }

@@ -24,10 +24,11 @@ EmbeddingSize = Annotated[int, Field(ge=0, le=8192)]
 class DcganDiscriminator(DiscriminatorSpec):
     """Convolutions that keep or halve a map's size, then a head that makes one number of it."""
 
-    labels: Literal["none", "maps", "projection", "classes"] = "none"
+    labels: Literal["none", "maps", "projection", "classes", "real_fake_classes"] = "none"
     """How it is told which class an image is to be of: not at all; by a map of 0 or 1 for each \
 class beside the image; or by a learned vector of each class, times the last map's sums. With \
-'classes' it is not told but asked: a second head says them, for 'auxiliary_classifier'."""
+'classes' it is not told but asked: a second head says them, for 'auxiliary_classifier'; with \
+'real_fake_classes' it says which, and whether a real or a fake one, for its form 'adc'."""
     shows_features: bool = False
     """Also show the last map as 'features', for regularizers that read them."""
     embedding_size: EmbeddingSize = 0
@@ -35,6 +36,10 @@ class beside the image; or by a learned vector of each class, times the last map
 for, the vectors of 'contrastive'; 0 leaves it out."""
     embedding_hidden: EmbeddingSize = 0
     """Width of a layer between the last map and 'embedding', leaky ReLU; 0 leaves it out."""
+    looks: Annotated[int, Field(ge=1, le=6)] = 1
+    """Networks that judge: the first sees the image, each next one half the size of the one \
+before, by averages of 2×2; the logit is the mean of theirs (multi-scale, arXiv:1711.11585, whose \
+losses are one for each; the same where a loss is linear in the logits)."""
     minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 0
     """Images in a group whose spread the head sees as one more map; 0 leaves it out. Groups are \
 of neighbours in the batch: choose a divisor of the batch size."""
@@ -109,6 +114,12 @@ PyTorch's own; biases start at 0 except with 'torch'."""
             )
         if self.embedding_hidden and not self.embedding_size:
             problems.append("'embedding_hidden' needs 'embedding_size' above 0")
+        says_more = self.labels in {"classes", "real_fake_classes"} or self.shows_features
+        if self.looks > 1 and (says_more or self.embedding_size):
+            problems.append(
+                "'looks' above 1 has logits only; leave out 'shows_features', 'embedding_size' and "
+                "labels that are asked"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self

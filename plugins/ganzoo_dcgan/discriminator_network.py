@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.api import ImageShape
@@ -74,6 +76,27 @@ class ProjectionDiscriminator(ConvolutionalDiscriminator):
         features: Tensor = self.layers(images)  # [N, last width, about H / 2^halvings, W / same]
         logits: Tensor = self.head(features).flatten() + self.projection(features, labels)
         return self.said(features, logits)
+
+
+class MultiScale(nn.Module):
+    """Several that see an image at full size, at half of it, and so on (Wang et al. 2018).
+
+    arXiv:1711.11585, section 3.2.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.looks = nn.ModuleList(networks)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Score images ``[N, C, H, W]``, of classes ``[N]`` where it takes any, by ``[N]``."""
+        given = () if labels is None else (labels,)
+        logits: list[Tensor] = []
+        for number, network in enumerate(self.looks):
+            if number:
+                images = avg_pool2d(images, 2)
+            logits.append(network(images, *given))
+        return torch.stack(logits).mean(0)
 
 
 def build_discriminator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ganzoo.api import ImageShape
@@ -29,8 +30,14 @@ class Conv(DcganDiscriminator):
             GanzooError: if the images are too small for so many convolutions, or have no classes.
         """
         self.refuse_unlabelled(image)
-        spec = self.for_size(image)
-        paddings, last = spec.paddings(image)
-        from ganzoo_dcgan.discriminator_network import build_discriminator
+        seen = [
+            replace(image, height=image.height >> look, width=image.width >> look)
+            for look in range(self.looks)
+        ]
+        # Each look has the depth that suits its own size.
+        specs = [self.for_size(each) for each in seen]
+        plans = [(spec, each, *spec.paddings(each)) for spec, each in zip(specs, seen, strict=True)]
+        from ganzoo_dcgan.discriminator_network import MultiScale, build_discriminator
 
-        return build_discriminator(spec, image, paddings, last)
+        networks = [build_discriminator(*plan) for plan in plans]
+        return networks[0] if self.looks == 1 else MultiScale(networks)

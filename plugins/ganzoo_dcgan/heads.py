@@ -34,6 +34,8 @@ def beside_logits(spec: DcganDiscriminator, flat: int, classes: int) -> Beside |
     heads: dict[str, nn.Module] = {}
     if spec.labels == "classes":
         heads["classes"] = nn.Linear(flat, classes)
+    elif spec.labels == "real_fake_classes":
+        heads["real_fake_classes"] = nn.Linear(flat, 2 * classes)
     if hidden := spec.embedding_hidden:
         layers = [nn.Linear(flat, hidden), nn.LeakyReLU(spec.slope)]
         heads["embedding"] = nn.Sequential(*layers, nn.Linear(hidden, spec.embedding_size))

@@ -6,6 +6,7 @@ import pytest
 
 from ganzoo import testing
 from ganzoo.api import RegularizerSpec
+from ganzoo_classic.losses.multi_hinge import MultiHinge
 from ganzoo_classic.regularizers.auxiliary_classifier import AuxiliaryClassifier
 from ganzoo_classic.regularizers.contrastive import Contrastive
 from ganzoo_classic.regularizers.mutual_information import MutualInformation
@@ -21,6 +22,7 @@ SMALL = {"base_channels": 4, "strides": [2], "dropout": 0.0}
     [
         (AuxiliaryClassifier(), {"labels": "classes"}),
         (AuxiliaryClassifier(learns_from_fakes=False), {"labels": "classes"}),
+        (AuxiliaryClassifier(form="adc"), {"labels": "real_fake_classes"}),
         (Contrastive(size=5), {"embedding_size": 5}),
         (Contrastive(size=5, form="2c"), {"embedding_size": 5}),
         (MutualInformation(codes=[3], continuous=2), {}),
@@ -38,3 +40,15 @@ def test_it_keeps_its_promises(spec: RegularizerSpec, fields: dict[str, object])
 
     report.raise_for_problems()
     assert not any("not tried" in str(note) for note in report.notes)
+
+
+def test_a_hinge_over_classes_keeps_its_promises() -> None:
+    networks = [
+        Transpose(labels="one_hot", base_channels=4, scales=[2]),
+        Conv.model_validate({**SMALL, "labels": "classes"}),
+    ]
+
+    report = testing.check(MultiHinge(), beside=networks)
+
+    report.raise_for_problems()
+    assert not report.notes

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from ganzoo.api import GanzooError, ImageShape
 from ganzoo_classic.losses.boundary_equilibrium import BoundaryEquilibrium
+from ganzoo_classic.losses.dual_contrastive import DualContrastive
 from ganzoo_classic.losses.energy import Energy
+from ganzoo_classic.losses.multi_hinge import MultiHinge
 from ganzoo_classic.losses.top_k import TopK
 from ganzoo_classic.losses.unrolled import Unrolled
 from ganzoo_classic.networks.specs import Autoencoder, Decoder
@@ -114,6 +116,29 @@ def test_a_sure_and_right_head_costs_nothing() -> None:
     ctx = context(fake_out={"classes": sure}, fake_labels=torch.arange(3))
 
     assert float(AuxiliaryClassifier().generator_terms(ctx)["class"]) < 1e-12
+
+
+def test_classes_of_fakes_are_classes_of_their_own() -> None:
+    real, fake = leaf(5, 6), leaf(5, 6)  # three classes: real ones, then fake ones
+    labels = torch.tensor([0, 2, 1, 1, 2])
+    ctx = context(
+        real_out={"real_fake_classes": real},
+        fake_out={"real_fake_classes": fake},
+        real_labels=labels,
+        fake_labels=labels.flip(0),
+    )
+    term = AuxiliaryClassifier(form="adc", weight=0.7)
+    asked = labels.flip(0)
+
+    found = term.discriminator_terms(ctx)
+
+    same(found["class_real"], 0.7 * surprise(real, labels), real)
+    same(found["class_fake"], 0.7 * surprise(fake, asked + 3), fake)
+    made = term.generator_terms(ctx)
+    wanted = 0.7 * (surprise(fake, asked) - surprise(fake, asked + 3))
+    same(made["class"] + made["not_class"], wanted, fake)
+    with pytest.raises(GanzooError, match="labels = 'real_fake_classes'"):
+        term.generator_terms(context(fake_out={"classes": fake}, fake_labels=asked))
 
 
 # Contrastive
@@ -705,3 +730,59 @@ def test_the_best_fakes_count_and_no_other() -> None:
         same(found, -torch.stack([fake[k] for k in chosen]).mean(), fake)
     found = TopK(share=0.5).discriminator_terms(ctx)
     torch.testing.assert_close(found["fake"], torch.log1p(fake.exp()).mean())
+
+
+@pytest.mark.parametrize("generator", ["swapped", "opposite"])
+def test_one_image_is_told_from_all_of_the_other_side(generator: Any) -> None:
+    real, fake = leaf(4), leaf(6)
+
+    def share(one: Tensor, others: Tensor) -> Tensor:
+        return -torch.log(one.exp() / (one.exp() + sum(other.exp() for other in others)))
+
+    def game(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        ones = torch.stack([share(one, fake) for one in real]).mean()
+        return ones, torch.stack([share(-one, -real) for one in fake]).mean()
+
+    spec = DualContrastive(generator=generator)
+    found = spec.discriminator_terms(scores(real, fake))
+    by_real, by_fake = game(real, fake)
+    same(found["real"], by_real, real, fake)
+    same(found["fake"], by_fake, real, fake)
+    wanted = sum(game(fake, real)) if generator == "swapped" else -(by_real + by_fake)
+    assert isinstance(wanted, Tensor)
+    same(spec.generator_terms(scores(real, fake))["adversarial"], wanted, real, fake)
+
+
+def test_a_pair_of_logits_is_a_relativistic_pair() -> None:
+    ctx = scores(leaf(1), leaf(1))
+    pair = Relativistic().discriminator_terms(ctx)["pairs"]
+
+    for term in DualContrastive().discriminator_terms(ctx).values():
+        torch.testing.assert_close(term, pair)
+
+
+def test_the_right_score_of_k_and_fake_leads_all_others_by_one() -> None:
+    real, fake = leaf(5, 3, scale=2.0), leaf(5, 3, scale=2.0)
+    real_logits, fake_logits = leaf(5), leaf(5)
+    labels = torch.tensor([0, 2, 1, 1, 2])
+    ctx = context(
+        real_out={"classes": real, "logits": real_logits},
+        fake_out={"classes": fake, "logits": fake_logits},
+        real_labels=labels,
+        fake_labels=labels.flip(0),
+    )
+
+    def behind(classes: Tensor, logits: Tensor, right: list[int]) -> Tensor:
+        rows = []
+        for row, logit, place in zip(classes, logits, right, strict=True):
+            seen = [*row, -logit]
+            most = max((seen[k] for k in range(4) if k != place), key=float)
+            rows.append(torch.relu(1 - seen[place] + most))
+        return torch.stack(rows).mean()
+
+    found = MultiHinge().discriminator_terms(ctx)
+
+    same(found["real"], behind(real, real_logits, labels.tolist()), real, real_logits)
+    same(found["fake"], behind(fake, fake_logits, [3] * 5), fake, fake_logits)
+    wanted = behind(fake, fake_logits, labels.flip(0).tolist())
+    same(MultiHinge().generator_terms(ctx)["adversarial"], wanted, fake, fake_logits)

@@ -143,3 +143,27 @@ def test_codes_that_do_not_fit_are_refused() -> None:
         Transpose(codes=[3], code=[3])
     with pytest.raises(GanzooError, match="they take 11 numbers of the latent, which has 8"):
         Transpose(codes=[10], continuous=[0.0], scales=[2, 2]).build(8, IMAGE)
+
+
+@pytest.mark.parametrize("labels", ["none", "projection"])
+def test_looks_judge_the_image_at_half_the_size_of_the_one_before(labels: Any) -> None:
+    network: Any = Conv(base_channels=4, dropout=0.0, looks=3, labels=labels).build(IMAGE)
+    images, classes = torch.randn(5, 1, 16, 16), torch.tensor([0, 1, 2, 3, 0])
+    given = (classes,) if labels == "projection" else ()
+    halves = images.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+    quarters = images.unfold(2, 4, 4).unfold(3, 4, 4).mean((4, 5))
+
+    found = network(images, *given)
+
+    wanted = sum(
+        look(seen, *given)
+        for look, seen in zip(network.looks, (images, halves, quarters), strict=True)
+    )
+    torch.testing.assert_close(found, wanted / 3)
+
+
+def test_looks_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValidationError, match="'looks' above 1 has logits only"):
+        Conv(looks=2, labels="classes")
+    with pytest.raises(GanzooError, match=r"nothing is left of 2×2"):
+        Conv(looks=4).build(IMAGE)

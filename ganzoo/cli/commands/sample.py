@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +42,7 @@ MOST_NAMED = 4
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo sample k7qf --gif --label cat --label dog",
-        "ganzoo sample k7qf -n 10000 --single --file fakes",
+        "ganzoo sample k7qf --move generator.code=[[0],[1],[2]]",
     ],
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
@@ -70,6 +72,13 @@ MOST_NAMED = 4
     metavar="FILE",
     help="Latents of a file; several for a walk.",
 )
+@click.option(
+    "--move",
+    "moves",
+    metavar="KEY=LIST",
+    multiple=True,
+    help="A row: one latent, KEY at each value; repeatable.",
+)
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -87,6 +96,7 @@ def sample(
     single: bool,
     labels: tuple[str, ...],
     latent_files: tuple[Path, ...],
+    moves: tuple[str, ...],
     no_ema: bool,
     file: Path | None,
     device: str,
@@ -103,6 +113,11 @@ def sample(
         )
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
+    if moves and (walk or single or latent_files or len(labels) > 1 or "all" in labels):
+        raise GanzooError(
+            "--move lays out a sheet of its own; leave out --walk, --gif, --single, --latent and "
+            "more than one --label"
+        )
     if gif and file is not None and file.suffix.lower() != ".gif":
         raise GanzooError(f"--gif writes a GIF, and '{file}' does not end in .gif")
     if not gif and not single and file is not None and file.suffix.lower() not in PICTURES:
@@ -115,6 +130,7 @@ def sample(
     run = find(name, out)
     from ganzoo.sampling.files import (
         save_given,
+        save_rows,
         save_sheet,
         save_singles,
         save_walk,
@@ -123,8 +139,14 @@ def sample(
     from ganzoo.sampling.model import STRIDE, open_model
     from ganzoo.training.machine import choose_device
 
-    recipe = plugin_files.recipe_of(run, overrides)
-    model = open_model(run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn)
+    def opened(*changes: str) -> Model:
+        recipe = plugin_files.recipe_of(run, [*overrides, *changes])
+        return open_model(
+            run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn
+        )
+
+    rows = [[opened(change) for change in changes(move)] for move in moves]
+    model = rows[0][0] if rows else opened()
     label = labels or None
     classes = [model.classes[each] for each in model.class_numbers(label)]
     is_grid = len(classes) > 1
@@ -132,11 +154,15 @@ def sample(
     stops = 0 if latents is None else len(latents)
     if stops:
         count = count or (STRIDE * (stops if gif else stops - 1) + (not gif) if walk else stops)
-    many = count or (model.frames_of(label, closed=gif) if walk else COLUMNS if is_grid else IMAGES)
+    usual = 1 if rows else COLUMNS if is_grid else IMAGES
+    many = count or (model.frames_of(label, closed=gif) if walk else usual)
     path = file or run.writable(
-        MADE, default_name(model, many, seed, labels, walk, gif, single, overrides, latent_files)
+        MADE,
+        default_name(model, many, seed, labels, walk, gif, single, overrides, latent_files, moves),
     )
-    if gif:
+    if rows:
+        save_rows(rows, path, many, seed=seed, label=label)
+    elif gif:
         save_walk_film(model, path, many, seed=seed, label=label, latents=latents, labels=asked)
     elif walk:
         save_walk(model, path, many, seed=seed, label=label, latents=latents, labels=asked)
@@ -162,6 +188,25 @@ def sample(
     streams.say(str(path))
 
 
+def changes(move: str) -> list[str]:
+    """Return the overrides that KEY=LIST stands for, one for each value.
+
+    Raises:
+        GanzooError: if it is not a key and a list of values.
+    """
+    key, _, text = move.partition("=")
+    try:
+        values = tomllib.loads(f"values = {text}")["values"]
+    except tomllib.TOMLDecodeError:
+        values = None
+    if not key or not isinstance(values, list) or not values:
+        raise GanzooError(
+            f"--move {move}: needs a key and a list of its values, as "
+            "generator.code=[[0], [1], [2]]"
+        )
+    return [f"{key}={json.dumps(value)}" for value in values]
+
+
 def explained(model: Model, classes: Sequence[str], *, walk: bool, single: bool) -> str:
     """Return in words where which of several classes is."""
     if not walk:
@@ -184,6 +229,7 @@ def default_name(
     single: bool,
     overrides: Sequence[str] = (),
     latent_files: Sequence[Path] = (),
+    moves: Sequence[str] = (),
 ) -> str:
     """Return the name of a file that tells what is in it."""
     what = "walk" if walk else "samples"
@@ -191,6 +237,7 @@ def default_name(
     asked = [
         *(_told_apart(each, model.classes) for each in named),
         *(each.rpartition(".")[2] for each in overrides),
+        *(f"{_last(move)}-{zlib.crc32(move.encode()):08x}" for move in moves),
     ]
     of = "".join("-" + _simple(each) for each in asked)
     ema = "" if model.is_average or model.recipe.ema is None else "-noema"
@@ -201,6 +248,11 @@ def default_name(
     if single:
         return stem
     return f"{stem}-n{count}{'.gif' if gif else '.png'}"
+
+
+def _last(move: str) -> str:
+    """Return the last part of the key in KEY=LIST."""
+    return move.partition("=")[0].rpartition(".")[2]
 
 
 def _simple(text: str) -> str:

@@ -21,6 +21,11 @@ class TopK(inside.Around):
     logits count in the generator's loss, the discriminator's stays as it is. k falls from the whole
     batch by a factor of γ an epoch down to ν of it; here a ramp on the share says so, as
     ``share = { start = 1.0, end = 0.5, until = 10000, course = "exponential" }``.
+
+    A CUDA graph cannot hold it, with a fixed share or a moving one: how many fakes are left decides
+    the sizes of what follows, and a graph has one size for each. Steps are then made as written,
+    which the run says; a share that were a weight of each fake instead would need a loss inside
+    that weighs.
     """
 
     use: ClassVar[str] = "top_k"
@@ -36,7 +41,7 @@ class TopK(inside.Around):
         return inside.generator_terms(self.inside, inside.Shown(ctx, fake_out=picked))
 
     def _count(self, ctx: Context, fakes: int) -> int:
-        # How many there are is no number on a device: asking for the step says that it changes.
+        # A number of fakes lives on the host; asking for the step keeps a captured one away.
         assert ctx.step >= 0
         # 1e-6: a share of 0.3 of 10 is 3, not 4.
         return max(1, math.ceil(float(self.share) * fakes - 1e-6))
