@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,9 +11,6 @@ from ganzoo_fastgan.distances import Distance, Lpips, RandomFeatures, lengths_of
 from ganzoo_fastgan.layers import Decoder
 from ganzoo_fastgan.sizes import LARGEST, LAST, SMALLEST, doublings, small_side
 
-if TYPE_CHECKING:
-    from ganzoo_fastgan.reconstruction import Reconstruction
-
 
 class Drawing(nn.Module):
     """A decoder for each map, and the network in whose maps images are compared.
@@ -23,9 +18,10 @@ class Drawing(nn.Module):
     Args:
         widths: channels of the maps, by name.
         image: what the real images look like.
+        distance: 'random', 'discriminator' or 'pixels'; or a network that is read already.
     """
 
-    def __init__(self, spec: Reconstruction, widths: dict[str, int], image: ImageShape) -> None:
+    def __init__(self, widths: dict[str, int], image: ImageShape, distance: str | Distance) -> None:
         super().__init__()
         self.side = small_side(min(max(image.width, SMALLEST), LARGEST))
         sides = doublings(LAST, self.side)
@@ -33,13 +29,10 @@ class Drawing(nn.Module):
         self.decoders = nn.ModuleDict(
             {name: Decoder(width, sides, image.channels) for name, width in widths.items()}
         )
-        self.distance: Distance | None = None
-        if spec.distance == "random":
+        self.distance = distance if isinstance(distance, Distance) else None
+        if distance == "random":
             self.distance = RandomFeatures(image.channels)
-        elif spec.distance == "lpips":
-            assert spec.path is not None
-            self.distance = Lpips.read(spec.path, spec.sha256)
-        self.by_discriminator = spec.distance == "discriminator"
+        self.by_discriminator = distance == "discriminator"
 
     def forward(self, ctx: Context) -> dict[str, Tensor]:
         """Return how far what is drawn is off, by the maps' names."""

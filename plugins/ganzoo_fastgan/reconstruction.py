@@ -65,7 +65,11 @@ class Reconstruction(RegularizerSpec):
         from ganzoo_fastgan.drawing import Drawing
 
         widths = {name: times * self.base_channels for name, times in MAPS.items()}
-        return Drawing(self, widths, image)
+        if self.path is None:
+            return Drawing(widths, image, self.distance)
+        from ganzoo_fastgan.distances import Lpips
+
+        return Drawing(widths, image, Lpips.read(self.path, self.sha256))
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'draw_whole', 'draw_part' and 'draw_small'.
