@@ -227,7 +227,7 @@ class Scene:
             labels = labels_of(shape, COUNT, number)
         inputs = images(shape, COUNT, 1000 + number) if self.setting.has_inputs else None
         found = Batch(images(shape, COUNT, number), labels, inputs)
-        return Batch(*(None if each is None else each.to(self.device) for each in found))  # type: ignore[arg-type]
+        return found.each(lambda each: each.to(self.device))
 
     def latent(self, number: int) -> Tensor:
         """Return what the generator is given in step ``number``."""

@@ -226,10 +226,7 @@ def _places(inputs: Inputs) -> Inputs:
     """Return tensors of the same shapes, for inputs that are still to come."""
     empty = torch.empty_like
     return Inputs(
-        [
-            Batch(*(empty(each) if isinstance(each, Tensor) else each for each in batch))  # type: ignore[arg-type]
-            for batch in inputs.batches
-        ],
+        [batch.each(empty) for batch in inputs.batches],
         [empty(latent) for latent in inputs.latents],
         [empty(latent) for latent in inputs.redrawn],
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
@@ -279,6 +279,16 @@ class Batch(NamedTuple):
     def size(self) -> int:
         """Images of the whole batch."""
         return self.whole or len(self.images)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """Return the batch with every tensor of it changed."""
+        labels, inputs = self.labels, self.inputs
+        return Batch(
+            change(self.images),
+            None if labels is None else change(labels),
+            None if inputs is None else change(inputs),
+            self.whole,
+        )
 
 
 def pick(data: ImageData, indices: Tensor) -> Tensor:

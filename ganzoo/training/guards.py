@@ -365,10 +365,7 @@ def without_norms(network: nn.Module) -> nn.Module:
 
 def _first(parts: Parts, count: int) -> Batch:
     """Return the first ``count`` images of the run."""
-    full = parts.feed(0)
-    images, labels, inputs = (None if each is None else each[:count] for each in full[:3])
-    assert images is not None
-    return Batch(images, labels, inputs)
+    return parts.feed(0).each(lambda each: each[:count])
 
 
 def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:
