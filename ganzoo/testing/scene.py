@@ -24,7 +24,7 @@ from ganzoo.plugin.specs import (
     ViewSpec,
 )
 from ganzoo.plugin.types import Context, ImageShape, Role, Terms
-from ganzoo.recipe.model import Latent, Recipe, Step
+from ganzoo.recipe.model import Latent, Recipe, Step, Train
 from ganzoo.testing.claims import images
 from ganzoo.testing.examples import UntriedError, example
 from ganzoo.training.feed import Batch
@@ -178,6 +178,7 @@ class Scene:
         self.setting = setting
         self.device = torch.device(device)
         self.recipe = Recipe.model_construct(  # type: ignore[call-arg]
+            train=Train(steps=STEPS),
             generator=setting.generator,
             discriminator=setting.discriminator,
             loss=setting.loss,
@@ -226,8 +227,11 @@ class Scene:
         if self.setting.has_labels:
             labels = labels_of(shape, COUNT, number)
         inputs = images(shape, COUNT, 1000 + number) if self.setting.has_inputs else None
-        found = Batch(images(shape, COUNT, number), labels, inputs)
-        return Batch(*(None if each is None else each.to(self.device) for each in found))  # type: ignore[arg-type]
+        return Batch(
+            images(shape, COUNT, number).to(self.device),
+            None if labels is None else labels.to(self.device),
+            None if inputs is None else inputs.to(self.device),
+        )
 
     def latent(self, number: int) -> Tensor:
         """Return what the generator is given in step ``number``."""
