@@ -31,6 +31,7 @@ from ganzoo.training.machine import Machine
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
 from ganzoo.training.same_data import lying_at
+from ganzoo.training.shards import Cut
 from ganzoo.training.step import AdversarialStep, Ramps, Side, cut_of
 from ganzoo.training.threads import TRIED, with_suited_threads
 from ganzoo.training.together import Group
@@ -212,6 +213,7 @@ def assemble(
     networks = {"generator": generator, "discriminator": discriminator}
     frozen = frozen_by(recipe.init, networks)
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers, cut=cut)
+    refuse_empty_parts(recipe, len(data), cut)
     steps = total_steps(recipe, feed)
     both = recipe.step.generator_step_trains == "both"
     own = _owned(recipe, seed, seen, device)
@@ -268,6 +270,18 @@ def assemble(
         None,
         group,
     )
+
+
+def refuse_empty_parts(recipe: Recipe, images: int, cut: Cut) -> None:
+    """Raise GanzooError where the last batch of an epoch leaves a process without an image."""
+    rest = images % recipe.train.batch_size
+    is_kept = recipe.train.last_batch == "keep" and recipe.train.order != "replacement"
+    if cut.processes > 1 and is_kept and 0 < rest < cut.parts:
+        raise GanzooError(
+            f"the last batch of an epoch has {rest} of {images:,} images, fewer than the "
+            f"{cut.parts} parts that {cut.processes} processes share; use train.last_batch = "
+            "'drop', or another train.batch_size"
+        )
 
 
 def moving(recipe: Recipe) -> dict[str, Table]:

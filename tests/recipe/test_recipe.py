@@ -354,6 +354,8 @@ def test_a_frozen_recipe_names_every_component_and_every_default(tmp_path: Path)
         "epochs": 2,
         "batch_size": 128,
         "seed": 0,
+        "shards": 1,
+        "sync_norm": False,
         "order": "shuffle",
         "last_batch": "drop",
         "log_every": 50,

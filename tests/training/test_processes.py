@@ -13,6 +13,7 @@ from crowd import Crowd
 from torch import Tensor
 
 from ganzoo.common.data_root import DataRoot, data_root
+from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.registry import load_plugins
 from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.source import find_recipe
@@ -53,6 +54,16 @@ FAMILIES = {
     "sngan": ("sngan_resnet_mnist", RESNET),
     "r3gan": ("r3gan_mnist", R3GAN),
     "began": ("began_mnist", [*SMALL, "discriminator.hidden=4"]),
+    "uneven": (
+        "dcgan_digits",
+        [
+            *SMALL,
+            "train.batch_size=1476",
+            "generator.norm='none'",
+            "train.last_batch='keep'",
+            "view=[{use='ada', interval=1, images=5000}]",
+        ],
+    ),
     "ema": ("dcgan_digits", [*SMALL, "ema.half_life=3", "step.generator_noise='fresh'"]),
 }
 
@@ -145,6 +156,12 @@ def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
     for found in both:
         assert far(found, one) < 1e-12
     assert far(both[0], both[1]) == 0
+
+
+def test_a_last_batch_with_fewer_images_than_parts_is_refused() -> None:
+    overrides = [*SMALL, "train.batch_size=24", "train.shards=12", "train.last_batch='keep'"]
+    with pytest.raises(GanzooError, match="has 10 of 1,498 images, fewer than the 12 parts"):
+        Crowd(2).run(lambda group: built("dcgan_digits", overrides, group))
 
 
 def shown(
