@@ -24,7 +24,7 @@ from ganzoo.plugin.specs import (
     ViewSpec,
 )
 from ganzoo.plugin.types import Context, ImageShape, Role, Terms
-from ganzoo.recipe.model import Latent, Recipe, Step
+from ganzoo.recipe.model import Latent, Recipe, Step, Train
 from ganzoo.testing.claims import images
 from ganzoo.testing.examples import UntriedError, example
 from ganzoo.training.feed import Batch
@@ -178,6 +178,7 @@ class Scene:
         self.setting = setting
         self.device = torch.device(device)
         self.recipe = Recipe.model_construct(  # type: ignore[call-arg]
+            train=Train(steps=STEPS),
             generator=setting.generator,
             discriminator=setting.discriminator,
             loss=setting.loss,
