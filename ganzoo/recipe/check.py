@@ -95,7 +95,7 @@ def problems_of(
 
     # A key may have several: one for each member of a union of types.
     by_keys: dict[Keys, list[ErrorDetails | str]] = {}
-    for keys, mistake in sorted(found, key=position):
+    for keys, mistake in sorted(_of_the_kind(found), key=position):
         by_keys.setdefault(keys, []).append(mistake)
     problems = []
     for keys, mistakes in list(by_keys.items())[:SHOWN]:  # suggestions take time
@@ -107,14 +107,36 @@ def problems_of(
 def _written_keys(loc: Keys, tables: Any) -> Keys:
     """Return ``loc`` without what pydantic adds to it, such as the member of a union."""
     value = tables
+    kept: list[int | str] = []
     for depth, key in enumerate(loc):
         if isinstance(value, dict) and (key in value or depth == len(loc) - 1):
             value = value.get(key)
         elif isinstance(value, list) and isinstance(key, int) and key < len(value):
             value = value[key]
+        elif isinstance(value, list) and isinstance(key, str):
+            continue  # the member of a union that takes lists
         else:
-            return loc[:depth]
-    return loc
+            break
+        kept.append(key)
+    return tuple(kept)
+
+
+def _of_the_kind(found: list[Found]) -> list[Found]:
+    """Leave out of a union what takes words, where a list was written and has mistakes of its own.
+
+    Who writes ``scales = [3]`` means the list, and 'auto' is no help.
+    """
+    keys = [at for at, _ in found]
+
+    def is_word_for_list(at: Keys, one: ErrorDetails | str) -> bool:
+        return (
+            not isinstance(one, str)
+            and one["type"] == "literal_error"
+            and isinstance(one["input"], list)
+            and sum(other[: len(at)] == at for other in keys) > 1
+        )
+
+    return [(at, one) for at, one in found if not is_word_for_list(at, one)]
 
 
 def _message(

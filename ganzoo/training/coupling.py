@@ -51,7 +51,7 @@ def coupled_terms(
     """Return which terms are not the mean of those of a batch's parts, and why; by role and name.
 
     In float64, on copies. A function of two halves of a batch is a sum of one of each exactly if
-    f(a, b) − f(a′, b) − f(a, b′) + f(a′, b′) is nothing, whatever random numbers are drawn, as long
+    f(a, b) − f(a', b) − f(a, b') + f(a', b') is nothing, whatever random numbers are drawn, as long
     as they are the same ones. Where none are drawn, the sum is compared with the whole, too.
 
     Args:

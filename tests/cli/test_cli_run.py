@@ -368,7 +368,7 @@ def test_what_is_done_to_the_images_is_told_before_the_first_step(
     mine.mkdir()
     for number in range(9):
         Image.new("RGB", (28, 28), (number, 0, 255)).save(mine / f"{number}.png")
-        (mine / f"{number}.tif").touch()
+        (mine / f"{number}.heic").touch()
     dataset = ("dataset.use=folder", f"dataset.path={mine}", "dataset.size=32")
     grey = ("dataset.channels=1", "train.batch_size=4")
     sets = [word for each in (*dataset, *grey) for word in ("--set", each)]
@@ -377,5 +377,5 @@ def test_what_is_done_to_the_images_is_told_before_the_first_step(
 
     assert result.exit_code == 0, result.output
     told = result.stderr.partition("step 1/")[0]
-    assert "data: left out, being no images we read: 9 .tif; PNG, JPEG, WEBP" in told
+    assert "data: left out, being no images we read: 9 .heic; PNG, JPEG, WEBP" in told
     assert "data: colour, made grey: 9 of 9 images, as '0.png'" in told

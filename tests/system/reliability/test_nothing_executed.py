@@ -35,8 +35,23 @@ FORBIDDEN_ATTRIBUTES = {
 def offences(source: str) -> list[str]:
     """Return what the source of a module does that could execute data."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    # numpy's own files are read, and never an object in them: each call has to say so.
+    safe = {
+        id(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and any(
+            each.arg == "allow_pickle"
+            and isinstance(each.value, ast.Constant)
+            and each.value.value is False
+            for each in node.keywords
+        )
+    }
+    for node in ast.walk(tree):
         match node:
+            case ast.Attribute() if id(node) in safe:
+                pass
             case ast.Import(names=names):
                 found += [a.name for a in names if a.name.split(".")[0] in FORBIDDEN_MODULES]
             case ast.ImportFrom(module=str(name)) if name.split(".")[0] in FORBIDDEN_MODULES:
@@ -66,6 +81,7 @@ def test_no_module_can_execute_what_it_reads(path: Path) -> None:
         "eval('1')",
         "torch.load(path)",
         "np.load(path)",
+        "np.load(path, allow_pickle=pickles)",
         "subprocess.run(x, shell=True)",
         "np.fromfile(f, allow_pickle=True)",
     ],
