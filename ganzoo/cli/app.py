@@ -44,8 +44,23 @@ VERBS = {
 """Each verb, and the module of ganzoo.cli and the name it is found at."""
 ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
 FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help; ganzoo --version"
-PAGE = 24
-"""Lines of a terminal, which every help page fits."""
+MANY = 12
+"""More options than these stand in sections on a help page."""
+SECTIONS = {
+    "The machine": (
+        "device",
+        "precision",
+        "deterministic",
+        "threads",
+        "workers",
+        "processes",
+        "data",
+        "data_path",
+        "offline",
+    ),
+    "Plugins and trackers": ("plugin", "block", "track"),
+}
+"""Options by their names, in sections that come after the verb's own."""
 
 
 @dataclass
@@ -67,6 +82,22 @@ class Command(click.Command):
         super().__init__(*args, **rest)
         self.examples = tuple(examples)
         self.params.extend(shared_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options; many of them in sections, the verb's own first."""
+        rows = {
+            each.name: row
+            for each in self.get_params(ctx)
+            if isinstance(each, click.Option) and (row := each.get_help_record(ctx))
+        }
+        sections = {
+            title: [rows.pop(name) for name in names if name in rows]
+            for title, names in (SECTIONS.items() if len(rows) > MANY else ())
+        }
+        for title, lines in {"Options": [*rows.values()], **sections}.items():
+            if lines:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, exactly as they are typed."""
@@ -286,9 +317,7 @@ def hidden_help(option: click.Option | None) -> click.Option | None:
 
 def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
     """Write the examples line by line, and the options that every verb takes."""
-    written = formatter.getvalue().count("\n") + len(examples) + 2
-    if written < PAGE:
-        formatter.write("\n")
+    formatter.write("\n")
     if examples:
         formatter.write("Examples:\n")
         formatter.write("".join(f"  {example}\n" for example in examples))

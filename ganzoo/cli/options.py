@@ -120,15 +120,11 @@ def plugin_options(function: F) -> F:
 
 
 def processes_option(function: F) -> F:
-    """Add ``--processes`` to a verb: with it, several of them are made of the same command line.
-
-    It is in docs/scaling.md and not on the help page, which has to fit a terminal.
-    """
+    """Add ``--processes`` to a verb: with it, several of them are made of the same command line."""
 
     @click.option(
         "--processes",
         metavar="N",
-        hidden=True,
         help="Processes that share the work; auto is one for each visible GPU.",
     )
     @functools.wraps(function)
@@ -183,21 +179,16 @@ def place_options(function: F) -> F:
 
 
 def precision_options(function: F) -> F:
-    """Add ``--precision`` and ``--deterministic`` to a verb that trains, inside its ``place``.
-
-    They are in docs/speed.md and not on the help page, which has to fit a terminal.
-    """
+    """Add ``--precision`` and ``--deterministic`` to a verb that trains, inside its ``place``."""
 
     @click.option(
         "--precision",
         default="auto",
-        hidden=True,
         type=click.Choice(PRECISIONS),
-        help="Numbers networks compute in; auto is tf32 on a GPU, fp32 on a CPU.",
+        metavar="NAME",
+        help="auto (tf32 on a GPU, fp32 on a CPU), fp32, tf32 or bf16.",
     )
-    @click.option(
-        "--deterministic", is_flag=True, hidden=True, help="The same bits on a GPU too; slower."
-    )
+    @click.option("--deterministic", is_flag=True, help="The same bits on a GPU too; slower.")
     @functools.wraps(function)
     def gathered(*args: Any, place: Place, precision: str, deterministic: bool, **rest: Any) -> Any:
         exact = replace(place, precision=precision, deterministic=deterministic)

@@ -26,12 +26,12 @@ PLACE = Place("cpu", None, 1, offline=True)
 RECIPE = """\
 extends = "stylegan2_mnist"
 metric = []
-regularizer = [{ use = "r1", every = 4 }, { use = "path_length", at = "w", every = 4 }]
-view = [{ use = "ada", images = 500 }]
+regularizer = [{ use = "r1", every = 2 }, { use = "path_length", at = "w", every = 2 }]
+view = [{ use = "ada", images = 200 }]
 [train]
-steps = 20
+steps = 10
 batch_size = 8
-log_every = 4
+log_every = 2
 [dataset]
 use = "digits"
 size = 8
@@ -50,7 +50,7 @@ rows = 2
 columns = 3
 every = 0
 [checkpoint]
-every = 4
+every = 2
 [measure]
 samples = 16
 reference = 16
@@ -62,15 +62,15 @@ class Dies(Silent):
     """Ends the run in the middle, not at a checkpoint."""
 
     def stepped(self, training: TrainingState) -> None:
-        """Raise at step 14."""
-        if training.step == 14:
+        """Raise at step 7."""
+        if training.step == 7:
             raise ZeroDivisionError
 
 
 def end_of(run: RunDir) -> dict[str, Tensor]:
     """Return the tensors of the last checkpoint."""
     tensors, state = checkpoint.read_checkpoint(checkpoints(run.checkpoints)[0])
-    assert state.step == 20
+    assert state.step == 10
     return tensors
 
 

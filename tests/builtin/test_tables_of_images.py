@@ -77,6 +77,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     return DataRoot(tmp_path, download=False)
 
 
+@pytest.mark.slow
 def test_a_folder_of_parquet_is_a_data_set(hub: DataRoot) -> None:
     data = HuggingFace(path="hub", size=8, test_split="test").build(hub)
     tested = HuggingFace(path="hub", size=8, test_split="test").build(hub, "test")
@@ -98,6 +99,7 @@ def test_a_folder_of_parquet_is_a_data_set(hub: DataRoot) -> None:
     assert len({each.fingerprint for each in (saved, named, bare)}) == 3
 
 
+@pytest.mark.slow
 def test_rows_are_kept_or_read_later_as_files_are(
     hub: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_rows_are_kept_or_read_later_as_files_are(
         assert torch.equal(copied[at], resident.images[at])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
@@ -140,6 +143,7 @@ def test_what_a_data_set_lacks_is_said(hub: DataRoot, chosen: dict[str, str], sa
     assert said in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_name_on_the_hub_that_is_not_here_is_not_looked_for_offline(hub: DataRoot) -> None:
     with pytest.raises(FetchError, match=r"'nobody/nothing' is no folder .*downloading is switch"):
         HuggingFace(path="nobody/nothing", size=8).build(hub)

@@ -66,7 +66,12 @@ def test_the_one_key_for_it_is_told_to_who_looks_for_it_beside_the_batch(tmp_pat
         run(tmp_path, {"train.accumulate": 2})
 
 
-UNCOUPLED = ("discriminator.dropout=0", "discriminator.norm='none'", "generator.norm='none'")
+UNCOUPLED = (
+    "dataset.size=8",
+    "discriminator.dropout=0",
+    "discriminator.norm='none'",
+    "generator.norm='none'",
+)
 R1 = "regularizer=[{use='r1', weight=1.0}]"
 
 

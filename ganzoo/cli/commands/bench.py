@@ -32,9 +32,7 @@ WARM_UP = 5
 """Steps before the clock runs: memory is had, algorithms are chosen, a graph is captured."""
 
 
-@click.command(
-    cls=Command, hidden=True, examples=["ganzoo bench dcgan_mnist --threads 1 --seconds 20"]
-)
+@click.command(cls=Command, examples=["ganzoo bench dcgan_mnist --threads 1 --seconds 20"])
 @click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @set_option
 @click.option(

@@ -92,7 +92,6 @@ def beginning(recipe: Recipe) -> list[str]:
 
 @click.command(
     cls=Command,
-    hidden=True,  # asked for once, by an editor; the page of verbs has to fit a terminal
     examples=["ganzoo schema > recipe.schema.json", "ganzoo schema --plugin my_loss.py"],
 )
 @plugin_options

@@ -9,7 +9,6 @@ from ganzoo.cli.app import Command
 
 @click.command(
     cls=Command,
-    hidden=True,  # asked for once, by a shell; the page of verbs has to fit a terminal
     examples=[
         'bash:  eval "$(ganzoo completion bash)"        in ~/.bashrc',
         'zsh:   eval "$(ganzoo completion zsh)"         in ~/.zshrc',
