@@ -368,10 +368,10 @@ def test_the_rate_follows_its_schedule() -> None:
 
 def test_accuracy_is_the_share_of_both_kinds_on_their_side_of_zero() -> None:
     seen = SimpleNamespace(
-        real_logits=torch.tensor([2.0, 0.5, -1.0, 0.0]), fake_logits=torch.tensor([-3.0, 0.0])
+        real_logits=torch.tensor([2.0, 0.5, -1.0, 0.0]), fake_logits=torch.tensor([-3.0, -0.5, 0.0])
     )
 
-    assert float(accuracy(seen)) == pytest.approx((2 + 1) / 6)  # type: ignore[arg-type]
+    assert float(accuracy(seen)) == pytest.approx((2 + 2) / 7)  # type: ignore[arg-type]
 
 
 def test_watching_the_accuracy_changes_nothing() -> None:
