@@ -17,6 +17,7 @@ from torch import nn
 from ganzoo.api import OptimizerSpec
 from ganzoo_optimizers import ganzoo_optimizers
 from ganzoo_optimizers.adam import Adam
+from ganzoo_optimizers.eager import EagerAdam
 from ganzoo_optimizers.rmsprop import Rmsprop
 from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
 from ganzoo_optimizers.sgd import Sgd
@@ -330,3 +331,20 @@ def test_the_plugin_supplies_its_optimizers_without_importing_torch() -> None:
 
     assert seen.stdout.strip() == "False"
     assert {spec.use for spec in ganzoo_optimizers()} == {"adam", "rmsprop", "sgd"}
+
+
+def test_torchs_one_pass_is_called_once_there_are_moments_of_one_kind() -> None:
+    weights = [nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2, dtype=torch.float64))]
+    optimizer = EagerAdam(weights, fused=True)
+    (group,) = optimizer.param_groups
+    assert not optimizer._is_ready(group, weights[:1])
+
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+
+    assert optimizer._is_ready(group, weights[:1])
+    assert not optimizer._is_ready(group, weights)
+    assert not optimizer._is_ready(group, [])
+    assert not optimizer._is_ready({**group, "amsgrad": True}, weights[:1])
+    assert not optimizer._is_ready({**group, "fused": False}, weights[:1])

@@ -126,3 +126,20 @@ def test_a_learning_rate_that_trains_nothing_is_refused(value: object) -> None:
     with pytest.raises(ValidationError, match=r"less than or equal to 100|greater than 0"):
         OptimizerSpec.model_validate({"lr": value})
     assert OptimizerSpec.model_validate({"lr": 100}).lr == 100
+
+
+def test_a_ramp_that_begins_as_the_run_ends_stands_at_its_start() -> None:
+    assert Ramp(start=1.0, end=2.0, begin=10).at(10, 10) == 1.0
+
+
+def test_ramps_by_name_are_found_and_replaced() -> None:
+    class Named(Table):
+        """Numbers by name."""
+
+        weights: dict[str, Moving] = {}  # noqa: RUF012
+        """Any."""
+
+    named = Named(weights={"a": 1.0, "b": Ramp(start=0.0, end=4.0)})
+
+    assert [key for key, _ in ramps_of(named)] == ["weights.b"]
+    assert at_step(named, lambda ramp: ramp.at(5, 10)).weights == {"a": 1.0, "b": 2.0}

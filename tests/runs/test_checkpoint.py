@@ -268,3 +268,48 @@ def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> No
 
     with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
         checkpoint.read_checkpoint(path)
+
+
+def test_weights_of_another_dtype_are_refused_by_name_and_equal_ones_taken() -> None:
+    layer = torch.nn.Linear(3, 2)
+    tensors = checkpoint.pack_module("g", layer)
+    again = torch.nn.Linear(3, 2)
+    checkpoint.unpack_module("g", again, tensors)
+
+    assert torch.equal(again.weight, layer.weight)
+    with pytest.raises(CheckpointError, match=r"has torch\.float32, here torch\.float64"):
+        checkpoint.unpack_module("g", torch.nn.Linear(3, 2).double(), tensors)
+
+
+@pytest.mark.parametrize("raised", [ValueError, TypeError, KeyError, IndexError, AttributeError,
+                                    OverflowError, RuntimeError])  # fmt: skip
+def test_whatever_a_forged_file_raises_names_the_file(raised: type[Exception]) -> None:
+    with pytest.raises(CheckpointError, match="'x' does not fit"), checkpoint.fitting(Path("x")):
+        raise raised("odd")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "numbers", "said"),
+    [
+        ({}, {"0/step": -1}, "'0/step' is negative"),
+        ({"o/0/square_avg": -torch.ones(2, 3)}, {}, "'0/square_avg' is negative"),
+        ({"o/1/rows": torch.ones(2)}, {}, "parameter 1 is unknown"),
+        ({"o/0/more": torch.ones(7)}, {}, "'0/more' has the shape"),
+    ],
+)
+def test_what_no_optimizer_comes_to_is_refused(
+    tensors: dict[str, torch.Tensor], numbers: dict[str, int], said: str
+) -> None:
+    optimizer = Rows([torch.nn.Parameter(torch.ones(2, 3))])
+
+    with pytest.raises(CheckpointError, match=said):
+        unpack_optimizer("o", optimizer, tensors, numbers)
+
+
+def test_one_number_stands_for_no_row_of_them() -> None:
+    optimizer = Rows([torch.nn.Parameter(torch.ones(2, 3))])
+
+    with pytest.raises(CheckpointError, match="'0/rows' has the shape"):
+        unpack_optimizer(
+            "o", optimizer, {"o/0/rows": torch.tensor(1.0)}, {}, {0: {"rows": torch.ones(2)}}
+        )

@@ -128,3 +128,15 @@ def test_an_experiment_has_its_cells_inside(runs: tuple[RunDir, RunDir]) -> None
     with pytest.raises(RefusedError, match="cell-0' is a symbolic link"):
         open_experiment(study)
     assert [run.id for run in list_runs(study.parent)] == ["aaaa", "bbbb"]
+
+
+def test_weights_are_read_through_no_link_in_the_place_of_their_folder(tmp_path: Path) -> None:
+    run, other = RunDir(tmp_path / "run"), RunDir(tmp_path / "other")
+    other.checkpoints.mkdir(parents=True)
+    (other.checkpoints / "w").write_bytes(bytes(8))
+    run.path.mkdir()
+    run.checkpoints.symlink_to(other.checkpoints)
+
+    assert checkpoint.sized(other.checkpoints / "w") == bytes(8)
+    with pytest.raises(RefusedError):
+        checkpoint.sized(run.checkpoints / "w")

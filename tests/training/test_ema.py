@@ -154,3 +154,11 @@ def test_a_checkpoint_of_before_has_no_rest_and_goes_on(long: Run, tmp_path: Pat
 
     assert any("averages stood still" in text for text in told.warnings)
     assert any(value.any() for name, value in again.items() if name.startswith("average_rest/"))
+
+
+def test_a_ramp_without_a_length_is_over_after_a_step() -> None:
+    average = Average(layer(0.0), Ramp(start=1.0, end=3.0))
+    assert average.pull == 0.5
+
+    average.follow(layer(1.0), 1)
+    assert average.pull == pytest.approx(1 - 0.5 ** (1 / 3))

@@ -3,13 +3,24 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
+from ganzoo.plugin.specs import DatasetSpec
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Train
-from ganzoo.training.feed import STOPPING, Feed, Order, signals_held, to_range
+from ganzoo.training.feed import (
+    STOPPING,
+    Batch,
+    Feed,
+    Order,
+    ignore_signals,
+    shape_of,
+    signals_held,
+    to_range,
+)
 
 SHAPE = ImageShape(1, 2, 2, num_classes=10)
 CPU = torch.device("cpu")
@@ -102,3 +113,37 @@ def test_processes_begun_while_signals_are_held_never_hear_them_and_nothing_is_l
     assert heard == [signal.SIGINT]
     assert all(number.name in child.stdout.decode() for number in STOPPING)
     assert not set(STOPPING) & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_draws_with_replacement_are_counted_in_images() -> None:
+    order = Order(Train(epochs=3, batch_size=8, order="replacement"), 100)
+
+    assert (order.batches_of(3), order.epochs_done(25)) == (38, 2.0)
+
+
+def test_a_batch_is_changed_as_a_whole_and_what_is_not_there_stays_so() -> None:
+    ones = torch.ones(2)
+    plain, full = Batch(ones, None).each(torch.neg), Batch(ones, ones, 2 * ones).each(torch.neg)
+
+    assert plain == (plain.images, None, None, 0)
+    assert plain.size == 2
+    assert [each.tolist() for each in full[:3]] == [[-1, -1], [-1, -1], [-2, -2]]  # type: ignore[union-attr]
+
+
+def test_the_shape_of_labels_is_that_of_one() -> None:
+    plain = data(3)
+    several = replace(plain, labels=torch.zeros(3, 4))
+
+    assert [shape_of(each, DatasetSpec()).label_shape for each in (plain, several)] == [(), (4,)]
+    assert shape_of(replace(plain, labels=None), DatasetSpec()).label_shape == ()
+
+
+def test_a_worker_ignores_what_stops_a_run_and_takes_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(signal, "signal", lambda *given: done.append(given))
+    monkeypatch.setattr(torch, "set_num_threads", done.append)
+    ignore_signals(0)
+
+    assert done == [*((number, signal.SIG_IGN) for number in STOPPING), 1]

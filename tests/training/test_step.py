@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.types import Context
 from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
 from ganzoo.training.feed import Batch
-from ganzoo.training.half_step import accuracy
+from ganzoo.training.half_step import Player, accuracy
 from ganzoo.training.randomness import Noise
 from ganzoo.training.step import AdversarialStep, Side, rate
 
@@ -368,10 +369,10 @@ def test_the_rate_follows_its_schedule() -> None:
 
 def test_accuracy_is_the_share_of_both_kinds_on_their_side_of_zero() -> None:
     seen = SimpleNamespace(
-        real_logits=torch.tensor([2.0, 0.5, -1.0, 0.0]), fake_logits=torch.tensor([-3.0, 0.0])
+        real_logits=torch.tensor([2.0, 0.5, -1.0, 0.0]), fake_logits=torch.tensor([-3.0, -0.5, 0.0])
     )
 
-    assert float(accuracy(seen)) == pytest.approx((2 + 1) / 6)  # type: ignore[arg-type]
+    assert float(accuracy(seen)) == pytest.approx((2 + 2) / 7)  # type: ignore[arg-type]
 
 
 def test_watching_the_accuracy_changes_nothing() -> None:
@@ -405,3 +406,58 @@ def test_an_image_gradient_that_was_not_declared_is_named() -> None:
 
     with pytest.raises(GanzooError, match="real_gradient"):
         build(recipe([Undeclared()]))(0, batches)
+
+
+def test_what_an_optimizers_adjust_raises_names_the_optimizer() -> None:
+    class Faulty(Sgd):
+        """Knows no group."""
+
+        def adjust(self, optimizer: Any, update: int, total: int) -> None:  # noqa: ARG002
+            raise IndexError("no such group")
+
+    with pytest.raises(GanzooError, match=r"'sgd' failed at adjust\(\): IndexError"):
+        build(recipe(optimizer=Faulty(lr=0.1)))(0, batches)
+
+
+def test_the_generators_accuracy_is_the_share_of_fakes_above_zero() -> None:
+    seen = SimpleNamespace(
+        role="generator", has_fake_logits=True, fake_logits=torch.tensor([2.0, 0.5, -0.5, 0.0])
+    )
+
+    assert float(build(recipe())._watched(seen)["accuracy"]) == 0.5  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("noise", "alike"), [("shared", True), ("same", False)])
+def test_parts_make_the_same_fakes_again_where_they_are_shared(noise: str, alike: bool) -> None:
+    class Drawing(GeneratorNet):
+        """Draws in its pass."""
+
+        def forward(self, latent: Tensor) -> Tensor:
+            made.append(torch.tanh(self.linear(latent) + torch.randn(len(latent), 4)))
+            return made[-1].view(-1, 1, 2, 2)
+
+    made: list[Tensor] = []
+    step = build(recipe(generator_noise=noise, accumulate=2))
+    step.generator.network.__class__ = Drawing
+    step(0, batches)
+
+    assert len(made) == 4
+    assert all(torch.equal(made[n], made[n + 2]) == alike for n in (0, 1))
+
+
+def test_a_component_is_told_the_step_and_the_length_of_the_run_and_stays_as_it_is() -> None:
+    told = []
+
+    class Asking(Bce):
+        """Asks where the run is."""
+
+        def generator_terms(self, ctx: Context) -> dict[str, Tensor]:
+            told.append((ctx.step, ctx.steps))
+            return super().generator_terms(ctx)
+
+    step = build(recipe().model_copy(update={"loss": Asking()}))
+    step(3, batches)
+
+    assert told == [(3, 1)]
+    with pytest.raises(FrozenInstanceError):
+        Player(Bce()).own = nn.Identity()  # type: ignore[misc]
