@@ -292,6 +292,19 @@ def test_weight_clip_keeps_weights_within_the_limit_and_statistics_as_they_are()
     assert all(p.requires_grad and p.is_leaf and p.grad is None for p in parameters.values())
 
 
+def test_weight_clip_passes_over_what_is_frozen_and_clips_the_rest() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.5)
+
+    WeightClip(limit=0.1).constrain(network)
+
+    assert float(network[0].weight.detach().min()) == 0.5
+    assert float(network[1].weight.detach().max()) == pytest.approx(0.1)
+
+
 def test_dragan_reaches_half_a_standard_deviation_unless_told() -> None:
     assert (Dragan().spread, Dragan().target, Dragan().weight) == (0.5, 1.0, 10.0)
 

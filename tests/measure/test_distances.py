@@ -47,6 +47,18 @@ def test_singular_covariances_have_a_distance() -> None:
     assert frechet(np.zeros(3), flat, np.zeros(3), 0 * flat) == pytest.approx(5)
 
 
+def test_lines_in_space_have_the_distance_of_their_closed_form() -> None:
+    # Covariances of rank 1, aa' and bb': |a|^2 + |b|^2 - 2 |a.b|. Rounding makes some of their
+    # eigenvalues negative, whose root is no number.
+    a, b = np.random.default_rng(0).normal(size=(2, 12))
+    zero = np.zeros(12)
+
+    found = frechet(zero, np.outer(a, a), zero, np.outer(b, b))
+
+    assert found == pytest.approx(a @ a + b @ b - 2 * abs(a @ b), rel=1e-6)
+    assert np.linalg.eigvalsh(np.outer(a, a)).min() < 0
+
+
 def test_a_distance_is_never_below_zero() -> None:
     for _ in range(20):
         own, mean = random_covariance(6), RNG.normal(size=6)

@@ -80,8 +80,9 @@ def test_what_others_take_of_the_processor_does_not_count(monkeypatch: pytest.Mo
     start = time.monotonic()
     monkeypatch.setattr(limits, "_delay", lambda: time.monotonic() - start)
 
-    with time_limit(0.1):
-        time.sleep(0.4)  # the system says that a processor was wanted all along
+    # Time enough for the test runner's own garbage.
+    with time_limit(0.5):
+        time.sleep(1)  # the system says that a processor was wanted all along
 
 
 def test_a_machine_without_a_processor_to_spare_is_not_the_plugins_fault(

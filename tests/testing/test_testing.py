@@ -45,7 +45,7 @@ def test_a_component_without_fault_passes(spec: str) -> None:
 def narrow(plugin: str) -> list[Spec]:
     """Return the networks of a plugin with few channels: they keep their promises sooner."""
     few: dict[str, Any] = {
-        "base_channels": 4, "channels": [8, 8, 8, 8], "channel_max": 8, "w_size": 8,
+        "base_channels": 8, "channels": [8, 8, 8, 8], "channel_max": 8, "w_size": 8,
     }  # fmt: skip
     return [
         spec.model_validate({name: few[name] for name in few if name in spec.model_fields})
