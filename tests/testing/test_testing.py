@@ -54,7 +54,18 @@ def narrow(plugin: str) -> list[Spec]:
     ]
 
 
-@pytest.mark.parametrize("plugin", [one.name for one in REGISTRY.plugins if one.components])
+SLOW = {"ganzoo-fastgan"}
+"""Plugins whose smallest networks are large."""
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        pytest.param(one.name, marks=[pytest.mark.slow] if one.name in SLOW else [])
+        for one in REGISTRY.plugins
+        if one.components
+    ],
+)
 def test_every_built_in_component_keeps_its_promises(plugin: str) -> None:
     cases = of_names(REGISTRY, plugin, {"root": NOWHERE, "program": "pt2"})
     small = narrow(plugin)
