@@ -141,7 +141,7 @@ class Together(Group):
         own = own.contiguous()
         found = own.new_empty(self.count * own.numel())
         with self._answered():
-            dist.all_gather_into_tensor(found, own.flatten())
+            dist.all_gather(list(found.view(self.count, -1).unbind()), own.flatten())
         return found.view(self.count, *own.shape)
 
     def swap(self, given: Tensor) -> Tensor:

@@ -187,13 +187,19 @@ def test_maps_say_the_class_beside_the_image() -> None:
     "spec",
     [
         *(
-            kind.model_validate({"labels": labels, "base_channels": 4, "stem": stem})
+            pytest.param(
+                kind.model_validate({"labels": labels, "base_channels": 4, "stem": stem}),
+                marks=[] if kind is Transpose and stem == "linear" else [pytest.mark.slow],
+            )
             for kind in (Transpose, Upsample)
             for labels in ("embedding", "one_hot", "conditional_norm")
             for stem in ("linear", "constant")
         ),
         *(
-            Conv.model_validate({"labels": labels, "base_channels": 4, "norm": norm})
+            pytest.param(
+                Conv.model_validate({"labels": labels, "base_channels": 4, "norm": norm}),
+                marks=[] if norm == "spectral" else [pytest.mark.slow],
+            )
             for labels in ("maps", "projection")
             for norm in ("none", "batch", "spectral")
         ),

@@ -28,7 +28,7 @@ from ganzoo.training.feed import Batch, Feed
 from ganzoo.training.parts import Parts
 from ganzoo.training.step import AdversarialStep
 
-QUICK = {"dcgan_mnist", "wgan_gp_mnist", "cdcgan_digits", "toy_ring_pacgan", "infogan_mnist"}
+QUICK = {"dcgan_mnist", "toy_ring_pacgan"}
 """Tried in every run of the suite; the others, some of them large, are slow tests."""
 RECIPES = [
     pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in shipped()
