@@ -17,7 +17,7 @@ CODED = Transpose(codes=[3], base_channels=4, scales=[2])
 SMALL = {"base_channels": 4, "strides": [2], "dropout": 0.0}
 
 
-# The kit looks at the built-in components as they come in tests/testing; these are their other forms.
+# tests/testing looks at the built-in components as they come; these are their other forms.
 pytestmark = pytest.mark.slow
 
 
