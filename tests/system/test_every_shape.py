@@ -172,7 +172,7 @@ def test_sample(made: Made, tmp_path: Path) -> None:
     first, second = (Image.open(tmp_path / f"{number}.png").tobytes() for number in (0, 1))
     assert (first != second) == bool(made.shape.extra)
     made.call("sample", "-n", "3", "--single", "--file", tmp_path / "single")
-    assert len(list((tmp_path / "single").iterdir())) == 3
+    assert len(list((tmp_path / "single").glob("*.png"))) == 3
 
 
 def test_walk(made: Made, tmp_path: Path) -> None:
