@@ -17,19 +17,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
+from safetensors.torch import load_file
 
 from benchmarks.contestants import ganzoo_loop, naive_loop
-from benchmarks.layers import step_flops
+from benchmarks.layers import best, gemm_ceiling, step_flops
 from benchmarks.recipes import plain_loop, work_of
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import WORKS, Work
 from ganzoo.recipe.source import shipped
+from ganzoo.runs.folder import list_runs
+from ganzoo.runs.log import MEASURES
 from ganzoo.training.machine import device_name, peak_memory_mib, set_up
 
 FAMILIES = (
@@ -150,9 +154,7 @@ def floors(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
         ("bf16", torch.bfloat16),
     ):
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        a, b = (torch.randn(scale.size, scale.size, device=device).to(kind) for _ in range(2))
-        seconds = best_of(lambda a=a, b=b: a @ b, device)  # type: ignore[misc]
-        found[f"{precision}_tflops"] = 2 * scale.size**3 / seconds / 1e12
+        found[f"{precision}_tflops"] = gemm_ceiling(device, scale.size, kind) / 1e12
     small = torch.zeros(1, device=device)
     count = 100
 
@@ -160,33 +162,14 @@ def floors(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
         for _ in range(count):
             small.add_(1)
 
-    found["launch_us"] = best_of(launches, device) / count * 1e6
+    found["launch_us"] = best(launches, device, 7) / count * 1e6
     if scale.device == "cuda":
         launches()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             launches()
-        found["replayed_launch_us"] = best_of(graph.replay, device) / count * 1e6
+        found["replayed_launch_us"] = best(graph.replay, device, 7) / count * 1e6
     return found
-
-
-def best_of(call: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
-    """Return the shortest time of a call by the clock, the device waited for."""
-    call()
-    seconds = []
-    for _ in range(repeats):
-        wait(device)
-        started = time.perf_counter()
-        call()
-        wait(device)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
-
-
-def wait(device: torch.device) -> None:
-    """Return when the device is idle."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def tests(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
@@ -201,28 +184,16 @@ def tests(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
     return found
 
 
-@contextmanager
-def graphs(on: bool) -> Any:
+def graphs(on: bool) -> AbstractContextManager[Any]:
     """Have runs captured, or not."""
-    before = os.environ.get("GANZOO_GRAPH")
-    os.environ["GANZOO_GRAPH"] = "1" if on else "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["GANZOO_GRAPH"]
-        else:
-            os.environ["GANZOO_GRAPH"] = before
+    return patch.dict(os.environ, GANZOO_GRAPH="1" if on else "0")
 
 
 def steps_of(work: Work, scale: Scale, other: Mapping[str, Any]) -> dict[str, Any]:
     """Return a step's times in every precision, captured and not, beside the other loop's."""
     found: dict[str, Any] = {}
     batch = [f"train.batch_size={scale.batch}"] if scale.batch else []
-    own = Work(
-        work.name, work.recipe, (*work.overrides, *batch), work.networks, work.channels, work.size,
-        work.classes,
-    )  # fmt: skip
+    own = replace(work, overrides=(*work.overrides, *batch))
     recipe, _ = own.load()
     found["batch"] = recipe.train.batch_size
     for precision in PRECISIONS if scale.device == "cuda" else ("fp32", "bf16"):
@@ -263,11 +234,7 @@ def w1(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
 
 def w2(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
     """Measure the 64x64 network of pytorch/examples at its own batch."""
-    plain = WORKS["w2"]
-    work = Work(
-        plain.name, plain.recipe, ("train.batch_size=128",), plain.networks, plain.channels,
-        plain.size,
-    )  # fmt: skip
+    work = replace(WORKS["w2"], overrides=("train.batch_size=128",))
     return steps_of(work, scale, {"naive fp32": lambda work, at: naive_loop(work, at, workers=0)})
 
 
@@ -279,18 +246,15 @@ def families(scale: Scale, out: Path) -> dict[str, Any]:  # noqa: ARG001
             continue
         try:
             # The recipe's own batch, not what a CPU can bear.
-            found[name] = steps_of(whole_batch(work_of(name)), scale, {"ported": plain_loop})
+            found[name] = steps_of(
+                replace(work_of(name), overrides=()), scale, {"ported": plain_loop}
+            )
         except (RuntimeError, ValueError) as error:
             found[name] = {"failed": str(error).partition("\n")[0][:300]}
         if scale.device == "cuda":
             torch.cuda.empty_cache()
     broken = [name for name, each in found.items() if "failed" in each]
     return found | ({"failed": f"{', '.join(broken)} failed"} if broken else {})
-
-
-def whole_batch(work: Work) -> Work:
-    """Return the work with the batch of its recipe."""
-    return Work(work.name, work.recipe, (), work.networks, work.channels, work.size, work.classes)
 
 
 def command_line(*words: str) -> dict[str, Any]:
@@ -310,10 +274,9 @@ def whole(scale: Scale, out: Path) -> dict[str, Any]:
     words = ["run", "dcgan_mnist", "--out", str(out / "whole"), "--device", scale.device]
     words += ["--offline", *(["--set", f"train.steps={scale.whole}"] if scale.whole else [])]
     found = command_line(*words)
-    run = newest(out / "whole")
-    last = log_of(run)[-1]
+    last = list_runs(out / "whole")[-1].read_log()[-1]
     found |= {"steps": last["step"], "training_s": last["seconds"]}
-    found["scores"] = {name: value for name, value in last.items() if name.startswith("metric/")}
+    found["scores"] = {name: value for name, value in last.items() if name.startswith(MEASURES)}
     return found
 
 
@@ -325,9 +288,9 @@ def target(scale: Scale, out: Path) -> dict[str, Any]:
     command_line(*words)
     scores = [
         (entry["step"], entry["seconds"], value)
-        for entry in log_of(newest(out / "target"))
+        for entry in list_runs(out / "target")[-1].read_log()
         for name, value in entry.items()
-        if name.endswith("frechet") and isinstance(value, int | float)
+        if name == f"{MEASURES}frechet" and isinstance(value, int | float)
     ]
     reached = next((each for each in scores if each[2] <= TARGET), None)
     return {
@@ -346,32 +309,16 @@ def resume(scale: Scale, out: Path) -> dict[str, Any]:
         steps = [f"--set=train.steps={2 * scale.before}", f"--set=checkpoint.every={scale.before}"]
         command_line("run", "dcgan_digits", "--out", str(place), "--device", scale.device,
                      "--offline", "--deterministic", *steps)  # fmt: skip
-        run = newest(place)
-        from safetensors.torch import load_file
-
-        weights[name] = load_file(next(run.glob("generator*.safetensors")))
-        command_line("resume", str(run), "--device", device,
-                     "--set", f"train.steps={3 * scale.before}")  # fmt: skip
-        found[f"resumed_on_{device if name == 'cpu' else 'the same device'}"] = log_of(run)[-1][
-            "step"
-        ]
+        run = list_runs(place)[-1]
+        weights[name] = load_file(run.generator)
+        command_line(
+            "resume", str(run.path), "--device", device, "--set", f"train.steps={3 * scale.before}"
+        )
+        found[f"step_after_resume_{name}"] = run.read_log()[-1]["step"]
     found["repeated_bits"] = all(
         torch.equal(value, weights["cpu"][key]) for key, value in weights["same"].items()
     )
     return found
-
-
-def newest(folder: Path) -> Path:
-    """Return the run folder that was written last."""
-    return max(
-        (each.parent for each in folder.rglob("log.jsonl")), key=lambda run: run.stat().st_mtime
-    )
-
-
-def log_of(run: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's log."""
-    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def table(found: Mapping[str, Any]) -> str:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def gemm_ceiling(device: torch.device, size: int = 1024) -> float:
-    """Return the FLOP/s of a square float32 matrix product, best of several."""
-    a, b = (torch.randn(size, size, device=device) for _ in range(2))
+def gemm_ceiling(
+    device: torch.device, size: int = 1024, kind: torch.dtype = torch.float32
+) -> float:
+    """Return the FLOP/s of a square matrix product, best of several."""
+    a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
     return 2.0 * size**3 / best(lambda: a @ b, device, 8)
 
 
