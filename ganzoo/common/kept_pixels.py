@@ -23,7 +23,7 @@ from typing import IO, Any
 from ganzoo.common import system
 from ganzoo.common.data_root import CACHE_FOLDER, Tell, cache_root
 from ganzoo.common.errors import MachineError, printable
-from ganzoo.common.files import cannot_write, megabytes, parse_json
+from ganzoo.common.files import Whole, cannot_write, megabytes, parse_json
 from ganzoo.common.unfinished import PART, part_of, put_in_place, unfinished
 
 FOLDER = "images"
@@ -301,10 +301,8 @@ def _write(
 
 def _append(file: IO[bytes], content: bytes | memoryview, path: Path) -> None:
     # Past the file's buffer, which would be written later, when there may be no room.
-    view = memoryview(content)
     try:
-        while view:
-            view = view[os.write(file.fileno(), view) :]
+        Whole(file.fileno()).write(content)
     except OSError as error:
         raise cannot_write(part_of(path), error, elsewhere=CACHE_FOLDER) from error
 

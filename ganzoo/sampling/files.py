@@ -32,10 +32,7 @@ def save_sheet(model: Model, path: Path, count: int, *, seed: int, label: Label 
         GanzooError: for more than 10,000 images, or a name of no known format.
     """
     whole = count * max(1, len(model.class_numbers(label)))
-    if whole > LARGEST_SHEET:
-        raise GanzooError(
-            f"{whole:,} images do not go onto one sheet, {LARGEST_SHEET:,} do; write single files"
-        )
+    _refuse_large(whole, "; write single files")
     blocks = model.stream(count, seed=seed, label=label)
     pixels = torch.cat([to_pixels(block, model.image) for block in blocks])
     save_picture(mosaic(pixels, columns_of(whole, count)), path, FILE)
@@ -54,9 +51,7 @@ def save_rows(
         GanzooError: for more than 10,000 images, or a name of no known format.
     """
     columns = max(map(len, rows))
-    whole = columns * len(rows) * count
-    if whole > LARGEST_SHEET:
-        raise GanzooError(f"{whole:,} images do not go onto one sheet, {LARGEST_SHEET:,} do")
+    _refuse_large(columns * len(rows) * count)
     made = [
         torch.stack(
             [to_pixels(each.sample(count, seed=seed, label=label), each.image) for each in row]
@@ -131,8 +126,7 @@ def save_given(
     if chosen:
         labels = torch.tensor(chosen).repeat_interleave(len(latents))
         latents = latents.repeat(len(chosen), 1)
-    if len(latents) > LARGEST_SHEET:
-        raise GanzooError(f"{len(latents):,} images do not go onto one sheet, {LARGEST_SHEET:,} do")
+    _refuse_large(len(latents))
     pixels = to_pixels(model(latents, labels), model.image)
     save_picture(mosaic(pixels, columns_of(len(latents), len(latents) // max(1, len(chosen)))),
                  path, FILE)  # fmt: skip
@@ -178,6 +172,13 @@ def save_walk_film(
     pictures = [mosaic(to_pixels(frame, model.image), 4) for frame in walk]
     each = int(1000 * SECONDS_PER_FRAME)
     save_film(pictures, path, frames * SECONDS_PER_FRAME, rest=each, elsewhere=FILE)
+
+
+def _refuse_large(images: int, remedy: str = "") -> None:
+    if images > LARGEST_SHEET:
+        raise GanzooError(
+            f"{images:,} images do not go onto one sheet, {LARGEST_SHEET:,} do{remedy}"
+        )
 
 
 def _walkable(frames: int) -> int:

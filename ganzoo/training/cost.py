@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.cuda_graph import GraphStep
-from ganzoo.training.feed import Batch
 from ganzoo.training.parts import Parts
 from ganzoo.training.step import AdversarialStep, Inputs
 
@@ -63,16 +63,9 @@ def cost_of_a_step(parts: Parts) -> Cost:
 
 def _tried(parts: Parts, whole: Inputs, tried: int, count: int) -> Cost:
     """Make a step of ``tried`` of its ``count`` images."""
-
-    def cut(each: Tensor | None) -> Tensor | None:
-        return None if each is None else each[:tried].clone()  # not a part of something large
-
-    batches = [
-        Batch(batch.images[:tried].clone(), cut(batch.labels), cut(batch.inputs))
-        for batch in whole.batches
-    ]
+    # Copies, which are no parts of something large.
     inputs = Inputs(
-        batches,
+        [batch.rows(slice(tried)).each(torch.clone) for batch in whole.batches],
         [each[:tried].clone() for each in whole.latents],
         [each[:tried].clone() for each in whole.redrawn],
     )

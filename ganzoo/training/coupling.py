@@ -62,7 +62,7 @@ def coupled_terms(
     size = _few(players.views, batch.images, sizes[0])
     # As many as are tried, repeated where there are fewer.
     rows = torch.arange(2 * size) % len(batch.images)
-    first = batch.each(lambda each: _double(each[rows]))
+    first = batch.rows(rows).each(_double)
     latents = _double(latent[rows % len(latent)])
     found = {}
     roles: tuple[Role, Role] = ("discriminator", "generator")

@@ -290,6 +290,10 @@ class Batch(NamedTuple):
             self.whole,
         )
 
+    def rows(self, which: slice | Tensor) -> Batch:
+        """Return some of its rows as a batch of their own."""
+        return self.each(lambda each: each[which])._replace(whole=0)
+
 
 def pick(data: ImageData, indices: Tensor) -> Tensor:
     """Return the images with these numbers, ``[N, C, H, W]`` as stored."""

@@ -365,7 +365,7 @@ def without_norms(network: nn.Module) -> nn.Module:
 
 def _first(parts: Parts, count: int) -> Batch:
     """Return the first ``count`` images of the run."""
-    return parts.feed(0).each(lambda each: each[:count])
+    return parts.feed(0).rows(slice(count))
 
 
 def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:

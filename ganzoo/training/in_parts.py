@@ -7,8 +7,6 @@ images, in an order that does not depend on how many processes share the parts.
 
 from __future__ import annotations
 
-import random
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.plugin.specs import OwnerSpec
+from ganzoo.training.randomness import HostGenerators
 from ganzoo.training.shards import Branches, Cut, summed
 from ganzoo.training.together import Group
 
@@ -29,23 +28,19 @@ class RandomState:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._python = random.getstate()
+        self._host = HostGenerators()
         self._torch = torch.default_generator.get_state()
         self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         self._mps = torch.mps.get_rng_state() if device.type == "mps" else None
-        numpy = sys.modules.get("numpy")
-        self._numpy = None if numpy is None else numpy.random.get_state()
 
     def put_back(self) -> None:
         """Have them go on from there."""
-        random.setstate(self._python)
+        self._host.put_back()
         torch.default_generator.set_state(self._torch)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self.device)
         if self._mps is not None:
             torch.mps.set_rng_state(self._mps)
-        if self._numpy is not None:
-            sys.modules["numpy"].random.set_state(self._numpy)
 
 
 @dataclass

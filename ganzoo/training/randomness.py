@@ -87,6 +87,21 @@ def draw(latent: Latent, count: int, generator: torch.Generator) -> Tensor:
     return found
 
 
+class HostGenerators:
+    """Python's and numpy's global generators as they are now."""
+
+    def __init__(self) -> None:
+        self._python = random.getstate()
+        numpy = sys.modules.get("numpy")
+        self._numpy = None if numpy is None else numpy.random.get_state()
+
+    def put_back(self) -> None:
+        """Have them go on from there."""
+        random.setstate(self._python)
+        if self._numpy is not None:
+            sys.modules["numpy"].random.set_state(self._numpy)
+
+
 @contextmanager
 def observing(*modules: nn.Module) -> Iterator[None]:
     """Look without leaving a trace: generators, train/eval modes and buffers are put back.
@@ -98,9 +113,7 @@ def observing(*modules: nn.Module) -> Iterator[None]:
     """
     modes = [(part, part.training) for module in modules for part in module.modules()]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
-    python_state = random.getstate()
-    numpy = sys.modules.get("numpy")
-    numpy_state = numpy.random.get_state() if numpy is not None else None
+    host = HostGenerators()
     # Only where CUDA is in use: to look at its generators would start it, with memory and seconds.
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if in_use else []
@@ -108,9 +121,7 @@ def observing(*modules: nn.Module) -> Iterator[None]:
         with torch.random.fork_rng(devices=list(devices)):
             yield
     finally:
-        random.setstate(python_state)
-        if numpy is not None:
-            numpy.random.set_state(numpy_state)
+        host.put_back()
         for part, training in modes:
             part.training = training
         with torch.no_grad():

@@ -496,12 +496,9 @@ class AdversarialStep:
         own = slice(self.cut.own.start, self.cut.own.stop)
         first = bounds[own][0][0] if batch.whole else 0
         for (start, stop), own_latent in zip(bounds[own], latents[own], strict=True):
-            images, labels, inputs = (
-                None if each is None else each[start - first : stop - first] for each in batch[:3]
-            )
-            assert images is not None
             # Parts may be unlike in size; each mean counts by its images, or the sum is no mean.
-            yield Rows(start, stop - start, batch.size), Batch(images, labels, inputs), own_latent
+            part = batch.rows(slice(start - first, stop - first))
+            yield Rows(start, stop - start, batch.size), part, own_latent
 
     def waits(self, step: int) -> bool:
         """Return whether the discriminator is trained alone in step number ``step``."""

@@ -89,6 +89,11 @@ def encoded(array: Any, axes: str, number: int, limit: int) -> bytes:
         array = array.transpose(1, 2, 0)
     if array.nbytes > limit:
         raise UnreadableError(f"{array.nbytes:,} bytes, more than {limit:,}")
+    return stored(array)
+
+
+def stored(array: Any) -> bytes:
+    """Return an array as .npy holds it."""
     buffer = BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -203,12 +202,12 @@ def _bytes(found: Any) -> bytes:
     if isinstance(found, list):
         import numpy as np
 
-        buffer = BytesIO()
+        from ganzoo_datasets.arrays import stored
+
         try:
-            np.save(buffer, np.asarray(found), allow_pickle=False)
+            return stored(np.asarray(found))
         except ValueError as error:
             raise UnreadableError("rows of unequal length") from error
-        return buffer.getvalue()
     raise UnreadableError(
         "no picture in this row" if found is None else f"a {type(found).__name__}"
     )

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ganzoo.api import DataError, Look, Progress
 from ganzoo_datasets.archives import HEAD, Store, UnreadableError
-from ganzoo_datasets.arrays import PICTURE, ArrayStore, parsed
+from ganzoo_datasets.arrays import MAGIC, PICTURE, ArrayStore, parsed, stored
 from ganzoo_datasets.decode import (
     BROKEN,
     BYTES,
@@ -221,7 +221,7 @@ def _sample(store: ArrayStore, names: list[str], seen: Seen, frame: Frame) -> Sa
 
 
 def _kind(data: bytes, sample: Sample) -> None:
-    if data.startswith(b"\x93NUMPY"):
+    if data.startswith(MAGIC):
         channels = parsed(data).shape[2]
         sample.kinds["grey" if channels == 1 else f"{channels} channels"] += 1
         sample.grey += channels == 1
@@ -291,7 +291,7 @@ def _thumbnails(
         try:
             data = store.read(name, BYTES)
             low_high = extremes(data, how)
-            if data.startswith(b"\x93NUMPY"):
+            if data.startswith(MAGIC):
                 data = _shown(data)
             pixels, _ = decode(data, replace(how, value_range=_visible(data, low_high)))
         except (UnreadableError, *BROKEN):
@@ -304,16 +304,14 @@ def _shown(data: bytes) -> bytes:
     """Return an array of at most four channels: of more the mean."""
     array = parsed(data)
     if array.shape[2] > 4:
-        buffer = BytesIO()
-        np.save(buffer, array.mean(2, keepdims=True), allow_pickle=False)
-        return buffer.getvalue()
+        return stored(array.mean(2, keepdims=True))
     return data
 
 
 def _visible(data: bytes, ends: tuple[float, float]) -> tuple[float, float] | None:
     """Return a range that shows a deep image; None for one of bytes."""
     low, high = ends
-    if not data.startswith(b"\x93NUMPY"):
+    if not data.startswith(MAGIC):
         with _opened(data) as image:
             if not has_16_bits(image, data) and image.mode != "F":
                 return None
