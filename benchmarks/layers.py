@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from ganzoo.training.cost import Operations
 
 
 def gemm_ceiling(
@@ -110,9 +111,9 @@ def best_forward(layer: nn.Module, images: Tensor, repeats: int) -> float:
 
 def step_flops(step: Callable[[], object]) -> int:
     """Return the floating-point operations of one call, as its kernels are defined."""
-    with FlopCounterMode(display=False) as counter:
+    with Operations() as counter:
         step()
-    return counter.get_total_flops()
+    return counter.total
 
 
 def _weighted(network: nn.Module) -> list[Any]:

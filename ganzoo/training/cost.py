@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.cuda_graph import GraphStep
@@ -71,7 +72,7 @@ def _tried(parts: Parts, whole: Inputs, tried: int, count: int) -> Cost:
     )
     networks = list(parts.networks.values())
     held = Held(networks)
-    counter = FlopCounterMode(display=False)
+    counter = Operations()
     # A generator that waits is counted when it no longer does.
     number = parts.recipe.step.generator_waits
     with counter, saved_tensors_hooks(held.pack, held.unpack):
@@ -93,7 +94,7 @@ def _tried(parts: Parts, whole: Inputs, tried: int, count: int) -> Cost:
     times = count / tried
     return Cost(
         tried,
-        counter.get_total_flops() * times / 1e9,
+        counter.total * times / 1e9,
         weights + trained,
         remembered,
         round(held.most * times),
@@ -107,6 +108,26 @@ def plain(parts: Parts) -> AdversarialStep:
         return step.plain
     assert isinstance(step, AdversarialStep)
     return step
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts operations by torch's own formulas.
+
+    torch's ``FlopCounterMode`` also tells them by module, with hooks that raise where a penalty
+    takes a gradient inside of a step.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Do an operation, and count what is in it."""
+        kwargs = kwargs or {}
+        found = func(*args, **kwargs)
+        if formula := flop_registry.get(func._overloadpacket):
+            self.total += formula(*args, **kwargs, out_val=found)
+        return found
 
 
 class Held:

@@ -69,6 +69,11 @@ def adapted(name: str, *overrides: str, narrow: bool) -> Recipe:
             )
             if "group_size" in type(spec).model_fields:
                 values.append(f"{role}.group_size=4")
+        values.extend(
+            f"regularizer.{number}.base_channels={_narrowed(spec.base_channels)}"  # the network's
+            for number, spec in enumerate(asked.regularizer)
+            if hasattr(spec, "base_channels")
+        )
     return load_recipe(find_recipe(name), plugins(), (*values, *overrides))
 
 

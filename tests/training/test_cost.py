@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from every_recipe import put_together
 
 from ganzoo.plugin import registry
 from ganzoo.recipe.check import load_recipe
-from ganzoo.recipe.source import find_recipe
+from ganzoo.recipe.source import find_recipe, shipped
 from ganzoo.session import build
 from ganzoo.training.cost import Cost, cost_of_a_step
 from ganzoo.training.place import Place
@@ -43,3 +44,23 @@ def test_operations_and_bytes_are_those_counted_by_hand() -> None:
 
 def test_a_pack_is_tried_with_as_many_images_as_it_takes() -> None:
     assert cost('view=[{use="pack",size=4}]').tried == 16
+
+
+@pytest.mark.parametrize(
+    "penalty", ["{use='r1'}", "{use='gradient_penalty'}"], ids=["r1", "gradient_penalty"]
+)
+def test_a_penalty_that_takes_a_gradient_within_the_step_is_counted(penalty: str) -> None:
+    plain, penalised = cost(), cost(f"regularizer=[{penalty}]")
+
+    # Another way back through the discriminator, and the way back of that.
+    assert penalised.gflop > 1.2 * plain.gflop
+    assert penalised.kept > plain.kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped())
+def test_every_recipe_has_a_cost(name: str) -> None:
+    found = cost_of_a_step(put_together(name))
+
+    assert found.gflop > 0 or name == "toy_dirac"
+    assert found.memory > 0
