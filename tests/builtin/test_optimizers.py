@@ -17,7 +17,7 @@ from torch import nn
 from ganzoo.api import OptimizerSpec
 from ganzoo_optimizers import ganzoo_optimizers
 from ganzoo_optimizers.adam import Adam
-from ganzoo_optimizers.eager import EagerAdam
+from ganzoo_optimizers.eager import Eager, EagerAdam, EagerRMSprop, EagerSGD
 from ganzoo_optimizers.rmsprop import Rmsprop
 from ganzoo_optimizers.root_epsilon import RootEpsilonRMSprop
 from ganzoo_optimizers.sgd import Sgd
@@ -348,3 +348,36 @@ def test_torchs_one_pass_is_called_once_there_are_moments_of_one_kind() -> None:
     assert not optimizer._is_ready(group, [])
     assert not optimizer._is_ready({**group, "amsgrad": True}, weights[:1])
     assert not optimizer._is_ready({**group, "fused": False}, weights[:1])
+
+
+def test_from_the_second_step_on_torchs_one_pass_is_called_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    one_pass = EagerAdam._pass_over
+
+    def counted(self: EagerAdam, *given: Any) -> None:
+        calls.append(1)
+        one_pass(self, *given)
+
+    monkeypatch.setattr(EagerAdam, "_pass_over", counted)
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = EagerAdam([weight], fused=True)
+
+    for _ in range(3):
+        weight.grad = torch.ones(2)
+        optimizer.step()
+
+    assert len(calls) == 2
+    optimizer.step(lambda: 0.0)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("kind", [EagerAdam, EagerRMSprop, EagerSGD])
+def test_torch_finds_the_step_marked_and_does_not_wrap_it(kind: type[Eager]) -> None:
+    plain = vars(kind).get("step", Eager.step)
+
+    kind([nn.Parameter(torch.ones(2))], lr=0.1)
+
+    assert kind.step is plain
+    assert vars(kind).get("step", plain) is plain

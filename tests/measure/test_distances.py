@@ -157,6 +157,22 @@ def test_a_single_image_beside_whole_blocks_is_left_out_of_the_kernel_distance()
     assert score(spec, Given(real), fake) == score(spec, Given(real), fake[:20])
 
 
+def test_two_images_beside_whole_blocks_count_in_the_kernel_distance() -> None:
+    generator = torch.Generator().manual_seed(4)
+    real, fake = torch.randn(2, 12, 3, generator=generator)
+    x, y = torch.split(fake.double(), 10), torch.split(real.double(), 10)
+
+    found = score(Kernel(block=10), Given(real), fake)["kernel"]
+
+    sums = 10 * squared_discrepancy(x[0], y[0]) + 2 * squared_discrepancy(x[1], y[0])
+    assert found == pytest.approx(sums / 12)
+
+
+def test_the_kernel_distance_of_no_image_is_refused() -> None:
+    with pytest.raises(GanzooError, match=r"0 fake and 5 real .* at least two"):
+        score(Kernel(), Given(torch.randn(5, 3)), torch.zeros(0, 3))
+
+
 def test_two_images_of_each_kind_have_a_kernel_distance() -> None:
     real, fake = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [2.0]])
 

@@ -63,6 +63,15 @@ def test_where_there_are_few_points_all_that_depends_on_k_is_of_the_farthest(k: 
     assert few == pytest.approx(authors(real.numpy(), fake[:3].numpy(), 2))
 
 
+def test_two_images_of_each_kind_have_neighbours() -> None:
+    real, fake = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [9.0]])
+
+    # Balls of 2 around each real, of 8 around each fake.
+    found = prdc(real, fake, 5)
+
+    assert found == {"precision": 0.5, "recall": 1.0, "density": 1.0, "coverage": 1.0}
+
+
 @pytest.mark.parametrize(("reals", "fakes"), [(1, 4), (4, 1)])
 def test_a_single_image_has_no_neighbour_and_is_refused(reals: int, fakes: int) -> None:
     points = torch.randn(4, 3, generator=GENERATOR)

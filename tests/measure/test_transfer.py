@@ -69,7 +69,7 @@ def test_real_images_in_place_of_fakes_reach_the_floor(
 ) -> None:
     floors = {name: floor["value"] for name, floor in scorer.floors().items()}
 
-    assert floors["gan_train"] == floors["gan_test"] > 0.8
+    assert floors["gan_train"] == floors["gan_test"] > 0.7  # at random 0.1
     # Each is a share of 300 to 400 images, after another choice of 400 to learn from.
     assert of_real_images["gan_train"] == pytest.approx(floors["gan_train"], abs=0.08)
     assert of_real_images["gan_test"] == pytest.approx(floors["gan_test"], abs=0.08)
