@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.common.errors import GanzooError
+from ganzoo.plugin.ramps import at_step
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -26,7 +27,9 @@ from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import Player, accuracy
 from ganzoo.training.randomness import Noise
-from ganzoo.training.step import AdversarialStep, Side, rate
+from ganzoo.training.step import AdversarialStep, Side, cut_of, rate
+from ganzoo.training.together import Group
+from ganzoo_optimizers.adam import Adam
 
 CPU = torch.device("cpu")
 N, Z = 6, 3
@@ -365,6 +368,129 @@ def test_the_rate_follows_its_schedule() -> None:
     step = build(recipe(optimizer=Sgd(lr=0.5, schedule="linear")))
     step(5, batches)
     assert step.generator.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def side_of(spec: OptimizerSpec, weight: nn.Parameter, total: int, updates: int = 1) -> Side:
+    first = at_step(spec, lambda ramp: ramp.at(0, total))
+    return Side(nn.Identity(), first.build([weight]), spec, total, [weight], updates)
+
+
+def test_updates_are_numbered_through_the_run() -> None:
+    seen: dict[str, list[int]] = {"generator": [], "discriminator": []}
+    step = build(recipe(discriminator_updates=2, generator_updates=3))
+    for side, numbers in (
+        (step.generator, seen["generator"]),
+        (step.discriminator, seen["discriminator"]),
+    ):
+        side.move = numbers.append  # type: ignore[assignment,method-assign]
+
+    for number in range(3):
+        step(number, batches)
+
+    assert seen == {"generator": list(range(9)), "discriminator": list(range(6))}
+
+
+def test_the_numbers_of_an_optimizer_move_by_steps_and_not_by_updates() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    moving = {"lr": {"start": 0.1, "end": 0.5}, "betas": [0.0, {"start": 0.9, "end": 0.99}]}
+    spec = Adam.model_validate(moving)
+    side = side_of(spec, weight, 20, updates=2)
+
+    assert not side.is_still
+    for update in (10, 11):  # both of step 5 of 10
+        weight.grad = torch.zeros(1)
+        side.move(update)
+        (group,) = side.optimizer.param_groups
+        assert group["lr"] == pytest.approx(0.3)
+        assert group["betas"] == (0.0, pytest.approx(0.945))
+
+
+def test_a_rate_that_moves_and_falls_does_both() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    spec = Adam.model_validate({"lr": {"start": 0.1, "end": 0.5}, "schedule": "linear"})
+    side = side_of(spec, weight, 10)
+
+    side.adjust(5)
+
+    assert side.optimizer.param_groups[0]["lr"] == pytest.approx(0.3 * 0.5)
+
+
+def test_regularizers_take_turns_by_the_updates_and_those_of_every_update_are_made_once() -> None:
+    lazy = build(recipe([Penalty(every=2), Penalty(weight=2.0)]))
+    each = build(recipe([Penalty(), Penalty(weight=2.0)]))
+
+    assert [len(lazy.players(0, number).regularizers) for number in range(4)] == [2, 1, 2, 1]
+    assert each.players(0, 0) is each.players(1, 1)
+
+
+def test_a_number_that_moves_reaches_the_component_at_its_step() -> None:
+    step = build(recipe([Penalty.model_validate({"weight": {"start": 0.0, "end": 1.0}})]))
+    step = AdversarialStep(step.recipe, step.generator, step.discriminator, step.noise, steps=10)
+
+    weights_seen = [step.players(number, number).regularizers[0].spec.weight for number in (0, 5)]
+
+    assert weights_seen == [0.0, 0.5]
+
+
+def test_a_constraint_is_applied_to_the_discriminator_that_has_just_moved() -> None:
+    class Small(Penalty):
+        def constrain(self, discriminator: nn.Module) -> None:
+            for parameter in discriminator.parameters():
+                parameter.clamp_(-1e-3, 1e-3)
+
+    step = build(recipe([Small(every=2)]))
+    step(0, batches)
+    assert float(weights(step.discriminator.network).abs().max()) == pytest.approx(1e-3)
+    step(1, batches)
+    assert float(weights(step.discriminator.network).abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(("fakes", "rows"), [("full", N), ("matched", N - 2)])
+def test_fakes_are_as_many_as_the_batch_or_as_its_real_images(fakes: str, rows: int) -> None:
+    def short(number: int) -> Batch:
+        return Batch(batches(number).images[: N - 2], None)
+
+    found = build(recipe(fakes=fakes, generator_noise="fresh")).inputs(0, short)
+
+    assert [len(each) for each in (*found.latents, *found.redrawn)] == [rows, rows]
+
+
+def test_what_is_watched_is_the_last_updates_and_only_when_asked() -> None:
+    step = build(recipe(discriminator_updates=2, generator_updates=2))
+    seen: list[bool] = []
+    leaf = step._leaf
+
+    def noted(*given: Any) -> Any:
+        seen.append(given[-1])
+        return leaf(*given)
+
+    step._leaf = noted  # type: ignore[assignment,method-assign]
+    assert {"d/accuracy", "g/accuracy"} <= step(0, batches, observe=True).keys()
+    assert seen == [False, True, False, True]
+    seen.clear()
+    assert not {"d/accuracy", "g/accuracy"} & step(1, batches).keys()
+    assert not any(seen)
+
+
+def test_it_has_not_read_the_step_before_a_term_has() -> None:
+    step = build(recipe())
+    assert not step.reads_step
+    step(0, batches)
+    assert not step.reads_step
+
+
+@pytest.mark.parametrize(
+    ("accumulate", "said"),
+    [(1, r"train.shards = 1; set"), (3, "shards = 1 and step.accumulate = 3;")],
+)
+def test_parts_that_do_not_come_out_even_name_what_they_are_made_of(
+    accumulate: int, said: str
+) -> None:
+    class Two(Group):
+        count = 2
+
+    with pytest.raises(GanzooError, match=said):
+        cut_of(recipe(accumulate=accumulate), Two())
 
 
 def test_accuracy_is_the_share_of_both_kinds_on_their_side_of_zero() -> None:
