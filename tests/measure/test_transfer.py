@@ -10,10 +10,10 @@ from ganzoo.common.data_root import DataRoot
 from ganzoo.measure.features import random_network
 from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, measurable
-from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.plugin.types import ImageData, ImageShape, Seen
 from ganzoo.recipe.model import Measure
 from ganzoo_datasets import Digits
-from ganzoo_metrics.transfer import GanTrainTest, in_order
+from ganzoo_metrics.transfer import GanTrainTest, accuracy, in_order
 
 COUNT = 400
 METRIC = GanTrainTest()
@@ -150,3 +150,16 @@ def test_where_it_cannot_be_taken_it_says_why(
     assert usable == []
     assert reason in reasons["gan_train"]
     assert reasons["gan_train"] == reasons["gan_test"]
+
+
+def test_accuracy_is_the_share_told_right_and_0_of_no_image() -> None:
+    def first(images: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot(torch.zeros(len(images), dtype=torch.long), 2)
+
+    def seen(*labels: int) -> Seen:
+        found = torch.tensor(labels)
+        return Seen(torch.zeros(len(found), 1, 2, 2), torch.zeros(len(found), 3), labels=found)
+
+    assert accuracy(first, [seen(0, 1, 0), seen(1)]) == 0.5
+    assert accuracy(first, [seen(0)]) == 1.0
+    assert accuracy(first, []) == 0.0
