@@ -370,7 +370,7 @@ def test_the_rate_follows_its_schedule() -> None:
     assert step.generator.optimizer.param_groups[0]["lr"] == 0.25
 
 
-def side_of(spec: OptimizerSpec, weight: nn.Parameter, total: int, updates: int = 1) -> Side:
+def side_of(spec: OptimizerSpec, weight: nn.Parameter, total: int, updates: int) -> Side:
     first = at_step(spec, lambda ramp: ramp.at(0, total))
     return Side(nn.Identity(), first.build([weight]), spec, total, [weight], updates)
 
@@ -408,7 +408,8 @@ def test_the_numbers_of_an_optimizer_move_by_steps_and_not_by_updates() -> None:
 def test_a_rate_that_moves_and_falls_does_both() -> None:
     weight = nn.Parameter(torch.ones(1))
     spec = Adam.model_validate({"lr": {"start": 0.1, "end": 0.5}, "schedule": "linear"})
-    side = side_of(spec, weight, 10)
+    first = at_step(spec, lambda ramp: ramp.at(0, 10))
+    side = Side(nn.Identity(), first.build([weight]), spec, 10, [weight])
 
     side.adjust(5)
 
@@ -470,6 +471,61 @@ def test_what_is_watched_is_the_last_updates_and_only_when_asked() -> None:
     seen.clear()
     assert not {"d/accuracy", "g/accuracy"} & step(1, batches).keys()
     assert not any(seen)
+
+
+def test_a_captured_step_takes_its_rates_from_where_they_are_kept() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    rates = [[torch.tensor(0.1)], [torch.tensor(0.2)]]
+    side = Side(
+        nn.Identity(), Sgd(lr=1.0).build([weight]), Sgd(lr=1.0), 10, [weight], 2, rates=rates
+    )
+
+    for update, lr in ((2, 0.1), (3, 0.2)):
+        side.move(update)
+        assert float(side.optimizer.param_groups[0]["lr"]) == pytest.approx(lr)
+
+
+@pytest.mark.parametrize(("first", "rows"), [("generator", N), ("discriminator", N - 2)])
+def test_the_halves_meet_in_the_batch_that_lies_between_them(first: str, rows: int) -> None:
+    def shrinking(number: int) -> Batch:
+        return Batch(batches(number).images[: N - 2 * number], None)
+
+    step = build(
+        recipe(first=first, discriminator_updates=2, generator_noise="fresh", fakes="matched")
+    )
+    inputs = step.inputs(0, shrinking)
+
+    assert [len(each) for each in inputs.latents] == [N, N - 2]
+    assert [len(each) for each in inputs.redrawn] == [rows]
+
+
+def test_detached_fakes_in_parts_move_no_generator_weight() -> None:
+    step = build(recipe(generator_noise="detached", generator_step_trains="both", accumulate=2))
+
+    assert moved(step, lambda: step(0, batches)) == (False, True)
+
+
+def test_what_components_remember_is_told_by_name_and_the_second_ones_by_place() -> None:
+    class Remembers(Penalty):
+        logged: ClassVar[tuple[str, ...]] = ("mean",)
+
+        def discriminator_terms(self, ctx: Context) -> dict[str, Tensor]:  # noqa: ARG002
+            return {}
+
+    def holding(value: float) -> nn.Module:
+        module = nn.Module()
+        module.register_buffer("mean", torch.tensor(value))
+        return module
+
+    plain = build(recipe([Remembers(), Remembers()]))
+    own = {"regularizer.0": holding(2.0), "regularizer.1": holding(3.0)}
+    step = AdversarialStep(plain.recipe, plain.generator, plain.discriminator, plain.noise, own=own)
+
+    found = step(0, batches, observe=True)
+
+    told = {name: float(value) for name, value in found.items() if name.startswith("s/")}
+    assert told == {"s/penalty.mean": 2.0, "s/regularizer.1.mean": 3.0}
+    assert not any(name.startswith("s/") for name in step(1, batches))
 
 
 def test_it_has_not_read_the_step_before_a_term_has() -> None:
