@@ -85,7 +85,7 @@ def run(
         name: name of the run's folder, else the recipe's.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
-        data: folder of the data sets, else $GANZOO_DATA.
+        data: folder of the datasets, else $GANZOO_DATA.
         offline: whether nothing may be downloaded.
         minutes: save and stop after so many.
         plugins: plugin files to load.
@@ -128,8 +128,8 @@ def build(
 
     Args:
         lacking: is told what the machine does not have, else the reporter's ``note`` is.
-        progress: is told how downloads and data sets get on.
-        allow_fallback: whether the recipe's other data set will do where its own is not to be had.
+        progress: is told how downloads and datasets get on.
+        allow_fallback: whether the recipe's other dataset will do where its own is not to be had.
         is_tried: whether the step is tried.
         begins: whether the networks get the weights that the recipe begins with.
         is_alone: whether other processes, where there are any, have no part in it.
@@ -386,12 +386,12 @@ class Run:
         return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
 
     def features(self, data: str | None = None) -> FeatureNetwork | None:
-        """Return the classifier of the run's data set, if it lies in the user's cache.
+        """Return the classifier of the run's dataset, if it lies in the user's cache.
 
         Its module takes images ``[N, C, H, W]`` in [0, 1] and returns features and logits.
 
         Args:
-            data: folder of the data sets, else $GANZOO_DATA.
+            data: folder of the datasets, else $GANZOO_DATA.
         """
         from ganzoo.measure.classifier import kept
 

@@ -145,7 +145,7 @@ def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
 def _built(
     recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False, begins: bool = True
 ) -> Parts:
-    """Build the parts. An ablation never trains on another data set than it names."""
+    """Build the parts. An ablation never trains on another dataset than it names."""
     place = replace(task.setup.place, device=task.device or task.setup.place.device)
     return session.build(
         recipe,

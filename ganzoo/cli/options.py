@@ -159,7 +159,7 @@ def place_options(function: F) -> F:
         default=0,
         type=click.IntRange(0, 256),
         metavar="N",
-        help="Processes that read large data sets.",
+        help="Processes that read large datasets.",
     )
     @offline_option
     @functools.wraps(function)
@@ -205,7 +205,7 @@ set_option = click.option(
     help="Replace a value of the recipe; repeatable.",
 )
 data_option = click.option(
-    "--data", metavar="DIR", help="Folder of the data sets, else $GANZOO_DATA."
+    "--data", metavar="DIR", help="Folder of the datasets, else $GANZOO_DATA."
 )
 offline_option = click.option(
     "--offline", is_flag=True, envvar="GANZOO_OFFLINE", help="Never download."

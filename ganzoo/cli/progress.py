@@ -208,7 +208,7 @@ def _speed(training: TrainingState) -> str:
 
 
 class Transfers:
-    """A ``Progress`` as data sets call it: a bar on a terminal, a line now and then elsewhere."""
+    """A ``Progress`` as datasets call it: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, console: Console, *, drawn: bool, quiet: bool = False) -> None:
         self._console = console
@@ -244,7 +244,7 @@ class Transfers:
                 TimeRemainingColumn,
             )
 
-            # Without a drawing thread, as in a run: data sets may fork.
+            # Without a drawing thread, as in a run: datasets may fork.
             self._bars = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),

@@ -1,4 +1,4 @@
-"""Training a data set's own classifier, once, deterministically, into the user's cache."""
+"""Training a dataset's own classifier, once, deterministically, into the user's cache."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Card(Table):
 
 
 def path_of(root: Path, dataset: str, fingerprint: str) -> Path:
-    """Return where in ``root`` the classifier of a data set with that content belongs."""
+    """Return where in ``root`` the classifier of a dataset with that content belongs."""
     return root / FOLDER / f"{dataset}-{fingerprint[:12]}.safetensors"
 
 
@@ -81,7 +81,7 @@ def places(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> list[Path]:
 
 
 def kept(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> FeatureNetwork | None:
-    """Return the classifier of a data set if it is there; nothing is trained.
+    """Return the classifier of a dataset if it is there; nothing is trained.
 
     Raises:
         GanzooError: if its file is damaged.
@@ -104,7 +104,7 @@ def classifier(
     reason: str = "longer than is spent on it unasked",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
-    """Return the data set's classifier; where it is not there, it is trained on the spot.
+    """Return the dataset's classifier; where it is not there, it is trained on the spot.
 
     Args:
         budget: seconds that training it may take.
@@ -114,7 +114,7 @@ def classifier(
 
     Raises:
         NotPrepared: if training it takes longer than ``budget``; says what to do.
-        GanzooError: if its file is damaged, or the data set has no labels.
+        GanzooError: if its file is damaged, or the dataset has no labels.
     """
     if spec.judge is not None:
         raise AssertionError("stacked images are read by their judge's classifier; see stacked()")
@@ -127,7 +127,7 @@ def classifier(
     if seconds > budget:
         raise _not_prepared(spec, seconds, reason)
     tell(
-        f"training the classifier in whose features scores are taken, once for data set "
+        f"training the classifier in whose features scores are taken, once for dataset "
         f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to leave it out: "
         "--set measure.network=random for other features, --set metric=[] for no scores"
     )
@@ -140,7 +140,7 @@ def _not_prepared(spec: DatasetSpec, seconds: float, reason: str) -> NotPrepared
     command = shlex.join(["ganzoo", "measure", "prepare", spec.use])
     settings = "".join(f" --set {shlex.quote(word)}" for word in words if word[:4] != "use=")
     return NotPrepared(
-        f"measures need the classifier of data set {spec.use!r}, which is not there; training it "
+        f"measures need the classifier of dataset {spec.use!r}, which is not there; training it "
         f"takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
         f"{command}{settings}",
         seconds,
@@ -167,7 +167,7 @@ def train_classifier(
     reason: str = "",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
-    """Train the classifier of a data set and write it, with its accuracy, into the user's cache.
+    """Train the classifier of a dataset and write it, with its accuracy, into the user's cache.
 
     Always on the CPU with one thread, whatever the machine has: the same weights every time. Where
     it cannot be written, that is told and the process keeps it.
@@ -179,13 +179,13 @@ def train_classifier(
 
     Raises:
         NotPrepared: if it took longer than ``limit``.
-        GanzooError: if the data set has no labels.
+        GanzooError: if the dataset has no labels.
         DataError: if it cannot be had.
     """
     train = spec.build(root, "train") if train is None else train
     if train.labels is None or not train.classes:
         raise GanzooError(
-            f"data set {spec.use!r} has no labels to train a classifier on; its images are "
+            f"dataset {spec.use!r} has no labels to train a classifier on; its images are "
             "measured by measure.network = 'random'"
         )
     train, test = _with_test(spec, root, train)
@@ -220,7 +220,7 @@ def train_classifier(
             problem = str(error)
         else:
             return read_classifier(path)
-    tell(f"the classifier of data set {spec.use!r} is used and not kept: {problem}")
+    tell(f"the classifier of dataset {spec.use!r} is used and not kept: {problem}")
     found = _unkept[spec.use, train.fingerprint] = _network_of(card, network)
     return found
 

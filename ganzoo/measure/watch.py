@@ -256,7 +256,7 @@ def bench_of(
 
 
 def test_images(dataset: DatasetSpec, parts: Parts) -> ImageData | None:
-    """Return the data set's test images, or None where it has none.
+    """Return the dataset's test images, or None where it has none.
 
     Raises:
         GanzooError: if they are the reference and are not there.

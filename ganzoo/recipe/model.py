@@ -227,7 +227,7 @@ class Measure(Table):
     split: Literal["train", "test"] = "train"
     """Split the reference is drawn from."""
     network: Literal["auto", "classifier", "random", "inception"] = "auto"
-    """Features: 'auto' is the data set's own classifier where it has labels, else 'random'."""
+    """Features: 'auto' is the dataset's own classifier where it has labels, else 'random'."""
     mode: Literal["eval", "train"] = "eval"
     """Mode of the generator while it makes the fakes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -103,7 +103,7 @@ def recipe_for(look: Look, path: str, use: str, wish: Wish, machine: Here) -> st
 
     Args:
         path: where they lie, as the recipe shall say it.
-        use: the data set that reads them.
+        use: the dataset that reads them.
 
     Raises:
         GanzooError: if they cannot be trained on, or have no classes and those are asked for.

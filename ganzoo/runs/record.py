@@ -103,7 +103,7 @@ class Record:
 
     @property
     def data(self) -> Table:
-        """The data set it was trained on: name, shape, classes, fingerprint."""
+        """The dataset it was trained on: name, shape, classes, fingerprint."""
         return table(self.environment.get("data"))
 
     @property

@@ -58,7 +58,7 @@ def model_card(
         ("weights", f"after step {step:,}{', running average' if recipe.ema else ''}"),
         ("trained on", f"{data_name}, {number(data.get('images', '?'))} images"),
         ("data fingerprint", str(data.get("fingerprint", "not recorded"))),
-        ("data set asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
+        ("dataset asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
         ("torch", str(surroundings.get("torch", "not recorded"))),
         ("device", str(surroundings.get("device_name", "not recorded"))),
         ("ganzoo", __version__),
@@ -119,7 +119,7 @@ def _limits(result: Table) -> str:
     events = [table(event) for event in told] if isinstance(told, list) else []
     lines = [
         "Made for study: the images follow the training data with its gaps and faults, and may "
-        "resemble single training images. The licence of the data set holds beside that of the "
+        "resemble single training images. The licence of the dataset holds beside that of the "
         "weights.",
         *(f"- Step {event.get('step')}: {text(str(event.get('text')))}" for event in events),
     ]

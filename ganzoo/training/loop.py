@@ -46,7 +46,7 @@ from ganzoo.training.variety import FAKES, variety
 TIME_IS_UP = 1000
 """What a process wishes when the minutes it was given are over; with a signal, that much more."""
 POINTS_SHOWN = 2000
-"""Real points in the picture of a data set of points."""
+"""Real points in the picture of a dataset of points."""
 
 
 class Training(TrainingState):

@@ -248,7 +248,7 @@ def parsed(data: bytes) -> Array:
 
 
 class OneFile(FolderStore):
-    """A file of arrays that is a data set by itself."""
+    """A file of arrays that is a dataset by itself."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.parent)

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library. Needs the extra ``ganzoo-torch[datasets]``."""
+"""Datasets of the Hugging Face library. Needs the extra ``ganzoo-torch[datasets]``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f
 
 
 class HuggingFace(PictureDataset):
-    """A data set of the Hugging Face library: by its name there, or a folder of it on this machine.
+    """A dataset of the Hugging Face library: by its name there, or a folder of it on this machine.
 
     It is downloaded whole, into that library's own cache (HF_HOME), and none of its code is run.
     Needs pip install 'ganzoo-torch[datasets]'.
@@ -102,7 +102,7 @@ for in the data folder, then in the working folder."""
             raise FetchError(
                 printable(
                     f"huggingface: '{self.path}' is no folder in '{root.path}' or '{Path.cwd()}', "
-                    f"and the hub gives no data set of that name{off}: {reason}; correct "
+                    f"and the hub gives no dataset of that name{off}: {reason}; correct "
                     "dataset.path, or connect to the network",
                     limit=1000,
                 )

@@ -1,4 +1,4 @@
-"""Data sets made of encoded images: which, in which classes, how they become equal in shape."""
+"""Datasets made of encoded images: which, in which classes, how they become equal in shape."""
 
 from __future__ import annotations
 

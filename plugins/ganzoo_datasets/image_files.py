@@ -216,7 +216,7 @@ def _kept(
     good = [name for name in names if name not in left_out]
     found = Gathered(good, [digests[name] for name in good], kept.about["notes"])
     with warnings.catch_warnings(action="ignore", category=UserWarning):
-        # "not writable": nobody writes to a data set.
+        # "not writable": nobody writes to a dataset.
         images = torch.frombuffer(kept.pixels, dtype=torch.uint8).view(shape)
     return Loaded(images, good, found.fingerprint(frame), found.notes, frame.copies)
 

@@ -241,7 +241,7 @@ def _kind(data: bytes, sample: Sample) -> None:
 
 
 def _settings(seen: Seen, sample: Sample, count: int) -> Iterator[tuple[str, tuple[Any, str]]]:
-    """Yield fields of the data set that suit the images, each with a value and its reason."""
+    """Yield fields of the dataset that suit the images, each with a value and its reason."""
     if seen.axes:
         axes = sorted(seen.axes)
         if len(axes) == 1:

@@ -1,4 +1,4 @@
-"""MNIST and data sets in its format, in torchvision's folders."""
+"""MNIST and datasets in its format, in torchvision's folders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEN = tuple("0123456789")
 
 @dataclass(frozen=True)
 class Checked:
-    """One file of a data set, and what identifies it.
+    """One file of a dataset, and what identifies it.
 
     Attributes:
         md5: of the gzipped file, as published.
@@ -99,7 +99,7 @@ all of them."""
     files: ClassVar[dict[str, Checked]]
     class_names: ClassVar[tuple[str, ...]] = TEN
     loose: ClassVar[bool] = True
-    """Whether files that lie in the data folder itself are taken for this data set's."""
+    """Whether files that lie in the data folder itself are taken for this dataset's."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[60000, 1, S, S]`` images to train on or ``[10000, 1, S, S]`` to test.

@@ -68,7 +68,7 @@ def smallest_map(spec: GeneratorFields | DiscriminatorFields, image: ImageShape)
     if spec.labels != "none" and image.num_classes < 1:
         raise GanzooError(
             f"{spec.kind}.labels: {spec.labels!r} needs images with classes, and these have none; "
-            "use another data set or labels = 'none'"
+            "use another dataset or labels = 'none'"
         )
     stages = len(spec.channels)
     grown = 2 ** (stages - 1)

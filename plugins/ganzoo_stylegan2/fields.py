@@ -97,7 +97,7 @@ def sizes(spec: GeneratorFields | DiscriminatorFields, image: ImageShape) -> lis
     if spec.labels != "none" and image.num_classes < 1:
         raise GanzooError(
             f"{spec.kind}.labels: {spec.labels!r} needs images with classes, and these have none; "
-            "use another data set or labels = 'none'"
+            "use another dataset or labels = 'none'"
         )
     height, width = image.height, image.width
     found = [(height, width)]

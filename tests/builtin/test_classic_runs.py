@@ -344,5 +344,5 @@ def test_a_data_set_without_classes_is_refused_at_check(tmp_path: Path) -> None:
     known = registry.load_plugins([plugin])
     tables = {**entry.tables, "dataset": 'use = "bare"', "generator": BASE["generator"]}
 
-    with pytest.raises(GanzooError, match="needs labels, and the data set 'bare' has none"):
+    with pytest.raises(GanzooError, match="needs labels, and the dataset 'bare' has none"):
         recipe_of(Entry("bare", tables, entry.more), tmp_path, known)

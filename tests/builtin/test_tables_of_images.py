@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library and HDF5 files: as a folder of the same; no network."""
+"""Datasets of the Hugging Face library and HDF5 files: as a folder of the same; no network."""
 
 from __future__ import annotations
 

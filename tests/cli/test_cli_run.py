@@ -253,7 +253,7 @@ def test_a_data_set_without_a_path_has_none_to_replace(call: Call, tiny: Path) -
     result = call("resume", "last", *QUICK, "--data-path", "elsewhere")
 
     assert result.exit_code == 2
-    assert "data set 'digits' has no path of its own" in result.stderr
+    assert "dataset 'digits' has no path of its own" in result.stderr
 
 
 def test_run_with_resume_begins_once_and_then_goes_on(call: Call, tiny: Path) -> None:

@@ -134,7 +134,7 @@ def test_digits_are_ready_when_asked_for_and_kept_in_the_cache(root: DataRoot, c
     assert path.stat().st_mtime_ns == written
     assert not (root.path / "measure").exists()
     (line,) = told
-    assert "once for data set 'digits': about " in line
+    assert "once for dataset 'digits': about " in line
     assert "--set measure.network=random" in line
 
 

@@ -145,7 +145,7 @@ CASES = [
     ("requires=['--index-url']", "requires.0: '--index-url' is no plugin's name"),
     ("requires='toys'", "requires: needs a list in [brackets], got 'toys'"),
     ("requires=[3]", "requires.0: needs text in quotes, got 3"),
-    ("dataset.fallback=squares", "dataset.fallback: is the data set itself"),
+    ("dataset.fallback=squares", "dataset.fallback: is the dataset itself"),
     ("dataset.fallback=bolbs", "dataset.fallback: no dataset named 'bolbs'; did you mean 'blobs'?"),
     ("dataset.fallback=nothing", "dataset.fallback: no dataset named 'nothing'; there are 'blobs'"),
     ("dataset.fallback=3", "dataset.fallback: needs text in quotes, got 3"),
@@ -245,8 +245,8 @@ def test_a_component_that_needs_labels_is_refused_where_there_are_none(tmp_path:
 
     assert recipe(tmp_path, RECIPE, *labels)
     for text in (message, fallback):
-        assert "loss.use: needs labels, and the data set 'blobs' has none" in text
-        assert "generator.use: needs labels, and the data set 'blobs' has none" in text
+        assert "loss.use: needs labels, and the dataset 'blobs' has none" in text
+        assert "generator.use: needs labels, and the dataset 'blobs' has none" in text
         assert text.endswith("2 errors, nothing was started.")
 
 
@@ -274,7 +274,7 @@ def test_labels_that_a_field_asks_for_are_refused_at_that_field(tmp_path: Path) 
 
     assert load_recipe(path, registry, chosen)
     assert load_recipe(path, registry, [*chosen, "generator.labels=none"])
-    assert "generator.labels: needs labels, and the data set 'blobs' has none" in str(asked.value)
+    assert "generator.labels: needs labels, and the dataset 'blobs' has none" in str(asked.value)
     assert "needs labels" not in str(wrong.value)
 
 

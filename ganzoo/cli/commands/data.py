@@ -1,4 +1,4 @@
-"""``ganzoo data``: bring data sets into the data folder, and say where it and the cache are."""
+"""``ganzoo data``: bring datasets into the data folder, and say where it and the cache are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
 def data() -> None:
-    """Download data sets and find them, and what is kept of them."""
+    """Download datasets and find them, and what is kept of them."""
 
 
 @data.command(examples=["ganzoo data get mnist", "ganzoo data get folder --set 'path=\"/photos\"'"])
@@ -53,7 +53,7 @@ def get(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Download data set NAME unless it is there, and check it."""
+    """Download dataset NAME unless it is there, and check it."""
     from ganzoo.cli.progress import Display
     from ganzoo.common.data_root import DataRoot, data_root
     from ganzoo.recipe.check import dataset_named
@@ -117,7 +117,7 @@ def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json:
 @data_option
 @json_option
 def path(*, data: str | None, as_json: bool) -> None:
-    """Print the folder that data sets live in."""
+    """Print the folder that datasets live in."""
     from ganzoo.common.data_root import data_root
 
     folder = str(data_root(data))

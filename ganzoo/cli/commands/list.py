@@ -1,4 +1,4 @@
-"""``ganzoo list``: recipes, components, data sets and runs."""
+"""``ganzoo list``: recipes, components, datasets and runs."""
 
 from __future__ import annotations
 

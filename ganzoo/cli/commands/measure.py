@@ -69,7 +69,7 @@ def measure() -> None:
 
 @measure.command(examples=["ganzoo measure last", "ganzoo measure ./my-images --dataset mnist"])
 @click.argument("target", metavar="RUN|FOLDER", shell_complete=run_names)
-@click.option("--dataset", metavar="NAME", help="Data set that a folder's images are held against.")
+@click.option("--dataset", metavar="NAME", help="Dataset that a folder's images are held against.")
 @set_option
 @plugin_options
 @place_options
@@ -102,9 +102,7 @@ def of(
         registry = plugin_files.load(display.warn)
         if dataset is not None:
             if data_path is not None:
-                raise GanzooError(
-                    "--data-path is for a run; a data set's is --set dataset.path=..."
-                )
+                raise GanzooError("--data-path is for a run; a dataset's is --set dataset.path=...")
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
             keep = None
         else:
@@ -166,7 +164,7 @@ def prepare(
 ) -> None:
     """Train the classifier in whose features images of DATASET are measured.
 
-    Once for a data set, on one CPU thread, the same weights every time: seconds for the digits,
+    Once for a dataset, on one CPU thread, the same weights every time: seconds for the digits,
     a few minutes for MNIST. It is kept, with its accuracy and its SHA-256, in the user's cache
     folder, or the one that GANZOO_CACHE names.
     """
@@ -255,7 +253,7 @@ def _run(
 
     if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
-            f"'{target}' is no run; for a folder of images name the data set they are held "
+            f"'{target}' is no run; for a folder of images name the dataset they are held "
             "against: --dataset mnist"
         )
     for override in overrides:

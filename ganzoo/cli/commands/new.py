@@ -95,7 +95,7 @@ def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json:
     help="Of --from-folder: minutes or hours; speed if left out.",
 )
 @click.option("--labels", is_flag=True, help="Of --from-folder: networks are told the class.")
-@click.option("--dataset", metavar="USE", help="Data set; see: ganzoo list data")
+@click.option("--dataset", metavar="USE", help="Dataset; see: ganzoo list data")
 @click.option("--generator", metavar="USE", help="Generator; see: ganzoo list generators")
 @click.option("--discriminator", metavar="USE", help="Discriminator.")
 @click.option("--loss", metavar="USE", help="Loss; see: ganzoo list losses")

@@ -63,7 +63,7 @@ def plugins(context: click.Context, *, plugin_files: PluginFiles, as_json: bool)
 def check(*, target: str, plugin_files: PluginFiles, data: str | None, as_json: bool) -> int:
     """Try whether a plugin, a component or a file keeps all it promises.
 
-    Nothing is downloaded: data sets are tried where their files are.
+    Nothing is downloaded: datasets are tried where their files are.
     """
     from ganzoo.common.data_root import DataRoot, data_root
     from ganzoo.testing.findings import Report

@@ -161,7 +161,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no use": (changed('use = "bce"', ""), "loss.use: missing; add e.g. use ="),
     "unknown choice": (changed('"normal"', '"gauss"'), "latent.prior: needs 'normal', 'uniform'"),
     "unknown fallback": (changed('"digits"', '"digit"'), "no dataset named 'digit'; did you mean"),
-    "fallback to itself": (changed('"digits"', '"mnist"'), "dataset.fallback: is the data set its"),
+    "fallback to itself": (changed('"digits"', '"mnist"'), "dataset.fallback: is the dataset its"),
     # missing and contradictory
     "empty": ("", "train: missing; add [train] with epochs = 25 or steps = 10000"),
     "only a comment": ("# TODO\n", "dataset: missing; add [dataset] with e.g. use ="),
