@@ -190,7 +190,7 @@ def tell_beginning(parts: Parts, reporter: Reporter) -> None:
     lost = [] if parts.beginning is None else parts.beginning.left(parts.frozen)
     if lost:
         reporter.warn(
-            f"frozen as they were drawn at random, for nothing was taken for them: "
+            f"frozen at their random initial values, because no weights were loaded for them: "
             f"{', '.join(lost)}; see init.freeze"
         )
 

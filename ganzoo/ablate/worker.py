@@ -182,8 +182,8 @@ def _seconds_spent(run: RunDir) -> float:
     seconds = real(found)
     if seconds is None or seconds < 0:
         raise MachineError(
-            f"'{run.path / SPENT}' should say how many seconds the cell has trained, and says "
-            f"{str(found)[:40]!r}; correct it, or remove it to give the cell all of its minutes"
+            f"'{run.path / SPENT}' should say how many seconds the cell has trained, not "
+            f"{str(found)[:40]!r}; correct it, or remove it to give the cell its full time again"
         )
     return seconds
 

@@ -121,7 +121,7 @@ class Display:
         if not self._has_estimate and training.seconds >= ESTIMATE_S:
             self._has_estimate = True
             if training.seconds_left > LINE_S:
-                self._print(f"about {duration(training.seconds_left)} to go")
+                self._print(f"about {duration(training.seconds_left)} left")
         if now - self._updated >= LINE_S:
             self._line(training)
 

@@ -119,8 +119,8 @@ def measure_images(
         )
     if len(images) < 2:
         raise GanzooError(
-            f"{images.source}: it holds {len(images)} image; a measure needs at least two, and "
-            "says little of fewer than a thousand"
+            f"{images.source}: it holds {len(images)} image; scores need at least "
+            "two, and mean little below a thousand"
         )
     metrics = metrics or usual(registry)
     check_names(metrics)

@@ -101,7 +101,7 @@ def classifier(
     root: DataRoot,
     *,
     budget: float = math.inf,
-    reason: str = "longer than is spent on it unasked",
+    reason: str = "too long to do unasked",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
     """Return the dataset's classifier; where it is not there, it is trained on the spot.
@@ -127,8 +127,8 @@ def classifier(
     if seconds > budget:
         raise _not_prepared(spec, seconds, reason)
     tell(
-        f"training the classifier in whose features scores are taken, once for dataset "
-        f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to leave it out: "
+        f"training the classifier whose features the scores use, once for dataset "
+        f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to skip it: "
         "--set measure.network=random for other features, --set metric=[] for no scores"
     )
     return train_classifier(spec, root, train=train, limit=budget, reason=reason, tell=tell)
@@ -140,8 +140,8 @@ def _not_prepared(spec: DatasetSpec, seconds: float, reason: str) -> NotPrepared
     command = shlex.join(["ganzoo", "measure", "prepare", spec.use])
     settings = "".join(f" --set {shlex.quote(word)}" for word in words if word[:4] != "use=")
     return NotPrepared(
-        f"measures need the classifier of dataset {spec.use!r}, which is not there; training it "
-        f"takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
+        f"scores need the classifier of dataset {spec.use!r}, which is missing; training "
+        f"it takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
         f"{command}{settings}",
         seconds,
     )
@@ -185,8 +185,8 @@ def train_classifier(
     train = spec.build(root, "train") if train is None else train
     if train.labels is None or not train.classes:
         raise GanzooError(
-            f"dataset {spec.use!r} has no labels to train a classifier on; its images are "
-            "measured by measure.network = 'random'"
+            f"dataset {spec.use!r} has no labels to train a classifier on; use "
+            "measure.network = 'random'"
         )
     train, test = _with_test(spec, root, train)
     try:
@@ -220,7 +220,7 @@ def train_classifier(
             problem = str(error)
         else:
             return read_classifier(path)
-    tell(f"the classifier of dataset {spec.use!r} is used and not kept: {problem}")
+    tell(f"the classifier of dataset {spec.use!r} is used but not saved: {problem}")
     found = _unkept[spec.use, train.fingerprint] = _network_of(card, network)
     return found
 
@@ -238,7 +238,7 @@ def read_classifier(path: Path) -> FeatureNetwork:
             network = Classifier(card.channels, card.num_classes)
         network.load_state_dict(parse_safetensors(path.read_bytes()))
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise GanzooError(f"'{path}' is no feature network: {error}; {again}") from error
+        raise GanzooError(f"'{path}' is not a feature network: {error}; {again}") from error
     found = weights_sha256(network)
     if found != card.sha256:
         raise GanzooError(f"'{path}' is damaged: SHA-256 {found}, not {card.sha256}; {again}")

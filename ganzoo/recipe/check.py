@@ -241,7 +241,7 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
     if packing:
         for kind, keys in _wanting_labels(tables, registry):
             if kind.sees_views:
-                yield keys, f"needs a label for each image, and view '{packing[0]}' keeps none"
+                yield keys, f"needs a label for each image, but view '{packing[0]}' drops them"
     if unlabelled is not None:
         for _, keys in _wanting_labels(tables, registry):
             message = f"needs labels, and the dataset '{unlabelled}' has none; change either"
@@ -253,7 +253,7 @@ def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, 
         if not isinstance(name, str):
             continue
         if not _DISTRIBUTION.fullmatch(name):
-            yield ("requires", at), f"{quoted(name)} is no plugin's name; e.g. 'ganzoo-hinge'"
+            yield ("requires", at), f"{quoted(name)} is not a plugin name; e.g. 'ganzoo-hinge'"
         else:
             for message in registry.unmet([name]):
                 yield ("requires", at), message

@@ -62,7 +62,7 @@ which steps have a line of the log or a sheet, and names the sheets; all else co
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.epochs is None and self.steps is None:
-            raise ValueError("says nowhere when to stop; add epochs = 25 or steps = 10000")
+            raise ValueError("does not say when to stop; add epochs = 25 or steps = 10000")
         return self
 
     @model_validator(mode="after")
@@ -120,13 +120,13 @@ has fewer real ones."""
     def _agrees(self) -> Self:
         if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
             raise ValueError(
-                "fakes_for_discriminator = 'eval' cannot be had with generator_noise = 'shared', "
-                "whose one batch the generator is trained on; use 'same' or 'fresh'"
+                "fakes_for_discriminator = 'eval' cannot be combined with generator_noise = "
+                "'shared', whose one batch the generator is trained on; use 'same' or 'fresh'"
             )
         if self.first == "generator" and self.generator_noise == "shared" and self.accumulate > 1:
             raise ValueError(
-                "accumulate makes the fakes of each half anew, and after first = 'generator' the "
-                "generator has moved, so that generator_noise = 'shared' cannot be had; use 'same'"
+                "accumulate generates new fakes for each half, and after first = 'generator' the "
+                "generator has moved, so generator_noise = 'shared' is not possible; use 'same'"
             )
         return self
 
@@ -209,9 +209,9 @@ be repeated with no others."""
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if self.source is None and not self.freeze:
-            raise ValueError("names neither weights to begin with (from) nor any to freeze")
+            raise ValueError("names neither weights to start from (from) nor any to freeze")
         if self.source is None and self.sha256 is not None:
-            raise ValueError("has a sha256 and names no weights that it is of; add from = ...")
+            raise ValueError("has a sha256 but names no weights; add from = ...")
         return self
 
 
@@ -290,9 +290,9 @@ class Recipe(Table):
         train, step = self.train, self.step
         if train.shards > 1 and step.first == "generator" and step.generator_noise == "shared":
             raise ValueError(
-                "train.shards makes the fakes of each half anew, and after step.first = "
-                "'generator' the generator has moved, so that step.generator_noise = 'shared' "
-                "cannot be had; use 'same'"
+                "train.shards generates new fakes for each half, and after step.first = "
+                "'generator' the generator has moved, so step.generator_noise = "
+                "'shared' is not possible; use 'same'"
             )
         if train.sync_norm and step.accumulate > 1:
             raise ValueError(

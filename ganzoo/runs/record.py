@@ -174,6 +174,13 @@ class Titles:
         return f"{name}: {cell.get('variant')}, seed {cell.get('seed')}" if cell else name
 
 
+def in_words(reason: str) -> str:
+    """Return why a run ended, with the signal's name as a person knows it."""
+    if reason == "SIGINT":
+        return "stopped by Ctrl-C"
+    return f"stopped by {reason}" if reason.startswith("SIG") else reason
+
+
 def summaries(out: Path) -> list[dict[str, Any]]:
     """Return one row for each run under ``out``, the newest first."""
     titles = Titles()

@@ -372,8 +372,8 @@ def tell_beginning(training: TrainingState) -> None:
         return
     if parts.recipe.init.source is not None and beginning is None:
         raise CheckpointError(
-            f"'{training.run.path}' begins with the weights of '{parts.recipe.init.source}', which "
-            f"were not read; begin anew: ganzoo run {quoted(training.run.recipe)}"
+            f"'{training.run.path}' starts from the weights of '{parts.recipe.init.source}', "
+            f"which were not read; start again: ganzoo run {quoted(training.run.recipe)}"
         )
     facts = {} if beginning is None else beginning.facts()
     training.run.write_json(BEGINNING, {**facts, "frozen": list(parts.frozen)})

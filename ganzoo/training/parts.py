@@ -373,8 +373,8 @@ def _data(
         fallback = other.model_validate({"value_range": spec.value_range})
         reason = str(error)
         warn(
-            f"DATA: {spec.use!r} is not to be had, training on {spec.fallback!r} instead, as the "
-            f"recipe's 'fallback' allows.\n{reason}"
+            f"DATA: {spec.use!r} is not available, training on {spec.fallback!r} instead, "
+            f"as the recipe's 'fallback' allows.\n{reason}"
         )
         assert isinstance(fallback, DatasetSpec)
         return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason

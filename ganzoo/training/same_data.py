@@ -26,8 +26,8 @@ def lying_at(spec: DatasetSpec, path: str | None) -> DatasetSpec:
         return spec
     if PATH not in type(spec).model_fields:
         raise GanzooError(
-            f"dataset {spec.use!r} has no path of its own, which --data-path could replace; the "
-            "folder of all datasets is what --data says"
+            f"dataset {spec.use!r} has no path that --data-path could replace; "
+            "use --data for the folder of all datasets"
         )
     try:
         return type(spec).model_validate({**spec.model_dump(exclude={"use"}), PATH: path})
@@ -48,9 +48,9 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
         is_moved = found.use == asked.use and found != asked
         if is_moved and data.fingerprint not in _of_other_cells(run):
             raise DataError(
-                f"'{run.path}' does not record its data, so that nothing shows whether the data "
-                f"at another path is the same; put the data where its recipe says, "
-                f"{getattr(asked, PATH, '')!r}, or begin anew: ganzoo run {run.recipe} "
+                f"'{run.path}' does not record its data, so data at another path "
+                f"cannot be verified; put the data where its recipe says, "
+                f"{getattr(asked, PATH, '')!r}, or start again: ganzoo run {run.recipe} "
                 "--set dataset.path=..."
             )
         return
@@ -60,7 +60,7 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
         f"run '{run.path}' began on {was.get('name')!r} ({was.get('images')} images, "
         f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {found.use!r} "
         f"({len(data)} images, {data.fingerprint[:12]}); give the same data with "
-        f"--data or --data-path, or begin anew: ganzoo run {run.recipe}"
+        f"--data or --data-path, or start again: ganzoo run {run.recipe}"
     )
 
 

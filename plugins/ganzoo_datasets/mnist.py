@@ -139,7 +139,7 @@ all of them."""
         if (highest := max(labels.values)) >= len(self.class_names):
             raise DataError(
                 f"'{labels.path}': a label is {highest}, but {self.use} has "
-                f"{len(self.class_names)} classes; remove the file and it is fetched again"
+                f"{len(self.class_names)} classes; remove the file to download it again"
             )
         return images, labels, tuple(notes)
 
@@ -184,7 +184,7 @@ all of them."""
             DataError: if it is broken or another.
         """
         known = self.files[f"{name}.gz"]
-        again = "remove it and it is fetched again"
+        again = "remove it to download it again"
         found = read(path, len(shape), again=again)
         if found.shape != shape:
             raise DataError(f"'{path}': holds {found.shape}, not {shape}; {again}")
@@ -195,12 +195,13 @@ all of them."""
             digest.update(size.to_bytes(4, "big"))
         digest.update(found.values)
         if digest.hexdigest() != known.sha256:
-            raise DataError(f"'{path}': its content is not that of {self.use}; {again}")
+            raise DataError(f"'{path}': its content is not {self.use}; {again}")
         return found
 
     def _remedies(self, folder: Path) -> list[str]:
         return [
-            f"ganzoo data get {self.use}    on a machine with network; then copy '{folder}'",
+            f"ganzoo data get {self.use}    on a machine with internet access; then copy "
+            f"'{folder}'",
             f"--data DIR or GANZOO_DATA=DIR    a folder with {self.folder}/raw in it",
             "--set dataset.use=digits    small digits that come with ganzoo, without a download",
         ]

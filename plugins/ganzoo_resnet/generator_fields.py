@@ -114,6 +114,6 @@ distribution cut off there (BigGAN's truncation). Fewer surprises, less variety;
         heights = [start * 2**number for number in range(1, len(self.channels))]
         if others := [height for height in self.attention if height not in heights]:
             raise GanzooError(
-                f"generator.attention: there is no map of height {others[0]}; the blocks make "
+                f"generator.attention: no map has height {others[0]}; the blocks make "
                 f"{', '.join(map(str, heights))}"
             )

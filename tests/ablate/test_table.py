@@ -38,7 +38,7 @@ def test_five_seeds_point_and_do_not_settle(tmp_path: Path) -> None:
     result = compared(experiment(tmp_path / "x", {"base": base, "new": new}))
 
     said = " ".join(notes(result, result.comparisons[0]))
-    assert "points to better, not settled" in said
+    assert "looks better, but this is not conclusive" in said
     assert "cannot go below p = .062" in said
     assert "6 seeds are needed" in said
 
@@ -62,7 +62,7 @@ def test_a_failed_cell_takes_mean_and_test_away_and_is_counted(tmp_path: Path) -
     row = table["comparisons"][0]["rows"][1]
     assert (row["failed"], row["mean"], row["difference"]["p"]) == (1, None, None)
     assert row["of_finished"]["n"] == 5
-    assert "undecided; 1 of its 6 runs failed" in table["comparisons"][0]["notes"][0]
+    assert "no result yet; 1 of its 6 runs failed" in table["comparisons"][0]["notes"][0]
     assert table["troubles"] == ["✗ new, seed 5: failed at step 7: d/loss became nan"]
     assert "5/6, 1 failed" in as_markdown(result)
 

@@ -198,8 +198,8 @@ def test_a_stack_is_read_later_by_workers_too(
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"images": "imgs"}, "no stack of numbers is called 'imgs'; there is 'grey', 'images', "),
-        ({"images": "kinds"}, "'kinds' is int64 of shape (12, 1), no stack of pictures"),
+        ({"images": "imgs"}, "no array is named 'imgs'; there is 'grey', 'images', "),
+        ({"images": "kinds"}, "'kinds' is int64 of shape (12, 1), not a stack of pictures"),
         ({"labels": "grey"}, "labels are one whole number or one text for each of 12 pictures"),
         ({"path": "text.h5"}, "text.h5': "),
         ({"path": "none.h5"}, "'none.h5' is neither in the data folder"),

@@ -140,7 +140,7 @@ def test_resume_of_a_finished_run_says_so_and_changes_nothing(call: Call, tiny: 
     result = call("resume", "last")
 
     assert result.exit_code == 0
-    assert "is done, at step 3; to train on: ganzoo resume" in result.stderr
+    assert "is done, at step 3; to train longer: ganzoo resume" in result.stderr
     assert {path: path.stat().st_mtime_ns for path in the_run().rglob("*")} == before
 
 
@@ -286,7 +286,7 @@ def test_plugin_files_are_kept_but_not_run_from_the_folder(
     assert f"--plugin {my_loss.name}" in without.stderr
     assert f"'{copy}'" in without.stderr
     assert resumed.exit_code == 0, resumed.stderr
-    assert "has changed since the run began" in resumed.stderr
+    assert "has changed since the run started" in resumed.stderr
 
 
 def test_a_fallback_is_told_so_that_nobody_misses_it(call: Call, tiny: Path) -> None:
@@ -377,5 +377,5 @@ def test_what_is_done_to_the_images_is_told_before_the_first_step(
 
     assert result.exit_code == 0, result.output
     told = result.stderr.partition("step 1/")[0]
-    assert "data: left out, being no images we read: 9 .heic; PNG, JPEG, WEBP" in told
-    assert "data: colour, made grey: 9 of 9 images, as '0.png'" in told
+    assert "data: left out, not readable images: 9 .heic; PNG, JPEG, WEBP" in told
+    assert "data: colour, converted to grey: 9 of 9 images, as '0.png'" in told

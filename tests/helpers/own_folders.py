@@ -128,6 +128,6 @@ EXPECTED: dict[Maker, tuple[tuple[str, ...], tuple[str, ...]]] = {
     tiff_and_avif: (("20 AVIF", "20 TIFF"), ()),
     duplicates: (("20 images are there twice",), ()),
     five_channels: (("5 channels",), ("read as axes CHW",)),
-    zip_of_zip: (("read from archives inside: 1",), ("read from archives inside: 1",)),
+    zip_of_zip: (("read from nested archives: 1",), ("read from nested archives: 1",)),
 }
 """What the look, and what the run has to say of each."""

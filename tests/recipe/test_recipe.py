@@ -137,11 +137,11 @@ CASES = [
     ("regularizer=[{use = 'penalty', wait = 1}]", "regularizer.0.wait: unknown key; did you mean"),
     ("regularizer.0.weight=1", "regularizer: has no items that could be changed"),
     ("loss={use = 'picky', how = 'told'}", "loss: this loss has moods; write how = 'well'"),
-    ("loss={use = 'picky', how = 'raised'}", "loss: loss 'picky' fails while it checks its table"),
+    ("loss={use = 'picky', how = 'raised'}", "loss: loss 'picky' failed while checking its table"),
     ("loss={use = 'picky', how = 'value'}", "loss: 'how' disagrees with everything"),
     ("requires=['lsgan']", "requires.0: needs plugin 'lsgan', which is not installed; try 'pip in"),
     ("requires=['toys', 'bad']", "requires.1: needs plugin 'bad', which failed to load: ganzoo-ba"),
-    ("requires=['x; rm -rf /']", "requires.0: 'x; rm -rf /' is no plugin's name; e.g. 'ganzoo-hin"),
+    ("requires=['x; rm -rf /']", "requires.0: 'x; rm -rf /' is not a plugin name; e.g. 'ganzoo"),
     ("requires=['--index-url']", "requires.0: '--index-url' is no plugin's name"),
     ("requires='toys'", "requires: needs a list in [brackets], got 'toys'"),
     ("requires=[3]", "requires.0: needs text in quotes, got 3"),
@@ -174,7 +174,7 @@ def test_a_mistake_is_told_in_words(tmp_path: Path, override: str, expected: str
         ),
         (
             ("epochs = 2", ""),
-            "r.toml:1: train: says nowhere when to stop; add epochs = 25 or steps = 10000\n"
+            "r.toml:1: train: does not say when to stop; add epochs = 25 or steps = 10000\n"
             "    [train]",
         ),
         (

@@ -199,7 +199,10 @@ def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -
              for chart, _ in all_charts(read_log(run), [])}  # fmt: skip
 
     assert drawn["generator: terms of its loss"] == ["adversarial"]
-    assert drawn["shares of images"] == ["told right by the discriminator", "fakes taken for real"]
+    assert drawn["shares of images"] == [
+        "classified correctly by the discriminator",
+        "fakes classified as real",
+    ]
 
 
 def test_an_empty_folder_has_a_page_too(tmp_path: Path) -> None:

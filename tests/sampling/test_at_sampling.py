@@ -97,4 +97,4 @@ def test_what_training_fixed_cannot_be_changed_afterwards(coded: Path) -> None:
 
     assert done.exit_code == 2
     assert "generator.codes: was fixed by training" in done.output
-    assert "lets be changed when it is sampled: generator.code" in " ".join(done.output.split())
+    assert "allows these changes when sampling: generator.code" in " ".join(done.output.split())

@@ -165,7 +165,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # missing and contradictory
     "empty": ("", "train: missing; add [train] with epochs = 25 or steps = 10000"),
     "only a comment": ("# TODO\n", "dataset: missing; add [dataset] with e.g. use ="),
-    "no end": (changed("epochs = 25\n", ""), "train: says nowhere when to stop; add epochs ="),
+    "no end": (changed("epochs = 25\n", ""), "train: does not say when to stop; add epochs ="),
     "no dataset": (changed('[dataset]\nuse = "mnist"\nfallback = "digits"', ""), "dataset: missin"),
     "no optimizers": (GOOD[: GOOD.index("[optimizer")], "optimizer: missing; add [optimizer.gener"),
     "half of the optimizers": (GOOD[: GOOD.index("[optimizer.d")], "optimizer.discriminator: miss"),
@@ -185,7 +185,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # hostile characters
     "NUL": (changed('"bce"', '"b\\u0000ce"'), "loss.use: holds the invisible character U+0000"),
     "newline": (changed('"bce"', '"b\\nce"'), "holds the invisible character U+000A"),
-    "ANSI": (changed('"bce"', '"\\u001b[2J"'), "holds the invisible character U+001B; take it out"),
+    "ANSI": (changed('"bce"', '"\\u001b[2J"'), "holds the invisible character U+001B; remove it"),
     "right to left": (changed('"bce"', '"\u202eecb"'), "holds the invisible character U+202E"),
     "zero width": (changed('"bce"', '"b\u200bce"'), "holds the invisible character U+200B"),
     "ANSI in a key": (added("train", '"\\u001b[2J" = 1'), "holds the invisible character U+001B"),
