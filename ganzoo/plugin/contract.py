@@ -72,7 +72,7 @@ def trackers_of(function: Callable[[], Any]) -> list[str]:
             raise PluginError(say(error)) from error
     for name in names:
         if not isinstance(name, str):
-            raise PluginError(f"{name!r:.80} is no name")
+            raise PluginError(f"{name!r:.80} is not a name")
         if problem := overlong(name):
             raise PluginError(problem)
     return names

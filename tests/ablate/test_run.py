@@ -56,7 +56,7 @@ def test_a_finished_experiment_is_compared_where_nothing_can_be_written(
     assert done.exit_code == 0, done.output
     assert "frechet" in done.stdout
     assert "cannot write" in done.stderr
-    assert "the result stands without a file that goes with it" in done.stderr
+    assert "the result is complete, but a file beside it is missing" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_what_is_remembered_is_a_curve_of_the_runs_page(tmp_path: Path) -> None:
         (
             {"latent": "size = 8"},
             '[[regularizer]]\nuse = "mutual_information"\ncodes = [4]\n',
-            "numbers 0 to 3 of the latent are no code",
+            "numbers 0 to 3 of the latent are not a code",
         ),
         (
             {},

@@ -310,5 +310,5 @@ def test_the_command_line_says_what_is_kept_and_removes_it(root: DataRoot) -> No
     assert "not whole: '0.pixels.part'" in listed
     assert {each["bytes"] for each in json.loads(call("data", "cache", "list", "--json"))["kept"]}
     assert f"'{cache}'" in call("doctor")
-    assert "removed 2 files of kept images" in call("data", "cache", "clear")
+    assert "removed 2 files of cached images" in call("data", "cache", "clear")
     assert [path.name for path in (cache / "images").iterdir()] == ["other.txt"]

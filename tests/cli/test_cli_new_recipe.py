@@ -43,8 +43,8 @@ def test_a_file_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None
     [
         (("mine", "--loss", "hing"), "hinge"),
         (("mine", "--from", "dcgan_mnits"), "dcgan_mnist"),
-        (("../mine", "--from", "dcgan_mnist"), "is no name for a recipe"),
-        (("mine",), "nobody is there to be asked"),
+        (("../mine", "--from", "dcgan_mnist"), "is not a recipe name"),
+        (("mine",), "not a terminal, so cannot ask"),
     ],
 )
 def test_what_cannot_be_written_leaves_nothing(

@@ -186,15 +186,15 @@ def test_a_broken_plugin_with_verbs_never_breaks_help(
     [
         ({"run": ("x:y", "Shadows.")}, "verb 'run' is ganzoo's own"),
         ({"ls": ("x:y", "Shadows.")}, "verb 'ls' is ganzoo's own"),
-        ({"Wave": ("x:y", "Waves.")}, "verb 'Wave' needs small letters"),
-        ({"--wave": ("x:y", "Waves.")}, "verb '--wave' needs small letters"),
+        ({"Wave": ("x:y", "Waves.")}, "verb 'Wave' needs lowercase letters"),
+        ({"--wave": ("x:y", "Waves.")}, "verb '--wave' needs lowercase letters"),
         ({"w" * 101: ("x:y", "Waves.")}, "101 characters; 100 are allowed"),
         ({"wave": "x:y"}, "verb 'wave' needs ('module:command', 'What it does.')"),
         ({"wave": ("x.y", "Waves.")}, "verb 'wave' is at 'x.y'; write 'module:command'"),
         ({"wave": ("x:y", "")}, "verb 'wave' needs a line"),
         ({"wave": ("x:y", "two\nlines")}, "verb 'wave' needs a line"),
         ({7: ("x:y", "Waves.")}, "7 is not a verb name"),
-        (["wave"], "gives ['wave'], not a dict of verbs"),
+        (["wave"], "returned ['wave'], not a dict of verbs"),
     ],
     ids=repr,
 )

@@ -169,7 +169,7 @@ def test_where_nothing_can_be_kept_the_classifier_is_used_and_that_is_told_once(
 
     assert found[0] is found[1]
     assert found[0].sha256
-    problems = [line for line in told if "is used and not kept" in line]
+    problems = [line for line in told if "is used but not saved" in line]
     assert len(problems) == 1
     assert "GANZOO_CACHE" in problems[0]
 

@@ -53,7 +53,7 @@ def test_a_new_package_is_found_and_passes_at_once(
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("Quadratic", "loss", "small letters, digits and '-'"),
+        ("Quadratic", "loss", "lowercase letters, digits and '-'"),
         ("../x", "loss", "small letters"),
         ("ganzoo-x", "lose", "no kind named 'lose'; did you mean 'loss'"),
         ("there", "loss", "is there already"),

@@ -142,7 +142,7 @@ CASES = [
     ("requires=['lsgan']", "requires.0: needs plugin 'lsgan', which is not installed; try 'pip in"),
     ("requires=['toys', 'bad']", "requires.1: needs plugin 'bad', which failed to load: ganzoo-ba"),
     ("requires=['x; rm -rf /']", "requires.0: 'x; rm -rf /' is not a plugin name; e.g. 'ganzoo"),
-    ("requires=['--index-url']", "requires.0: '--index-url' is no plugin's name"),
+    ("requires=['--index-url']", "requires.0: '--index-url' is not a plugin name"),
     ("requires='toys'", "requires: needs a list in [brackets], got 'toys'"),
     ("requires=[3]", "requires.0: needs text in quotes, got 3"),
     ("dataset.fallback=squares", "dataset.fallback: is the dataset itself"),
@@ -408,7 +408,7 @@ def test_an_override_does_not_move_the_table_it_changes(tmp_path: Path) -> None:
 
     message = str(refusal(tmp_path, text, "train.seed=1"))
 
-    assert "r.toml:1: train: says nowhere when to stop" in message
+    assert "r.toml:1: train: does not say when to stop" in message
 
 
 def test_an_error_survives_the_way_between_processes(tmp_path: Path) -> None:

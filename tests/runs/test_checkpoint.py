@@ -266,7 +266,9 @@ def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> No
     path = tmp_path / "x.safetensors"
     path.write_bytes(checkpoint.seal({"a": torch.zeros(1)}, '{"step": -1, "colour": "red"}'))
 
-    with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
+    with pytest.raises(
+        CheckpointError, match=r"written by another version of ganzoo: .*'step'.*use that"
+    ):
         checkpoint.read_checkpoint(path)
 
 

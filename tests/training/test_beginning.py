@@ -91,7 +91,7 @@ def test_its_recipe_names_their_content_and_repeats_it_bit_by_bit(
     assert found is not None
     assert found.id == child.folder.id
     assert again.folder.generator.read_bytes() == child.folder.generator.read_bytes()
-    with pytest.raises(GanzooError, match="holds other weights than the recipe began with"):
+    with pytest.raises(GanzooError, match="holds other weights than the recipe started with"):
         ganzoo.run(
             child.path / "recipe.toml",
             {"init.sha256": "0" * 64},

@@ -103,8 +103,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "template": (changed('"bce"', '"{{7*7}}"'), "no loss named '{{7*7}}'"),
     "format string": (changed('"bce"', '"{message}"'), "no loss named '{message}'"),
     "plugins": ('plugins = ["evil.py"]\n' + GOOD, "plugins: unknown key"),
-    "required option": ('requires = ["--pre"]\n' + GOOD, "'--pre' is no plugin's name"),
-    "required url": ('requires = ["git+https://x"]\n' + GOOD, "is no plugin's name"),
+    "required option": ('requires = ["--pre"]\n' + GOOD, "'--pre' is not a plugin name"),
+    "required url": ('requires = ["git+https://x"]\n' + GOOD, "is not a plugin name"),
     "required plugin": ('requires = ["ganzoo-xyzzy"]\n' + GOOD, "try 'pip install ganzoo-xyzzy'"),
     # wrong types
     "text for integer": (changed("epochs = 25", 'epochs = "many"'), "needs an integer, got 'many'"),
@@ -229,9 +229,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     # extends
     "extends itself": ('extends = "r.toml"\n', "extends: leads back to itself: r.toml -> r.toml"),
     "extends nothing": ('extends = "nothing"\n', "extends: there is no recipe 'nothing'"),
-    "extends upwards": ('extends = "../r.toml"\n', "extends: '../r.toml' leads out of this folder"),
-    "extends absolutely": ('extends = "/etc/passwd"\n', "'/etc/passwd' leads out of this folder"),
-    "extends a device": ('extends = "/dev/zero"\n', "'/dev/zero' leads out of this folder"),
+    "extends upwards": ('extends = "../r.toml"\n', "extends: '../r.toml' points outside this folder"),
+    "extends absolutely": ('extends = "/etc/passwd"\n', "'/etc/passwd' points outside this folder"),
+    "extends a device": ('extends = "/dev/zero"\n', "'/dev/zero' points outside this folder"),
     "extends a folder": ('extends = "."\n', "extends: there is no recipe '.'"),
     "extends an address": ('extends = "http://x.y/z"\n', "there is no recipe 'http://x.y/z'"),
     "extends a number": ("extends = 3\n", "extends: needs a name in quotes"),
