@@ -110,7 +110,7 @@ def components() -> str:
                 for field in fields(spec)
             ]
             if rows:
-                parts.append("\n".join(["| key | |", "|---|---|", *rows]))
+                parts.append("\n".join(["| key | meaning |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
@@ -122,7 +122,7 @@ def recipes() -> str:
         f"| `{row['name']}` | {cell(row['about'])} *Expect: {cell(row['expect'])}* |"
         for row in recipe_rows()
     ]
-    return "\n".join(["| recipe | |", "|---|---|", *rows])
+    return "\n".join(["| recipe | description |", "|---|---|", *rows])
 
 
 def keys() -> str:
@@ -143,7 +143,7 @@ def keys() -> str:
             f"| `{each.alias or key}` | {cell(each.description or '')} {cell(default(each))} |"
             for key, each in inner.items()
         ]
-        head = ["| key | |", "|---|---|"]
+        head = ["| key | meaning |", "|---|---|"]
         parts.append("\n".join([f"### `[{name}]`", "", about, "", *head, *rows]))
     return "\n\n".join(parts)
 

@@ -199,7 +199,7 @@ class DatasetSpec(Spec):
         """Return the images, from ``root.path`` or downloaded into it.
 
         Raises:
-            DataError: naming the file and what to do, if they cannot be had.
+            DataError: naming the file and what to do, if they are not available.
         """
         raise NotImplementedError
 

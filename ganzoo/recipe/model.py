@@ -94,7 +94,7 @@ class Step(Table):
     """Discriminator updates in a step, each on its own batch."""
     accumulate: Few = 1
     """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
-to the whole batch where no image changes what is made of others; else that is told at the start."""
+to the whole batch unless images influence each other; else a message says so at the start."""
     generator_updates: Few = 1
     """Generator updates in a step."""
     generator_waits: CountOrNone = 0
@@ -223,7 +223,7 @@ class Measure(Table):
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
     """Fakes that are measured."""
     reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
-    """Real images they are held against."""
+    """Real images to compare with."""
     split: Literal["train", "test"] = "train"
     """Split the reference is drawn from."""
     network: Literal["auto", "classifier", "random", "inception"] = "auto"

@@ -53,7 +53,7 @@ class State(Table):
     settings: dict[str, Any] = Field(default_factory=dict)
     """The recipe itself; empty in what earlier versions wrote."""
     optimizers: dict[str, dict[str, bool | int | float]]
-    """Numbers of each optimizer: everything in its state that is no tensor."""
+    """Numbers of each optimizer: everything in its state that is not a tensor."""
     health: dict[str, Any]
     """What the health watch remembers."""
     measures: dict[str, Any]

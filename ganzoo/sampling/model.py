@@ -380,7 +380,7 @@ def open_model(
         recipe: the folder's recipe.
         device: where to put the weights.
         average: whether to take the running average, where the recipe keeps one.
-        warn: is told where newer weights cannot be read and older ones are taken.
+        warn: receives a warning where newer weights cannot be read and older ones are used.
 
     Raises:
         CheckpointError: if there are no weights, or they do not fit the recipe.

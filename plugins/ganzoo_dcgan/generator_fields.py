@@ -30,7 +30,7 @@ class DcganGenerator(GeneratorSpec):
     at_sampling: ClassVar[frozenset[str]] = frozenset({"code", "continuous"})
 
     labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
-    """How it is told which class to make: not at all; by a learned vector after the latent; by \
+    """How the class enters: not at all; by a learned vector after the latent; by \
 0 and 1 for each class after the latent; or by a scale and a shift of each class in batch norm."""
     embedding_size: Width = 50
     """Numbers of a class's learned vector with labels = 'embedding'."""

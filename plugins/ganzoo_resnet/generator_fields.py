@@ -27,7 +27,7 @@ class GeneratorFields(GeneratorSpec):
     """Channels of each map, first to last. Every map after the first is twice as large as the one \
 before; the first is the image divided by all doublings."""
     labels: Literal["none", "conditional_norm"] = "none"
-    """How it is told which class to make: not at all, or by the scale and shift of batch norm in \
+    """How the class enters: not at all, or by the scale and shift of batch norm in \
 the blocks."""
     condition: Literal["embedding", "linear"] = "embedding"
     """Where a class's scale and shift come from: learned for each class (cGANs with projection, \

@@ -229,7 +229,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # extends
     "extends itself": ('extends = "r.toml"\n', "extends: leads back to itself: r.toml -> r.toml"),
     "extends nothing": ('extends = "nothing"\n', "extends: there is no recipe 'nothing'"),
-    "extends upwards": ('extends = "../r.toml"\n', "extends: '../r.toml' points outside this folder"),
+    "extends upwards": ('extends = "../r.toml"\n', "'../r.toml' points outside this folder"),
     "extends absolutely": ('extends = "/etc/passwd"\n', "'/etc/passwd' points outside this folder"),
     "extends a device": ('extends = "/dev/zero"\n', "'/dev/zero' points outside this folder"),
     "extends a folder": ('extends = "."\n', "extends: there is no recipe '.'"),
