@@ -203,7 +203,7 @@ def test_the_time_it_will_take_is_told_once(
         display.stepped(training)
         display.stepped(training)
 
-    assert capsys.readouterr().err.count("about 35 s to go") == 1
+    assert capsys.readouterr().err.count("about 35 s left") == 1
 
 
 def test_quiet_leaves_warnings_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_broken_plugin_is_named_with_its_reason(
     assert "failed to load: hinge2" in listed.stderr
     assert "bce" in listed.stdout
     assert health.exit_code == 2
-    assert "1 broken" in health.stdout
+    assert "1 problem found" in health.stdout
 
 
 def test_blocked_plugins_are_listed_as_such(call: Call) -> None:

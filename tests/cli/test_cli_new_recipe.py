@@ -34,7 +34,7 @@ def test_a_file_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None
     done = call("new", "recipe", "mine", "--from", "dcgan_mnist")
 
     assert done.exit_code == 2
-    assert "is there already" in done.output
+    assert "already exists" in done.output
     assert (tmp_path / "mine.toml").read_text() == "mine"
 
 

@@ -185,7 +185,7 @@ def test_a_file_with_one_changed_bit_is_refused(root: DataRoot, cache: Path) -> 
     with pytest.raises(GanzooError, match="damaged: SHA-256"):
         prepare.read_classifier(path)
     path.write_bytes(b"rubbish")
-    with pytest.raises(GanzooError, match="no feature network"):
+    with pytest.raises(GanzooError, match="not a feature network"):
         prepare.read_classifier(path)
 
 

@@ -106,7 +106,7 @@ def test_the_page_says_all_that_the_folder_knows(run: RunDir) -> None:
         "step 20, nearest to the best frechet",
         "frechet 3.250 2.500 20 0.125 lower",
         "n_real 749",
-        "Builds on dcgan_digits",
+        "Extends dcgan_digits",
         "loss.use bce hinge",
         "digits: 1,498 images 1×28×28",
         "mnist, because: no network",
