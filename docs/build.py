@@ -119,10 +119,11 @@ def recipes() -> str:
     from ganzoo.cli.commands.list import recipe_rows
 
     rows = [
-        f"| `{row['name']}` | {cell(row['about'])} *Expect: {cell(row['expect'])}* |"
+        f"| `{row['name']}` | {cell(row['group'])} | {cell(row['about'])} "
+        f"*Expect: {cell(row['expect'])}* |"
         for row in recipe_rows()
     ]
-    return "\n".join(["| recipe | description |", "|---|---|", *rows])
+    return "\n".join(["| recipe | trains on | description |", "|---|---|---|", *rows])
 
 
 def keys() -> str:

@@ -8,6 +8,7 @@ import pytest
 from calling import Call, parsed
 
 import ganzoo
+from ganzoo.recipe.source import shipped
 
 
 def test_a_copy_is_the_same_recipe(call: Call, tmp_path: Path) -> None:
@@ -61,5 +62,25 @@ def test_recipes_are_listed_with_what_to_expect(call: Call) -> None:
     rows = {row["name"]: row for row in parsed(call("list", "recipes", "--json"))}
 
     assert rows["dcgan_mnist"]["about"].startswith("DCGAN on MNIST")
+    assert all(row["about"].endswith((".", "?")) for row in rows.values())
     assert "steps" in rows["dcgan_mnist"]["expect"]
     assert "Expect:" not in rows["dcgan_mnist"]["expect"]
+
+
+def test_recipes_are_listed_a_line_each_under_what_they_train_on(call: Call) -> None:
+    lines = call("list", "recipes").stdout.splitlines()
+
+    titles = [line for line in lines if line and not line.startswith(" ")]
+    title, of = "", {}
+    for line in lines:
+        if line.startswith(" "):
+            of[line.split()[0]] = title
+        elif line:
+            title = line
+    assert set(of) == set(shipped())
+    assert [titles[0], titles[1], titles[-1]] == [
+        "scikit-learn's digits, no download:", "MNIST:", "tutorials:"
+    ]  # fmt: skip
+    assert of["wgan_mnist"] == "MNIST:"  # it extends dcgan_mnist, which names the dataset
+    assert of["toy_grid_pacgan"] == "points:"
+    assert of["seed_keras_mnist"] == "tutorials:"
