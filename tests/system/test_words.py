@@ -18,7 +18,7 @@ STIFF = {
     r"MiB at most": "peak memory",
     r"nobody is there": "not a terminal",
     r"not settled": "not conclusive",
-    r"no result yet": "no result yet",
+    r"undecided": "no result yet",
     r"told right": "classified correctly",
     r"taken for real": "classified as real",
     r"told apart": "distinguished",
