@@ -19,6 +19,8 @@ import click
 MARK = re.compile(r"<!-- from the program: (\w+) -->")
 SOURCE = re.compile(r"<!-- from the file: (\S+\.py)((?: \w+)*) -->")
 DOCS = Path(__file__).parent
+WIDTH = 80
+"""Columns of a help page in a terminal of 80."""
 
 
 def on_config(config: Any) -> Any:
@@ -69,7 +71,7 @@ def commands() -> str:
     """Return the help page of every command."""
     from ganzoo.cli.app import ganzoo
 
-    context = click.Context(ganzoo, info_name="ganzoo")
+    context = click.Context(ganzoo, info_name="ganzoo", help_option_names=["-h", "--help"])
     return "\n\n".join(
         f"## {place.command_path}\n\n```text\n{command.get_help(place)}\n```"
         for place, command in every(ganzoo, context)
@@ -78,13 +80,23 @@ def commands() -> str:
 
 def every(group: click.Command, context: click.Context) -> Iterator[tuple[click.Context, Any]]:
     """Yield a command with all inside it."""
-    context.terminal_width = 90
+    context.terminal_width = WIDTH
     yield context, group
     if isinstance(group, click.Group):
-        for name in group.list_commands(context):
+        for name in [*group.list_commands(context), *shipped(group)]:
             found = group.get_command(context, name)
             assert found is not None
             yield from every(found, click.Context(found, parent=context, info_name=name))
+
+
+def shipped(group: click.Group) -> list[str]:
+    """Return the verbs of the plugins that come with ganzoo, of which only the root has any."""
+    from ganzoo.cli.app import Verbs, added
+    from ganzoo.plugin.discovery import OWN
+
+    if not isinstance(group, Verbs):
+        return []
+    return [name for name, verb in added().items() if verb.origin.split()[0] == OWN]
 
 
 def components() -> str:

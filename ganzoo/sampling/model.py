@@ -309,7 +309,7 @@ class Model:
         if self.recipe.generator.uses_labels and not self.image.num_classes:
             raise GanzooError(
                 f"generator '{self.recipe.generator.use}' takes labels that are not classes, "
-                f"{list(self.image.label_shape)} numbers an image; from Python, give it yours: "
+                f"{list(self.image.label_shape)} numbers per image; from Python, give it yours: "
                 "run.generator(latents, labels)"
             )
         return numbers % max(1, self.image.num_classes)

@@ -304,7 +304,7 @@ def test_what_does_not_fit_is_told_before_the_first_step(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ('use = "unrolled"\n[loss.inside]\nuse = "boundary_equilibrium"', "remembers numbers"),
+        ('use = "unrolled"\n[loss.inside]\nuse = "boundary_equilibrium"', "keeps state"),
         ('use = "top_k"\n[loss.inside]\nuse = "hing"', "did you mean 'hinge'"),
         (
             'use = "top_k"\n[loss.inside]\nuse = "bce"\nsmooth = 1',

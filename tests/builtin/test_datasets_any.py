@@ -160,7 +160,7 @@ def test_arrays_of_classes_lie_in_folders_and_in_archives(root: DataRoot, tmp_pa
     [
         (np.zeros((2, 3, 4, 5, 6)), "the axes are ambiguous"),
         (np.zeros((4, 8, 8), np.int32), "no fixed range"),
-        (np.array(["a"]), "no numbers"),
+        (np.array(["a"]), "not numbers"),
         (np.array([{}], object), "Python objects"),
         (np.zeros((2, 7, 8, 8), np.uint8), "7 channels"),
         (np.zeros((0, 8, 8), np.uint8), "is empty"),

@@ -322,7 +322,7 @@ def test_a_generator_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"halvings": 5}, "5 of 4 blocks cannot be"),
+        ({"halvings": 5}, "5 of 4 blocks are too many"),
         ({"channels": [4] * 7, "halvings": 6}, "nothing is left of 32×32 images"),
         ({"attention": [32]}, "no map has height 32; the blocks make 16, 8"),
         ({"labels": "projection"}, "needs images with classes"),
