@@ -37,7 +37,7 @@ def ganzoo_loop(work: Work, machine: Machine, *overrides: str) -> Step:
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """Images as torchvision's data sets hand them out: PIL, resized, a tensor, normalised."""
+    """Images as torchvision's datasets hand them out: PIL, resized, a tensor, normalised."""
 
     def __init__(self, images: Tensor) -> None:
         from torchvision import transforms

@@ -1,4 +1,4 @@
-"""A data set of random pixels: what a step costs does not depend on what is in the images."""
+"""A dataset of random pixels: what a step costs does not depend on what is in the images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganzoo.api import DataRoot, DatasetSpec, ImageData, Split, hookimpl
 
 
 class RandomImages(DatasetSpec):
-    """Random bytes in the shape of a known data set, for measurements of speed."""
+    """Random bytes in the shape of a known dataset, for measurements of speed."""
 
     use: ClassVar[str] = "random_images"
 

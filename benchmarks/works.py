@@ -127,7 +127,7 @@ IMAGES = {
     "sprites": (3, 64, 0),
     "stacked_mnist": (3, 28, 1000),
 }
-"""Channels, size and classes of the data sets that random images stand in for."""
+"""Channels, size and classes of the datasets that random images stand in for."""
 SMALL = (
     "train.batch_size=64",
     "generator.base_channels=8",

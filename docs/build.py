@@ -19,6 +19,8 @@ import click
 MARK = re.compile(r"<!-- from the program: (\w+) -->")
 SOURCE = re.compile(r"<!-- from the file: (\S+\.py)((?: \w+)*) -->")
 DOCS = Path(__file__).parent
+WIDTH = 80
+"""Columns of a help page in a terminal of 80."""
 
 
 def on_config(config: Any) -> Any:
@@ -69,7 +71,7 @@ def commands() -> str:
     """Return the help page of every command."""
     from ganzoo.cli.app import ganzoo
 
-    context = click.Context(ganzoo, info_name="ganzoo")
+    context = click.Context(ganzoo, info_name="ganzoo", help_option_names=["-h", "--help"])
     return "\n\n".join(
         f"## {place.command_path}\n\n```text\n{command.get_help(place)}\n```"
         for place, command in every(ganzoo, context)
@@ -78,13 +80,23 @@ def commands() -> str:
 
 def every(group: click.Command, context: click.Context) -> Iterator[tuple[click.Context, Any]]:
     """Yield a command with all inside it."""
-    context.terminal_width = 90
+    context.terminal_width = WIDTH
     yield context, group
     if isinstance(group, click.Group):
-        for name in group.list_commands(context):
+        for name in [*group.list_commands(context), *shipped(group)]:
             found = group.get_command(context, name)
             assert found is not None
             yield from every(found, click.Context(found, parent=context, info_name=name))
+
+
+def shipped(group: click.Group) -> list[str]:
+    """Return the verbs of the plugins that come with ganzoo, of which only the root has any."""
+    from ganzoo.cli.app import Verbs, added
+    from ganzoo.plugin.discovery import OWN
+
+    if not isinstance(group, Verbs):
+        return []
+    return [name for name, verb in added().items() if verb.origin.split()[0] == OWN]
 
 
 def components() -> str:
@@ -110,7 +122,7 @@ def components() -> str:
                 for field in fields(spec)
             ]
             if rows:
-                parts.append("\n".join(["| key | |", "|---|---|", *rows]))
+                parts.append("\n".join(["| key | meaning |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
@@ -119,10 +131,11 @@ def recipes() -> str:
     from ganzoo.cli.commands.list import recipe_rows
 
     rows = [
-        f"| `{row['name']}` | {cell(row['about'])} *Expect: {cell(row['expect'])}* |"
+        f"| `{row['name']}` | {cell(row['group'])} | {cell(row['about'])} "
+        f"*Expect: {cell(row['expect'])}* |"
         for row in recipe_rows()
     ]
-    return "\n".join(["| recipe | |", "|---|---|", *rows])
+    return "\n".join(["| recipe | trains on | description |", "|---|---|---|", *rows])
 
 
 def keys() -> str:
@@ -143,7 +156,7 @@ def keys() -> str:
             f"| `{each.alias or key}` | {cell(each.description or '')} {cell(default(each))} |"
             for key, each in inner.items()
         ]
-        head = ["| key | |", "|---|---|"]
+        head = ["| key | meaning |", "|---|---|"]
         parts.append("\n".join([f"### `[{name}]`", "", about, "", *head, *rows]))
     return "\n\n".join(parts)
 

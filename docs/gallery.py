@@ -217,7 +217,7 @@ def caption(recipe: str, values: Mapping[str, Any], steps: int, *, with_data: bo
     changed = f"{size}, with {changes}" if changes else size
     start = "Grey: data; red: samples" if recipe.startswith("toy_") else "Samples"
     start = "First row: data; second: samples" if with_data else start
-    return f"{start} after {steps:,} steps of `{recipe}`{changed}; seed 0, not chosen."
+    return f"{start} after {steps:,} steps of `{recipe}`{changed}; seed 0, not cherry-picked."
 
 
 def written(value: object) -> str:

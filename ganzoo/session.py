@@ -85,14 +85,14 @@ def run(
         name: name of the run's folder, else the recipe's.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
-        data: folder of the data sets, else $GANZOO_DATA.
+        data: folder of the datasets, else $GANZOO_DATA.
         offline: whether nothing may be downloaded.
         minutes: save and stop after so many.
         plugins: plugin files to load.
         quiet: whether nothing is printed. Warnings are always given as Python's.
 
     Raises:
-        GanzooError: if the recipe is wrong, a part cannot be had, or training fails.
+        GanzooError: if the recipe is wrong, a part cannot be built, or training fails.
     """
     if isinstance(recipe, Recipe) and overrides:
         raise TypeError("overrides belong to load() where the recipe is loaded already")
@@ -127,9 +127,9 @@ def build(
     """Build all parts of a run on the device, and try one step of each side on copies.
 
     Args:
-        lacking: is told what the machine does not have, else the reporter's ``note`` is.
-        progress: is told how downloads and data sets get on.
-        allow_fallback: whether the recipe's other data set will do where its own is not to be had.
+        lacking: receives what the machine lacks; default: the reporter's ``note``.
+        progress: receives the progress of downloads and datasets.
+        allow_fallback: whether to use the recipe's fallback where its dataset is not available.
         is_tried: whether the step is tried.
         begins: whether the networks get the weights that the recipe begins with.
         is_alone: whether other processes, where there are any, have no part in it.
@@ -190,7 +190,7 @@ def tell_beginning(parts: Parts, reporter: Reporter) -> None:
     lost = [] if parts.beginning is None else parts.beginning.left(parts.frozen)
     if lost:
         reporter.warn(
-            f"frozen as they were drawn at random, for nothing was taken for them: "
+            f"frozen at their random initial values, because no weights were loaded for them: "
             f"{', '.join(lost)}; see init.freeze"
         )
 
@@ -210,7 +210,7 @@ def train(
     """Train in the folder ``run``, measure on the way, and leave a page however it ends.
 
     Args:
-        resume: whether to go on from the newest checkpoint, if there is one.
+        resume: whether to resume from the newest checkpoint, if there is one.
         longer: whether the run's length was changed, for its recipe to be written anew.
         minutes: save and stop after so many.
         track: trackers that were asked for.
@@ -287,7 +287,7 @@ def measure(
 def begun(parts: Parts, out: Path, name: str, registry: Registry) -> RunDir:
     """Make the folder of a new run, with the frozen recipe and its plugin files in it.
 
-    Of several processes the first one makes it, and the others are told which it is.
+    Of several processes the first one makes it, and sends its name to the others.
     """
     from ganzoo.training.loop import new_run
 
@@ -317,7 +317,7 @@ def open_run(name: str | Path, *, out: str | Path = RUNS, plugins: Files = ()) -
 
     Args:
         name: which run.
-        out: folder of the run folders, where ``name`` is no folder.
+        out: folder of the run folders, where ``name`` is not a folder.
         plugins: the plugin files it was made with; code is never loaded from a run folder.
 
     Raises:
@@ -386,12 +386,12 @@ class Run:
         return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
 
     def features(self, data: str | None = None) -> FeatureNetwork | None:
-        """Return the classifier of the run's data set, if it lies in the user's cache.
+        """Return the classifier of the run's dataset, if it lies in the user's cache.
 
         Its module takes images ``[N, C, H, W]`` in [0, 1] and returns features and logits.
 
         Args:
-            data: folder of the data sets, else $GANZOO_DATA.
+            data: folder of the datasets, else $GANZOO_DATA.
         """
         from ganzoo.measure.classifier import kept
 

@@ -53,7 +53,7 @@ def server() -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Return the folder of real data sets, or skip."""
+    """Return the folder of real datasets, or skip."""
     root = os.environ.get("GANZOO_DATA")
     if not root or not (Path(root) / "MNIST" / "raw").is_dir():
         pytest.skip("needs real data: set GANZOO_DATA to a folder with MNIST/raw in it")

@@ -125,7 +125,7 @@ def test_sampling_leaves_torchs_random_numbers_alone(run: Run) -> None:
 
 
 def test_a_class_cannot_be_ordered_from_a_generator_without_classes(run: Run) -> None:
-    with pytest.raises(GanzooError, match="no class to order"):
+    with pytest.raises(GanzooError, match="is not class-conditional"):
         run.sample(2, label="7")
 
 

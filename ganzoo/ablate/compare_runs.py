@@ -34,7 +34,9 @@ def compared_runs(names: Sequence[str], out: Path, metrics: Sequence[str] = ()) 
     runs = [run for name in names for run in _runs(name, out)]
     runs = list({run.path.resolve(): run for run in runs}.values())
     if len(runs) < 2:
-        raise GanzooError("one run alone: name another to compare it with, or an experiment")
+        raise GanzooError(
+            "only one run given; name another run to compare it with, or an ablation folder"
+        )
     groups = _grouped(runs)
     variants = _named(groups)
     observed = []
@@ -116,7 +118,7 @@ def _shared_metrics(runs: Sequence[Observation]) -> list[str]:
     """Return the metrics that all finished runs have, else the log's terms they share."""
     finished = [run for run in runs if run.state.status == "done"]
     if not finished:
-        raise GanzooError("none of the runs is finished, so there is nothing to compare")
+        raise GanzooError("no run is finished, so there is nothing to compare")
     shared = [name for name in finished[0].scores if all(name in run.scores for run in finished)]
     measured = [name for name in shared if finished[0].scores[name].lower_is_better is not None]
     if not shared:

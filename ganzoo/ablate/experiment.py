@@ -104,7 +104,7 @@ def create(out: Path, grid: Grid, command: Sequence[str], asked: str) -> Experim
     others = (each.name for each in path.iterdir() if each.name not in {LOCK, HOLDER})
     if not (path / EXPERIMENT).exists() and any(others):
         raise MachineError(
-            f"'{path}' holds something else than an experiment; choose another folder with --out, "
+            f"'{path}' exists and is not an ablation folder; choose another folder with --out, "
             "or another name with --name"
         )
     refuse_other_capitals(path, grid.name)
@@ -131,8 +131,8 @@ def refuse_other_capitals(path: Path, name: str) -> None:
     there = RunDir(path).read_json(EXPERIMENT).get("name")
     if isinstance(there, str) and there != name and names.are_one(there, name):
         raise MachineError(
-            f"'{path}' is the folder of the experiment '{there}': capitals and small letters are "
-            "the same on this disk; give another name with --name"
+            f"'{path}' is the folder of the experiment '{there}': this disk ignores "
+            "upper and lower case; give another name with --name"
         )
 
 
@@ -146,15 +146,15 @@ def open_experiment(path: Path) -> Experiment:
     plan = folder.read_json(EXPERIMENT)
     if plan.get("format") != FORMAT:
         why = folder.refusal(EXPERIMENT) or f"it has no readable {EXPERIMENT}"
-        raise GanzooError(f"'{path}' is no experiment: {why}")
+        raise GanzooError(f"'{path}' is not an ablation folder: {why}")
     try:
         Written.model_validate(plan)
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))
         raise GanzooError(
-            f"'{path / EXPERIMENT}' was not written by this ganzoo: '{at}': {first['msg']}; "
-            "make the experiment anew: ganzoo ablate FILE"
+            f"'{path / EXPERIMENT}' was written by another version of ganzoo: '{at}': "
+            f"{first['msg']}; run the ablation again: ganzoo ablate FILE"
         ) from None
     for cell in plan["cells"]:
         refuse_unless(path / folder_of(cell["id"]), FOLDER)

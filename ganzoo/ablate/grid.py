@@ -137,7 +137,7 @@ def _axes(source: Source) -> dict[str, list[_Level]]:
             if not isinstance(level.changes.value, dict)
         ]
         problems += [
-            source.problem(("axes", axis, level.name), "a level's name has no '/' and no '|'")
+            source.problem(("axes", axis, level.name), "a level's name cannot contain '/' or '|'")
             for level in axes[axis]
             if {"/", "|", "\n"} & set(level.name)
         ]
@@ -163,7 +163,7 @@ def _scalars(source: Source, axis: str, table: Node) -> tuple[list[_Level], list
         name = str(node.plain()).replace("/", "∕").replace("|", "¦")
         levels.append(_Level(axis, printable(name, 60), changes))
     if len({level.name for level in levels}) != len(levels):
-        return levels, [source.problem(("axes", axis, "values"), "holds a value twice")]
+        return levels, [source.problem(("axes", axis, "values"), "lists a value twice")]
     return levels, []
 
 
@@ -226,14 +226,14 @@ def _unscored(recipe: Recipe, plan: Plan, source: Source) -> Iterator[Problem]:
         if "/" in metric:
             terms = True
         elif metric not in scores:
-            known = f"; it takes {', '.join(map(repr, scores))}" if scores else ""
+            known = f"; it has {', '.join(map(repr, scores))}" if scores else ""
             message = (
-                f"the recipe takes no such score{suggest(metric, scores) or known}; add a metric "
+                f"the recipe has no such score{suggest(metric, scores) or known}; add a metric "
                 "that gives it: [[recipe.metric]] with use = ..."
             )
             yield source.problem(("metrics", at), message)
     if plan.budget.minutes is not None and not terms and not recipe.measure.every:
-        message = "cells that end by the clock are scored on the way; add recipe.measure.every"
+        message = "cells with a time limit are scored during training; add recipe.measure.every"
         yield source.problem(("budget", "minutes"), message)
 
 

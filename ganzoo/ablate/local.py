@@ -49,7 +49,7 @@ def died(exitcode: int | None) -> str:
             return f"killed by {signal.Signals(-exitcode).name}"
         except ValueError:
             return f"killed by signal {-exitcode}"
-    return f"it left with exit code {exitcode}"
+    return f"it exited with code {exitcode}"
 
 
 @dataclass

@@ -87,7 +87,7 @@ class Plan(Table):
         for name in ("seeds", "metrics"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
-                problems.append(f"{name} holds a value twice")
+                problems.append(f"{name} lists a value twice")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -69,7 +69,7 @@ def wins(difference: Difference | None) -> str:
 
 def direction(comparison: Comparison) -> str:
     """Return which way is better."""
-    return {True: "lower is better", False: "higher is better", None: "neither way is better"}[
+    return {True: "lower is better", False: "higher is better", None: "no direction is better"}[
         comparison.lower_is_better
     ]
 
@@ -89,9 +89,10 @@ def _verdict(row: Row, baseline: Row, comparison: Comparison) -> str:
     assert difference is not None
     for side, whose in ((row, "its"), (baseline, f"{baseline.variant}'s")):
         if side.failed:
-            return f"undecided; {side.failed} of {whose} {side.cells} runs failed and has no score"
+            return f"no result ({side.failed} of {whose} {side.cells} runs failed)"
         if side.waiting:
-            return f"undecided; {side.waiting} of {whose} {side.cells} runs are unfinished"
+            finished = side.cells - side.waiting
+            return f"no result yet ({finished} of {whose} {side.cells} runs finished)"
     if difference.value is None:
         return "nothing to compare"
     found = f"{comparison.metric} {change(difference)}"
@@ -105,20 +106,25 @@ def _verdict(row: Row, baseline: Row, comparison: Comparison) -> str:
     low, high = difference.low, difference.high
     is_apart = low is not None and high is not None and not low <= one <= high
     if difference.holm is not None and difference.holm <= LEVEL:
-        doubt = "" if is_apart else " by the exact test, though the interval holds no difference"
+        doubt = (
+            "" if is_apart else " by the exact test, although the interval includes no difference"
+        )
         return f"{against}{doubt}; {where} (p = {probability(difference.holm)})"
     too_few = (
         difference.smallest_p is not None and difference.smallest_p * comparison.comparisons > LEVEL
     )
     if is_apart and too_few:
         return (
-            f"points to {against}, not settled; {where} (p = {probability(difference.holm)}, and "
-            f"{difference.n} seeds cannot give less than "
+            f"looks {against}, but this is not conclusive; {where} (p = "
+            f"{probability(difference.holm)}, and {difference.n} seeds cannot give less than "
             f"{probability(min(1.0, (difference.smallest_p or 1) * comparison.comparisons))})"
         )
     if is_apart:
-        return f"points to {against}, not settled; {where} (p = {probability(difference.holm)})"
-    return f"no difference shown; {where} (p = {probability(difference.holm)})"
+        return (
+            f"looks {against}, but this is not conclusive; {where} "
+            f"(p = {probability(difference.holm)})"
+        )
+    return f"no significant difference; {where} (p = {probability(difference.holm)})"
 
 
 def _leaning(difference: Difference, lower_is_better: bool | None) -> str:
@@ -159,25 +165,25 @@ def _limits(comparison: Comparison, primary: str) -> Iterator[str]:
     if comparison.floor is not None:
         yield (
             f"Real images against real ones score {significant(comparison.floor)} here: scores "
-            "near it cannot be told apart."
+            "near it are indistinguishable."
         )
     if comparison.metric != primary:
-        yield f"The question is decided by {primary}; this metric is exploratory."
+        yield f"The primary metric is {primary}; this one is exploratory."
     if comparison.margins:
         yield (
-            "Margins and interactions are over the seeds that all cells have; their p is not "
-            "corrected, so they are exploratory."
+            "Margins and interactions use only the seeds that all cells share; their p-values "
+            "are not corrected, so they are exploratory."
         )
     if any(row.failed for row in comparison.rows):
         yield (
-            "Brackets: runs that failed have no score and are in no mean; figures in brackets "
-            "cover only those that finished, which flatters, and are not tested."
+            "Brackets: failed runs have no score and are left out of the mean; figures in brackets "
+            "cover only finished runs, are therefore optimistic, and are not tested."
         )
 
 
 FLATTERY = (
-    "Differences and tests are of last, what one would have got. Best picks the step of each run "
-    "by this very score, which flatters every variant, and an unsteady one most."
+    "Differences and tests use 'last', the score at the end of training. 'Best' picks the step "
+    "of each run by this same score, which is optimistic, most of all for unstable variants."
 )
 
 
@@ -190,7 +196,7 @@ def _least(tested: Sequence[Difference], comparisons: int) -> float:
 def differing(surroundings: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return a warning for each thing beside the recipe that differs between the runs."""
     return [
-        f"Not only the recipes differ: {name} is {' and '.join(map(str, values))}."
+        f"More than the recipes differs: {name} is {' and '.join(map(str, values))}."
         for name, values in surroundings.items()
     ]
 
@@ -216,5 +222,5 @@ def changes_of(changes: Sequence[Sequence[Any]], most: int = 100) -> str:
         for key, was, now in changes[:most]
     ]
     if len(changes) > most:
-        told.append(f"and {len(changes) - most} keys more")
+        told.append(f"and {len(changes) - most} more keys")
     return ", ".join(told) or "–"

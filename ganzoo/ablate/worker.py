@@ -145,7 +145,7 @@ def _check_scores(parts: Parts, task: Task, registry: Registry) -> None:
 def _built(
     recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False, begins: bool = True
 ) -> Parts:
-    """Build the parts. An ablation never trains on another data set than it names."""
+    """Build the parts. An ablation never trains on another dataset than it names."""
     place = replace(task.setup.place, device=task.device or task.setup.place.device)
     return session.build(
         recipe,
@@ -182,8 +182,8 @@ def _seconds_spent(run: RunDir) -> float:
     seconds = real(found)
     if seconds is None or seconds < 0:
         raise MachineError(
-            f"'{run.path / SPENT}' should say how many seconds the cell has trained, and says "
-            f"{str(found)[:40]!r}; correct it, or remove it to give the cell all of its minutes"
+            f"'{run.path / SPENT}' should say how many seconds the cell has trained, not "
+            f"{str(found)[:40]!r}; correct it, or remove it to give the cell its full time again"
         )
     return seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,12 +43,27 @@ VERBS = {
     "completion": "completion:completion",
 }
 """Each verb, and the module of ganzoo.cli and the name it is found at."""
+KEPT = (
+    "name", "context_settings", "callback", "help", "short_help", "options_metavar",
+    "add_help_option", "no_args_is_help", "hidden", "deprecated",
+)  # fmt: skip
+"""What a plugin's command keeps in ganzoo's layout, besides its options."""
 ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
-FOOTER = "Everywhere: -q quiet, -v more, --debug tracebacks, -h help; ganzoo --version"
+FOOTER = "All commands: -q quiet, -v verbose, --debug tracebacks, -h help; ganzoo --version"
+HEADINGS = {
+    "Train": ("run", "resume", "ablate"),
+    "Results": ("runs", "compare", "report", "board", "measure"),
+    "Models": ("sample", "play", "export", "invert"),
+    "Recipes and plugins": ("list", "show", "check", "new", "plugins", "schema"),
+    "Machine": ("data", "doctor", "bench", "completion"),
+}
+"""The verbs that come with ganzoo, under the headings of its help page."""
+MORE = "More"
+"""The heading of those that none names."""
 MANY = 12
 """More options than these stand in sections on a help page."""
 SECTIONS = {
-    "The machine": (
+    "Machine": (
         "device",
         "precision",
         "deterministic",
@@ -192,8 +208,14 @@ class Verbs(Group):
 
         verbs_added = added()
         shipped = {n: verb for n, verb in verbs_added.items() if verb.origin.split()[0] == OWN}
-        with formatter.section("Commands"):
-            formatter.write_dl([*rows, *((name, verb.about) for name, verb in shipped.items())])
+        left = dict(rows) | {name: verb.about for name, verb in shipped.items()}
+        for heading, names in HEADINGS.items():
+            if own := [(name, left.pop(name)) for name in names if name in left]:
+                with formatter.section(heading):
+                    formatter.write_dl(own)
+        if left:
+            with formatter.section(MORE):
+                formatter.write_dl([*left.items()])
         others = [verb for name, verb in verbs_added.items() if name not in shipped]
         for (plugin, origin), verbs in groupby(others, lambda verb: (verb.plugin, verb.origin)):
             with formatter.section(f"Plugin {plugin} ({origin})"):
@@ -262,12 +284,33 @@ def command_of(verb: Verb) -> click.Command:
     with stdout_on_stderr():
         found = command(verb, streams.warn)
     if not isinstance(found, click.Command):
-        raise PluginError(f"{whose(verb)} is {found!r:.80}, which is no click command")
-    if not isinstance(found, Command | Group):
-        found.context_settings.setdefault("help_option_names", ["-h", "--help"])
-        taken = {flag for option in found.params for flag in option.opts}
-        found.params += [each for each in shared_options() if taken.isdisjoint(each.opts)]
-    return found
+        raise PluginError(f"{whose(verb)} is {found!r:.80}, which is not a click command")
+    return in_layout(found)
+
+
+def in_layout(command: click.Command) -> click.Command:
+    """Return a click command with the help page and the options of ganzoo's own.
+
+    The lines of its epilog are its examples. A command of a class of its own keeps its page.
+    """
+    if isinstance(command, Command | Group):
+        return command
+    made = command
+    examples = inspect.cleandoc(command.epilog or "").splitlines()
+    if type(command) in {click.Command, click.Group}:
+        said = {name: getattr(command, name) for name in KEPT}
+        if isinstance(command, click.Group):
+            verbs = {name: in_layout(each) for name, each in command.commands.items()}
+            alone = command.invoke_without_command
+            made = Group(commands=verbs, examples=examples, invoke_without_command=alone, **said)
+        else:
+            made = Command(examples=examples, **said)
+    made.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    taken = {flag for option in command.params for flag in option.opts}
+    made.params = command.params + [
+        each for each in shared_options() if taken.isdisjoint(each.opts)
+    ]
+    return made
 
 
 def failure_of(verb: Verb, error: BaseException) -> GanzooError:
@@ -276,7 +319,9 @@ def failure_of(verb: Verb, error: BaseException) -> GanzooError:
     from ganzoo.plugin.attempt import last_place
     from ganzoo.plugin.verbs import whose
 
-    return PluginError(f"{whose(verb)} failed: {say(error)}{last_place(error)}; tell its author")
+    return PluginError(
+        f"{whose(verb)} failed: {say(error)}{last_place(error)}; report it to its author"
+    )
 
 
 def complete(verbs: click.Group, name: str) -> None:
@@ -328,9 +373,9 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     name="ganzoo",
     cls=Verbs,
     examples=[
-        "ganzoo run dcgan_digits    train, save, draw; nothing to download",
+        "ganzoo run dcgan_digits    train on digits; nothing to download",
     ],
 )
 @click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s", hidden=True)
 def ganzoo() -> None:
-    """Train, repeat and compare GANs from recipes; parts are plugins."""
+    """Train, reproduce and compare GANs from recipes. Every part is a plugin."""

@@ -45,14 +45,14 @@ class Board:
 
     def trying(self) -> None:
         """Say that every variant is built before anything trains."""
-        self.note(f"trying {len(self.grid.variants)} variants before anything trains …")
+        self.note(f"trying {len(self.grid.variants)} variants before training …")
 
     def estimated(self, estimate: Estimate, jobs: int) -> None:
         """Say how long all cells will take."""
         seconds = estimate.total((cell.variant for cell in self.grid.cells), jobs)
         self.note(
             f"{len(self.grid.cells)} cells of {self.grid.plan.budget}: about {duration(seconds)} "
-            "of training in all"
+            "of training in total"
         )
         for variant, how in estimate.died.items():
             self.display.warn(f"trying variant '{variant}' ended its worker: {how}")

@@ -68,11 +68,11 @@ def wanted(text: str) -> int:
 
         return max(1, torch.cuda.device_count())
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 4096):
-        raise GanzooError(f"{OPTION} {text}: give a number from 1 on, or auto for one a GPU")
+        raise GanzooError(f"{OPTION} {text}: give a number of 1 or more, or auto for one per GPU")
     if ranks.count() > 1:
         raise GanzooError(
-            f"{OPTION} {text}: something else, as torchrun, has started {ranks.count()} processes "
-            f"already; leave {OPTION} out"
+            f"{OPTION} {text}: torchrun or another launcher has already started "
+            f"{ranks.count()} processes; omit {OPTION}"
         )
     return int(text)
 
@@ -126,7 +126,7 @@ def start(count: int, words: Sequence[str]) -> int:
         codes = {rank: failure.exitcode for rank, failure in failed.failures.items()}
         return code_of(codes)
     except (RuntimeError, OSError) as error:
-        raise MachineError(f"{count} processes cannot be started: {error}") from error
+        raise MachineError(f"{count} processes could not be started: {error}") from error
     return 0
 
 
@@ -135,7 +135,7 @@ def code_of(codes: dict[int, int]) -> int:
     killed = [rank for rank, code in sorted(codes.items()) if code in KILLED]
     if killed:
         who = f"process{'es' if len(killed) > 1 else ''} {', '.join(map(str, killed))}"
-        streams.tell(f"{who} of the run was killed from outside, maybe for want of memory")
+        streams.tell(f"{who} of the run was killed from outside, possibly for lack of memory")
         return MachineError.exit_code
     # The first process's is what all have in common; one that was ended by the launcher says less.
     found = [code for _, code in sorted(codes.items()) if code > 0]

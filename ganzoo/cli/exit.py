@@ -83,7 +83,7 @@ def _called(body: Callable[[], int | None], is_debugging: Callable[[], bool]) ->
         if error.errno not in SURROUNDINGS or is_out_of_memory(error):
             return _crash(error, is_debugging())
         where = "" if error.filename is None else f" '{error.filename}'"
-        text = f"the system refuses{where}: {error.strerror}"
+        text = f"system error{where}: {error.strerror}"
         return _told(text, MachineError.exit_code, is_debugging(), error)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return _crash(error, is_debugging())
@@ -132,7 +132,7 @@ def _crash(error: BaseException, debugging: bool) -> int:
     if is_out_of_memory(error):
         text = (
             f"out of memory ({printable(what, 200)}){memory_limit()}; a smaller train.batch_size, "
-            "smaller images and fewer --workers take less, or allow the process more"
+            "smaller images or fewer --workers need less; or raise the limit of the process"
         )
         return _told(text, MachineError.exit_code, debugging, error)
     text = f"this is a bug in ganzoo or in a plugin: {printable(what, 300)}"
@@ -152,7 +152,5 @@ def _crash(error: BaseException, debugging: bool) -> int:
     except OSError:
         company.tell(f"{report}\n{text}", error)
     else:
-        company.tell(
-            f"{text}\nthe whole story is in '{path}'; please send it to the authors", error
-        )
+        company.tell(f"{text}\ndetails are in '{path}'; please send it to the authors", error)
     return BUG

@@ -41,7 +41,7 @@ class Launch:
         Raises:
             GanzooError: if a part cannot be built or trains nothing.
         """
-        self.display.note("the recipe is in order; building data and networks …")
+        self.display.note("Recipe OK. Loading data and building networks …")
         from ganzoo import session
 
         display = self.display
@@ -71,7 +71,7 @@ class Launch:
                 track=self.track,
             )
         except KeyboardInterrupt as stop:
-            stop.add_note(f"go on from the last checkpoint: {resume_command(run)}")
+            stop.add_note(f"resume from the last checkpoint: {resume_command(run)}")
             raise
         finally:
             self.display.close()
@@ -90,8 +90,8 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
     record = Record(run)
     if record.status == "done" and not is_extended:
         launch.display.note(
-            f"run {short_name(run)} is done, at step {record.step}; to train on: "
-            f"ganzoo resume {short_name(run)} --set train.epochs=N"
+            f"run {short_name(run)} is done, at step {record.step}; to train "
+            f"longer: ganzoo resume {short_name(run)} --set train.epochs=N"
         )
         launch.print_result(run, dict(record.result))
         return 0
@@ -101,8 +101,7 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
         if not hasattr(recipe.dataset, "path"):
             raise
         raise DataError(
-            f"{error}\nwhere the same data lies elsewhere now: {resume_command(run)} "
-            "--data-path FOLDER"
+            f"{error}\nif the same data has moved: {resume_command(run)} --data-path FOLDER"
         ) from error
     built.group.compare({"run": run.id})
     if is_extended:
@@ -118,11 +117,12 @@ def check_extension(run: RunDir, parts: Parts, made: int, display: Display) -> N
     """
     if parts.steps < made:
         raise GanzooError(
-            f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
+            f"run {short_name(run)} has already trained {made} steps, more than the {parts.steps} "
+            "requested"
         )
     optimizers = parts.recipe.optimizer
     if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
         display.warn(
-            "the learning rate's schedule is stretched to the new length: the result differs from "
-            "that of a run which had this length from its beginning"
+            "the learning rate's schedule is stretched to the new length: the result differs "
+            "from a run that had this length from the start"
         )

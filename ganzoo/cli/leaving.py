@@ -32,7 +32,7 @@ def _end(code: int) -> None:
     names = ", ".join(f"'{printable(thread.name, 60)}'" for thread in left[:3])
     streams.tell(
         f"a plugin left {len(left)} thread{'s' if len(left) > 1 else ''} running ({names}); "
-        "ganzoo does not wait any longer"
+        "ganzoo no longer waits for it"
     )
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

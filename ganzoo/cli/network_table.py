@@ -51,7 +51,7 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
     if begun is not None:
         show_table(
             begun.sentence(),
-            ("layer", "taken", "why not all"),
+            ("layer", "loaded", "reason"),
             [
                 (f"{row.network}.{row.layer}", f"{row.taken} of {row.tensors}", row.why)
                 for row in begun.rows
@@ -64,10 +64,10 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
         f"a step takes {cost.gflop:,.4g} GFLOP and about {megabytes(cost.memory)}: "
         f"{megabytes(cost.weights)} for weights and gradients, {megabytes(cost.optimizers)} for "
         f"optimizers, {megabytes(cost.kept)} kept for gradients (counted in one step of "
-        f"{count(cost.tried, 'image')}, taken times the batch; the libraries' own memory is more)"
+        f"{count(cost.tried, 'image')}, scaled to the batch; the libraries need more on top)"
     )
     streams.say(
-        f"a dry run: nothing was trained or written; the run would make "
+        f"dry run: nothing was trained or written; the run would take "
         f"{count(parts.steps, 'step')} on {parts.machine.device}"
     )
 

@@ -94,8 +94,8 @@ def at_sampling(trained: Recipe, wanted: Recipe) -> Recipe:
     if fixed:
         there = ", ".join(sorted(free)) or "none"
         raise GanzooError(
-            f"{', '.join(fixed)}: was fixed by training; what generator "
-            f"'{trained.generator.use}' lets be changed when it is sampled: {there}"
+            f"{', '.join(fixed)}: fixed by training; generator "
+            f"'{trained.generator.use}' allows these changes when sampling: {there}"
         )
     return wanted
 
@@ -110,7 +110,7 @@ def plugin_options(function: F) -> F:
         type=click.Path(path_type=Path),
         help="Load a plugin file; repeatable.",
     )
-    @click.option("--block", multiple=True, metavar="NAMES", help="Leave these plugins out: a,b.")
+    @click.option("--block", multiple=True, metavar="NAMES", help="Do not load these plugins: a,b.")
     @functools.wraps(function)
     def gathered(*args: Any, plugin: tuple[Path, ...], block: tuple[str, ...], **rest: Any) -> Any:
         names = [name.strip() for given in block for name in given.split(",")]
@@ -125,7 +125,7 @@ def processes_option(function: F) -> F:
     @click.option(
         "--processes",
         metavar="N",
-        help="Processes that share the work; auto is one for each visible GPU.",
+        help="Processes that share the work; auto: one per visible GPU.",
     )
     @functools.wraps(function)
     def gathered(*args: Any, processes: str | None, **rest: Any) -> Any:
@@ -142,7 +142,7 @@ def processes_option(function: F) -> F:
 data_path_option = click.option(
     "--data-path",
     metavar="PATH",
-    help="Where own images lie here, if they are the same.",
+    help="New path of the same images, if they have moved.",
 )
 
 
@@ -159,7 +159,7 @@ def place_options(function: F) -> F:
         default=0,
         type=click.IntRange(0, 256),
         metavar="N",
-        help="Processes that read large data sets.",
+        help="Processes to read large datasets.",
     )
     @offline_option
     @functools.wraps(function)
@@ -188,7 +188,9 @@ def precision_options(function: F) -> F:
         metavar="NAME",
         help="auto (tf32 on a GPU, fp32 on a CPU), fp32, tf32 or bf16.",
     )
-    @click.option("--deterministic", is_flag=True, help="The same bits on a GPU too; slower.")
+    @click.option(
+        "--deterministic", is_flag=True, help="Bit-identical results on a GPU too; slower."
+    )
     @functools.wraps(function)
     def gathered(*args: Any, place: Place, precision: str, deterministic: bool, **rest: Any) -> Any:
         exact = replace(place, precision=precision, deterministic=deterministic)
@@ -202,16 +204,16 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Replace a value of the recipe; repeatable.",
+    help="Override a value of the recipe; repeatable.",
 )
 data_option = click.option(
-    "--data", metavar="DIR", help="Folder of the data sets, else $GANZOO_DATA."
+    "--data", metavar="DIR", help="Folder of the datasets; default: $GANZOO_DATA."
 )
 offline_option = click.option(
     "--offline", is_flag=True, envvar="GANZOO_OFFLINE", help="Never download."
 )
 out_option = click.option(
-    "--out", default=OUT, metavar="DIR", type=NewFile(path_type=Path), help="Folder of the runs."
+    "--out", default=OUT, metavar="DIR", type=NewFile(path_type=Path), help="Folder for runs."
 )
 minutes_option = click.option(
     "--minutes",

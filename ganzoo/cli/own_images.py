@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganzoo.plugin.types import Look
 
 USE = "folder"
-"""The data set that reads them."""
+"""The dataset that reads them."""
 
 
 def look_at(folder: str, registry: Registry, *, pictures: int = 0) -> Look:

@@ -121,7 +121,7 @@ class Display:
         if not self._has_estimate and training.seconds >= ESTIMATE_S:
             self._has_estimate = True
             if training.seconds_left > LINE_S:
-                self._print(f"about {duration(training.seconds_left)} to go")
+                self._print(f"about {duration(training.seconds_left)} left")
         if now - self._updated >= LINE_S:
             self._line(training)
 
@@ -208,7 +208,7 @@ def _speed(training: TrainingState) -> str:
 
 
 class Transfers:
-    """A ``Progress`` as data sets call it: a bar on a terminal, a line now and then elsewhere."""
+    """A ``Progress`` as datasets call it: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, console: Console, *, drawn: bool, quiet: bool = False) -> None:
         self._console = console
@@ -244,7 +244,7 @@ class Transfers:
                 TimeRemainingColumn,
             )
 
-            # Without a drawing thread, as in a run: data sets may fork.
+            # Without a drawing thread, as in a run: datasets may fork.
             self._bars = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),

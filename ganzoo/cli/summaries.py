@@ -12,6 +12,7 @@ from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.reading import reading
+from ganzoo.runs.record import in_words
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
@@ -41,11 +42,11 @@ def first_screen(training: TrainingState) -> Rows:
         (
             "length",
             f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
-            f"{parts.images_per_step():,} images a step",
+            f"{parts.images_per_step():,} images per step",
         ),
         ("run", f"{run.path}"),
         ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),
-        ("stop", f"Ctrl-C saves first; go on any time with: {resume_command(run)}"),
+        ("stop", f"Ctrl-C saves first; resume any time with: {resume_command(run)}"),
     ]
     if training.step:
         rows.insert(0, ("resumed", f"at step {training.step:,} of {parts.steps:,}"))
@@ -60,10 +61,10 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     if outcome.status != "done":
         return [
             (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
-            ("why", outcome.reason),
+            ("reason", in_words(outcome.reason)),
             *(row for row in files(run) if row[0] in {"pictures", "report"}),
             ("saved", checkpoint_name(run)),
-            ("go on", resume_command(run)),
+            ("resume", resume_command(run)),
         ]
     speed = f"{training.images_per_second:,.0f} images/s"
     memory = most_memory(result["peak_memory_mib"])

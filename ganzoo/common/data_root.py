@@ -1,4 +1,4 @@
-"""The folder data sets live in, and the one for what is made from them."""
+"""The folder datasets live in, and the one for what is made from them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class DataRoot:
-    """The folder data sets live in, and what a data set may do to fill it."""
+    """The folder datasets live in, and what a dataset may do to fill it."""
 
     path: Path
     download: bool = True

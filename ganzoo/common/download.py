@@ -116,7 +116,7 @@ def _receive(
         start = 0
         restart(file)
     elif response.status != 206 or not _continues(response.headers.get("Content-Range"), start):
-        raise AddressError(f"answered {response.status} with something else than the file")
+        raise AddressError(f"answered {response.status} without the file")
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else 0
     here = start

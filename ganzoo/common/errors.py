@@ -18,7 +18,7 @@ class GanzooError(Exception):
 
 
 class DataError(GanzooError):
-    """A data set, image or archive that cannot be used; the message names the file."""
+    """A dataset, image or archive that cannot be used; the message names the file."""
 
 
 class PluginError(GanzooError):

@@ -1,6 +1,6 @@
 """Files from the network: whole, checked and in their place, or one error that says what to do.
 
-What a data set of one's own needs: ``fetch`` brings a file, ``fingerprint`` identifies content.
+What a dataset of one's own needs: ``fetch`` brings a file, ``fingerprint`` identifies content.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def beside(warn: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except MachineError as error:
-        warn(f"the result stands without a file that goes with it: {error}")
+        warn(f"the result is complete, but a file beside it is missing: {error}")
 
 
 def append_line(path: Path, line: str) -> None:
@@ -153,7 +153,9 @@ def cannot_write(
     free = "close what has it open, " if system.IS_WINDOWS and error.errno == errno.EACCES else ""
     remedy = f"{needed}{free}make {'room' if is_full else 'it writable'} or {elsewhere}"
     if error.errno == errno.ENOSPC and system.has_no_inodes(path):
-        remedy = f"no more files fit there, whatever their size; remove some or {elsewhere}"
+        remedy = (
+            f"no more files can be created there, whatever their size; remove some or {elsewhere}"
+        )
     return MachineError(f"cannot write '{path}': {reason}; {remedy}")
 
 

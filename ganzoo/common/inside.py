@@ -52,7 +52,7 @@ def open_inside(folder: Path, *parts: str) -> BinaryIO:
         now = os.fstat(descriptor)
         _refuse_other(path, now, FILE)
         if not os.path.samestat(before, now) and not NO_FOLLOW:
-            raise RefusedError(f"'{path}' was exchanged while it was opened; try again")
+            raise RefusedError(f"'{path}' was replaced while it was being opened; try again")
         return open(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -81,8 +81,8 @@ def read_inside(folder: Path, *parts: str, most: int, only_end: bool = False) ->
 def too_large(path: Path, size: int, most: int) -> RefusedError:
     """Return the error for a file that is larger than its kind ever is."""
     return RefusedError(
-        f"'{path}' has {size:,} bytes and is not read: no such file has more than {most:,}; put "
-        "the right one in its place"
+        f"'{path}' has {size:,} bytes and is not read: at most {most:,} are allowed; "
+        "replace it with the right file"
     )
 
 
@@ -149,7 +149,7 @@ def _refuse_other(path: Path, found: os.stat_result, *wanted: str) -> None:
 
 def _refuse_outside(folder: Path, part: str) -> None:
     if part in {"", ".", ".."} or Path(part).name != part or "\0" in part:
-        raise RefusedError(f"{part!r} is no name of a file in '{folder}'")
+        raise RefusedError(f"{part!r} is not a file name in '{folder}'")
 
 
 def _reached(held: ExitStack, folder: Path, parts: Sequence[str]) -> tuple[str | Path, int | None]:

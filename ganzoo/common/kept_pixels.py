@@ -115,7 +115,7 @@ def keep(
         if (found := _found(path, key, tell)) is not None:
             return found
         if system.is_locked(part_of(path)):
-            tell(f"another process keeps the same images in '{folder}'; waiting for it")
+            tell(f"another process is caching the same images in '{folder}'; waiting for it")
         with unfinished(path, CACHE_FOLDER) as file:
             # Kept by the process we waited for?
             if (found := _found(path, key, tell)) is not None:
@@ -124,7 +124,7 @@ def keep(
             os.ftruncate(file.fileno(), 0)
             _make_room(folder, num_bytes, most, tell)
             tell(
-                f"keeping decoded images in '{folder}', for the next time: {megabytes(num_bytes)}; "
+                f"caching decoded images in '{folder}' for the next run: {megabytes(num_bytes)}; "
                 f"{REMOVE}"
             )
             try:
@@ -138,7 +138,7 @@ def keep(
         reason: Exception = cannot_write(path, error, num_bytes, CACHE_FOLDER)
     except (MachineError, _Full, _Damage) as error:
         reason = error
-    tell(f"decoded images are not kept: {reason}")
+    tell(f"decoded images are not cached: {reason}")
     return None
 
 
@@ -150,7 +150,7 @@ def limit(tell: Tell) -> float:
         if not 0 <= most < float("inf"):
             raise ValueError
     except ValueError:
-        tell(f"{MOST} is {written!r}, no number of gigabytes; taking {DEFAULT_MOST:g}")
+        tell(f"{MOST} is {written!r}, not a number of gigabytes; using {DEFAULT_MOST:g}")
         most = DEFAULT_MOST
     return most * 1e9
 
@@ -197,7 +197,7 @@ def _found(path: Path, key: str, tell: Tell) -> Kept | None:
     except FileNotFoundError:
         return None
     except _Damage as error:
-        tell(f"'{path}' is damaged ({error}); its images are decoded anew")
+        tell(f"'{path}' is damaged ({error}); decoding its images again")
         path.unlink(missing_ok=True)
         return None
     with suppress(OSError):
@@ -215,11 +215,11 @@ def _read(path: Path, key: str) -> tuple[mmap.mmap, Mapping[str, Any]]:
     with path.open("rb") as file:
         table, length = _table(file)
         if table.get("key") != key:
-            raise _Damage("it is of other images")
+            raise _Damage("it holds other images")
         pixels = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ)
     sums = table.get("sums")
     if sums != _sums(pixels):
-        raise _Damage("its checksums are not those of its pixels")
+        raise _Damage("its checksums do not match its pixels")
     about = table.get("about")
     return pixels, about if isinstance(about, dict) else {}
 
@@ -248,7 +248,7 @@ def _table(file: IO[bytes]) -> tuple[dict[str, Any], int]:
     file.seek(start)
     content = file.read(length)
     if zlib.crc32(content) != checksum:
-        raise _Damage("its table is not what was written")
+        raise _Damage("its table was changed")
     try:
         table = parse_json(content)
     except ValueError as error:
@@ -320,7 +320,7 @@ def _make_room(folder: Path, num_bytes: int, most: float, tell: Tell) -> None:
         oldest = kept.pop()
         with suppress(OSError):
             oldest.path.unlink()
-            tell(f"removed kept images, to stay below {most / 1e9:g} GB ({MOST}): {oldest}")
+            tell(f"removed cached images, to stay below {most / 1e9:g} GB ({MOST}): {oldest}")
     free = shutil.disk_usage(folder).free
     if free < num_bytes + SPARE:
         raise _Full(

@@ -16,7 +16,7 @@ LONGEST = 255
 def fault(name: str) -> str:
     """Return what keeps a file from having this name on some system, or nothing."""
     if not name or name in {".", ".."}:
-        return "is no name"
+        return "is not a name"
     if found := FORBIDDEN.search(name):
         return f"has {found[0]!r} in it, which Windows does not allow"
     if name[-1] in ". ":

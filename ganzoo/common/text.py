@@ -37,8 +37,8 @@ def number(value: Any) -> str:
 
 
 def most_memory(mib: float) -> str:
-    """Return '512 MiB at most', or nothing where the system does not tell."""
-    return f"{mib:,.0f} MiB at most" if mib else ""
+    """Return 'peak memory 512 MiB', or nothing where the system does not tell."""
+    return f"peak memory {mib:,.0f} MiB" if mib else ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -102,25 +102,25 @@ def measure_images(
     metrics: Sequence[MetricSpec] = (),
     tell: Tell = nobody,
 ) -> Measured:
-    """Measure images against a data set, as if a generator had made them.
+    """Measure images against a dataset, as if a generator had made them.
 
     All of them are looked at: ``measure.samples`` is set to their number. The floor has fewer
     where there are not as many real images; it says so.
 
     Raises:
-        GanzooError: if their shape is not the data set's, or there is but one.
+        GanzooError: if their shape is not the dataset's, or there is but one.
     """
     train = dataset.build(root, "train")
     image = shape_of(train, dataset)
     found = tuple(pick(images, torch.tensor([0])).shape[1:])
     if found != (image.channels, image.height, image.width):
         raise GanzooError(
-            f"{images.source}: images are {found}, those of data set {dataset.use!r} {image}"
+            f"{images.source}: images are {found}, those of dataset {dataset.use!r} {image}"
         )
     if len(images) < 2:
         raise GanzooError(
-            f"{images.source}: it holds {len(images)} image; a measure needs at least two, and "
-            "says little of fewer than a thousand"
+            f"{images.source}: it holds {len(images)} image; scores need at least "
+            "two, and mean little below a thousand"
         )
     metrics = metrics or usual(registry)
     check_names(metrics)

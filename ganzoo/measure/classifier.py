@@ -1,4 +1,4 @@
-"""Training a data set's own classifier, once, deterministically, into the user's cache."""
+"""Training a dataset's own classifier, once, deterministically, into the user's cache."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Card(Table):
 
 
 def path_of(root: Path, dataset: str, fingerprint: str) -> Path:
-    """Return where in ``root`` the classifier of a data set with that content belongs."""
+    """Return where in ``root`` the classifier of a dataset with that content belongs."""
     return root / FOLDER / f"{dataset}-{fingerprint[:12]}.safetensors"
 
 
@@ -81,7 +81,7 @@ def places(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> list[Path]:
 
 
 def kept(spec: DatasetSpec, fingerprint: str, root: DataRoot) -> FeatureNetwork | None:
-    """Return the classifier of a data set if it is there; nothing is trained.
+    """Return the classifier of a dataset if it is there; nothing is trained.
 
     Raises:
         GanzooError: if its file is damaged.
@@ -101,10 +101,10 @@ def classifier(
     root: DataRoot,
     *,
     budget: float = math.inf,
-    reason: str = "longer than is spent on it unasked",
+    reason: str = "too long to do unasked",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
-    """Return the data set's classifier; where it is not there, it is trained on the spot.
+    """Return the dataset's classifier; where it is not there, it is trained on the spot.
 
     Args:
         budget: seconds that training it may take.
@@ -114,7 +114,7 @@ def classifier(
 
     Raises:
         NotPrepared: if training it takes longer than ``budget``; says what to do.
-        GanzooError: if its file is damaged, or the data set has no labels.
+        GanzooError: if its file is damaged, or the dataset has no labels.
     """
     if spec.judge is not None:
         raise AssertionError("stacked images are read by their judge's classifier; see stacked()")
@@ -127,8 +127,8 @@ def classifier(
     if seconds > budget:
         raise _not_prepared(spec, seconds, reason)
     tell(
-        f"training the classifier in whose features scores are taken, once for data set "
-        f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to leave it out: "
+        f"training the classifier whose features the scores use, once for dataset "
+        f"{spec.use!r}: about {duration(seconds)} on one CPU thread; to skip it: "
         "--set measure.network=random for other features, --set metric=[] for no scores"
     )
     return train_classifier(spec, root, train=train, limit=budget, reason=reason, tell=tell)
@@ -140,8 +140,8 @@ def _not_prepared(spec: DatasetSpec, seconds: float, reason: str) -> NotPrepared
     command = shlex.join(["ganzoo", "measure", "prepare", spec.use])
     settings = "".join(f" --set {shlex.quote(word)}" for word in words if word[:4] != "use=")
     return NotPrepared(
-        f"measures need the classifier of data set {spec.use!r}, which is not there; training it "
-        f"takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
+        f"scores need the classifier of dataset {spec.use!r}, which is missing; training "
+        f"it takes about {duration(seconds)} on one CPU thread, {reason}; train it once: "
         f"{command}{settings}",
         seconds,
     )
@@ -167,7 +167,7 @@ def train_classifier(
     reason: str = "",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
-    """Train the classifier of a data set and write it, with its accuracy, into the user's cache.
+    """Train the classifier of a dataset and write it, with its accuracy, into the user's cache.
 
     Always on the CPU with one thread, whatever the machine has: the same weights every time. Where
     it cannot be written, that is told and the process keeps it.
@@ -179,14 +179,14 @@ def train_classifier(
 
     Raises:
         NotPrepared: if it took longer than ``limit``.
-        GanzooError: if the data set has no labels.
+        GanzooError: if the dataset has no labels.
         DataError: if it cannot be had.
     """
     train = spec.build(root, "train") if train is None else train
     if train.labels is None or not train.classes:
         raise GanzooError(
-            f"data set {spec.use!r} has no labels to train a classifier on; its images are "
-            "measured by measure.network = 'random'"
+            f"dataset {spec.use!r} has no labels to train a classifier on; use "
+            "measure.network = 'random'"
         )
     train, test = _with_test(spec, root, train)
     try:
@@ -220,7 +220,7 @@ def train_classifier(
             problem = str(error)
         else:
             return read_classifier(path)
-    tell(f"the classifier of data set {spec.use!r} is used and not kept: {problem}")
+    tell(f"the classifier of dataset {spec.use!r} is used but not saved: {problem}")
     found = _unkept[spec.use, train.fingerprint] = _network_of(card, network)
     return found
 
@@ -238,7 +238,7 @@ def read_classifier(path: Path) -> FeatureNetwork:
             network = Classifier(card.channels, card.num_classes)
         network.load_state_dict(parse_safetensors(path.read_bytes()))
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise GanzooError(f"'{path}' is no feature network: {error}; {again}") from error
+        raise GanzooError(f"'{path}' is not a feature network: {error}; {again}") from error
     found = weights_sha256(network)
     if found != card.sha256:
         raise GanzooError(f"'{path}' is damaged: SHA-256 {found}, not {card.sha256}; {again}")

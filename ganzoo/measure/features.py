@@ -21,7 +21,7 @@ class FeatureNetwork:
 
     Attributes:
         name: e.g. 'mnist-classifier'.
-        num_classes: 0 where it tells no classes apart.
+        num_classes: 0 where it has no class labels.
         side: (height, width) that images are resized to, or None to take them as they are.
         scaled: whether it wants pixels in [0, 1] rather than as stored.
         resized: how it resizes images by itself, for the record.

@@ -1,6 +1,6 @@
 """The modules whose features images are compared in: a small classifier, and fixed random weights.
 
-Both need no download. The classifier is trained once for a data set (``prepare``); the random
+Both need no download. The classifier is trained once for a dataset (``prepare``); the random
 network serves data without labels, and its weights come from a hash, so they are the same for ever.
 """
 

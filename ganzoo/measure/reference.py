@@ -34,7 +34,7 @@ class Bench:
 
     Attributes:
         train: the images that were trained on.
-        test: images nobody trained on, or None where the data set has none.
+        test: images nobody trained on, or None where the dataset has none.
         discriminate: scores images in the networks' range, or None without a discriminator.
     """
 

@@ -131,27 +131,27 @@ def measurable(
     """Return the metrics that can be taken on this bench, and why the others cannot, by score."""
     if min(bench.n_real, bench.n_fake) < 2:
         few = (
-            f"{bench.n_real} real images can be held against {bench.n_fake}; a measure needs at "
-            "least two of each, and a data set of four images for that"
+            f"{bench.n_real} real images for {bench.n_fake} fakes; scores need at "
+            "least two of each, which takes a dataset of four images"
         )
         return [], {named(spec, name): few for spec in metrics for name in spec.scores}
     lacking = {}
     if not bench.num_classes:
-        lacking["classes"] = f"the feature network {bench.network.name!r} tells no classes apart"
+        lacking["classes"] = f"the feature network {bench.network.name!r} has no class labels"
     if bench.train.labels is None:
-        lacking["labels"] = "the data set has no labels"
+        lacking["labels"] = "the dataset has no labels"
     if bench.train.labels is None or not bench.image.num_classes:
         lacking["classifier"] = "the data has no classes to train a classifier on"
     elif min(bench.image.height, bench.image.width) < SMALLEST:
         lacking["classifier"] = f"a classifier needs images of {SMALLEST}×{SMALLEST} or more"
     if bench.test is None:
-        lacking["test"] = "the data set has no test images"
+        lacking["test"] = "the dataset has no test images"
     elif bench.measure.split == "test":
         lacking["test"] = "the test images are the reference (measure.split)"
     if not bench.has_asked_labels:
         lacking["asked_labels"] = "the generator takes no labels"
     if bench.discriminate is None:
-        lacking["discriminator"] = "there is no discriminator that judges plain single images"
+        lacking["discriminator"] = "no discriminator judges plain single images"
     usable: list[MetricSpec] = []
     reasons: dict[str, str] = {}
     for spec in metrics:

@@ -47,7 +47,7 @@ def network_for(
         return random_network(image.channels)
     if not labelled:
         raise GanzooError(
-            f"measure.network = 'classifier': data set {dataset.use!r} has no labels to train one "
+            f"measure.network = 'classifier': dataset {dataset.use!r} has no labels to train one "
             "on; use 'random' or 'auto'"
         )
     if dataset.judge is not None:

@@ -146,7 +146,7 @@ def _entries(found: Any, made: int) -> dict[str, dict[str, float]]:
     for name, entry in entries.items():
         if not 0 <= entry["step"] <= made:
             raise CheckpointError(
-                f"'measures' has {name!r} of step {entry['step']}, and {made} were made"
+                f"'measures' has {name!r} of step {entry['step']}, but only {made} were trained"
             )
     return entries
 
@@ -186,17 +186,17 @@ def watch(
         for name, why in reasons.items():
             warn(f"not measured: '{name}': {why}")
         if asked == "yes" and not usable:
-            raise GanzooError("none of the recipe's metrics can be taken on its data")
+            raise GanzooError("none of the recipe's metrics can be computed on its data")
         scorer = Scorer(bench, usable, ema=parts.average is not None) if usable else None
         return scorer, reasons
 
     def left_out(error: NotPrepared) -> dict[str, str]:
-        warn(f"not measured: {error}\nthen measure this run afterwards: ganzoo measure last")
+        warn(f"not measured: {error}\nmeasure this run later with: ganzoo measure last")
         names = [named(spec, score) for spec in recipe.metric for score in spec.scores]
         return dict.fromkeys(names, str(error))
 
     def late(seconds: float) -> tuple[Scorer | None, dict[str, str]]:
-        reason = f"more than the {duration(seconds)} of the training they would judge"
+        reason = f"longer than the training itself ({duration(seconds)})"
         try:
             return opened(min(seconds, UNASKED), reason)
         except NotPrepared as error:
@@ -204,7 +204,7 @@ def watch(
 
     budget = {"no": 0.0, "soon": UNASKED, "yes": math.inf}[asked]
     try:
-        return Watch(parts, *opened(budget, "longer than is spent on it unasked"))
+        return Watch(parts, *opened(budget, "too long to do unasked"))
     except NotPrepared as error:
         if asked == "no" and error.seconds <= UNASKED:
             return Watch(parts, None, {}, late=late)
@@ -256,7 +256,7 @@ def bench_of(
 
 
 def test_images(dataset: DatasetSpec, parts: Parts) -> ImageData | None:
-    """Return the data set's test images, or None where it has none.
+    """Return the dataset's test images, or None where it has none.
 
     Raises:
         GanzooError: if they are the reference and are not there.

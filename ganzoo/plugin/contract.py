@@ -72,7 +72,7 @@ def trackers_of(function: Callable[[], Any]) -> list[str]:
             raise PluginError(say(error)) from error
     for name in names:
         if not isinstance(name, str):
-            raise PluginError(f"{name!r:.80} is no name")
+            raise PluginError(f"{name!r:.80} is not a name")
         if problem := overlong(name):
             raise PluginError(problem)
     return names
@@ -110,7 +110,7 @@ def _spec_problems(spec: Any, kind: Kind) -> Iterator[str]:
     base = kind.spec
     if not (isinstance(spec, type) and issubclass(spec, base) and spec is not base):
         what = spec.__qualname__ if isinstance(spec, type) else f"{spec!r:.80}"
-        yield f"{kind.hook}() supplies {what}, which is no class derived from {base.__name__}"
+        yield f"{kind.hook}() supplies {what}, which is not a subclass of {base.__name__}"
         return
     problems = [
         *_name_problems(spec, kind.name),
@@ -126,7 +126,7 @@ def _name_problems(spec: type[Spec], kind: str) -> Iterator[str]:
         if name in spec.model_fields:
             yield f"{name!r} is not a key of the recipe: annotate it as ClassVar[str]"
     if "kind" not in spec.model_fields and spec.kind != kind:
-        yield f"it says kind = {spec.kind!r}; a {kind} leaves 'kind' alone"
+        yield f"it says kind = {spec.kind!r}; a {kind} must not set 'kind'"
     use = getattr(spec, "use", None)
     if use is None and "use" not in spec.model_fields:
         yield "it has no name: use: ClassVar[str] = 'its_name'"

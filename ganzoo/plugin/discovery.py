@@ -175,7 +175,7 @@ def local(path: Path, given: Path) -> Candidate:
         raise PluginError(f"{given}: {what}")
     if not path.stem.isidentifier() or path.stem.startswith("__"):
         raise PluginError(
-            f"{given}: a plugin is imported by its name, and {path.stem!r} is no name in Python; "
+            f"{given}: a plugin is imported by its name, and {path.stem!r} is not a Python name; "
             "rename it with letters, digits and '_'"
         )
     return Candidate(

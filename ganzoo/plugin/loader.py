@@ -136,9 +136,9 @@ class Loader:
     def _blame_the_machine(self, error: BaseException, candidate: Candidate) -> None:
         if isinstance(error, Starved):
             raise MachineError(
-                f"the machine is overloaded: for {PATIENCE * self.seconds:g} s others had the "
-                f"processor that plugin {candidate.name!r} ({candidate.origin}) needs to be "
-                f"loaded; try again when less is running, or raise {SECONDS_VARIABLE}"
+                f"the machine is overloaded: for {PATIENCE * self.seconds:g} s other programs "
+                f"kept the processor from plugin {candidate.name!r} ({candidate.origin}) while it "
+                f"was loaded; try again when less is running, or raise {SECONDS_VARIABLE}"
             ) from None
 
     def _add(self, candidate: Candidate) -> None:

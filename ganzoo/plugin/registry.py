@@ -143,7 +143,7 @@ class Registry:
             parts[0] += near
         elif names:
             parts.append(f"there {'is' if len(names) == 1 else 'are'} {_quoted(names)}")
-            parts.append("one in a file of yours needs --plugin FILE")
+            parts.append("for one in your own file, add --plugin FILE")
         if self.broken:
             count = f"{len(self.broken)} plugin{'s' if len(self.broken) > 1 else ''}"
             named = ", ".join(map(str, self.broken[:3])) + (", …" if len(self.broken) > 3 else "")

@@ -114,7 +114,7 @@ class LossSpec(OwnerSpec):
 
     kind: ClassVar[str] = "loss"
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What must be there: 'labels' (the data set has classes)."""
+    """What must be there: 'labels' (the dataset has classes)."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return scalars that the discriminator minimises."""
@@ -188,18 +188,18 @@ class DatasetSpec(Spec):
     labelled: ClassVar[bool] = True
     """Whether every image has a label, for components that need them."""
     judge: ClassVar[str | None] = None
-    """Data set whose classifier reads each channel of these images, where they are stacks."""
+    """Dataset whose classifier reads each channel of these images, where they are stacks."""
 
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
     fallback: str | None = None
-    """Data set to train on, loudly, where this one is neither here nor downloadable."""
+    """Dataset to train on, loudly, where this one is neither here nor downloadable."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return the images, from ``root.path`` or downloaded into it.
 
         Raises:
-            DataError: naming the file and what to do, if they cannot be had.
+            DataError: naming the file and what to do, if they are not available.
         """
         raise NotImplementedError
 

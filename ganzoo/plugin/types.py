@@ -57,7 +57,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set ready to be fed.
+    """A dataset ready to be fed.
 
     Attributes:
         images: ``[N, C, H, W]`` uint8 (scaled to the recipe's value range by the feed), float32
@@ -99,7 +99,7 @@ class Look:
         duplicates: names of images that are the same.
         broken: the names of those that cannot be read, and why.
         sampled: how many were decoded.
-        settings: fields of the data set that suit them: value and reason.
+        settings: fields of the dataset that suit them: value and reason.
         notes: what else was seen.
         seconds: how long it took.
         pictures: thumbnails, Pillow images of one size.

@@ -73,7 +73,7 @@ def checked(given: object) -> dict[str, tuple[str, str]]:
         PluginError: with everything that is wrong with them.
     """
     if not isinstance(given, Mapping):
-        raise PluginError(f"{HOOK}() gives {given!r:.80}, not a dict of verbs")
+        raise PluginError(f"{HOOK}() returned {given!r:.80}, not a dict of verbs")
     problems = [problem for name, verb in given.items() for problem in _problems(name, verb)]
     if problems:
         raise PluginError("; ".join(problems))
@@ -82,13 +82,13 @@ def checked(given: object) -> dict[str, tuple[str, str]]:
 
 def _problems(name: object, verb: object) -> Iterator[str]:
     if not isinstance(name, str):
-        yield f"{name!r:.80} is no name for a verb"
+        yield f"{name!r:.80} is not a verb name"
         return
     if problem := overlong(name):
         yield problem
         return
     if not _NAME.fullmatch(name):
-        yield f"verb {printable(name)!r} needs small letters, digits and '-' between them"
+        yield f"verb {printable(name)!r} needs lowercase letters, digits and '-' between them"
     if name in BUILT_IN:
         yield f"verb {name!r} is ganzoo's own; choose another name"
     match verb:

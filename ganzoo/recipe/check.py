@@ -55,7 +55,7 @@ def check(source: Source, registry: Registry) -> Recipe:
 
 
 def dataset_named(name: str, overrides: tuple[str, ...], registry: Registry) -> DatasetSpec:
-    """Return a data set's spec with fields given as ``key=value``.
+    """Return a dataset's spec with fields given as ``key=value``.
 
     Raises:
         RecipeError: with everything that is wrong with them.
@@ -69,7 +69,7 @@ def dataset_named(name: str, overrides: tuple[str, ...], registry: Registry) -> 
 
 
 class _DatasetAlone(Table):
-    """A recipe of which only the data set is wanted."""
+    """A recipe of which only the dataset is wanted."""
 
     dataset: Annotated[DatasetSpec, ByUse()]
 
@@ -225,7 +225,7 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
     use, fallback = dataset.get("use"), dataset.get("fallback")
     if isinstance(fallback, str):
         if fallback == use:
-            yield ("dataset", "fallback"), "is the data set itself; name another, or leave it out"
+            yield ("dataset", "fallback"), "is the dataset itself; name another, or leave it out"
         elif fallback not in datasets:
             near = suggest(fallback, datasets) or f"; there are {listed(datasets)}"
             yield ("dataset", "fallback"), f"no dataset named {quoted(fallback)}{near}"
@@ -241,10 +241,10 @@ def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys,
     if packing:
         for kind, keys in _wanting_labels(tables, registry):
             if kind.sees_views:
-                yield keys, f"needs a label for each image, and view '{packing[0]}' keeps none"
+                yield keys, f"needs a label for each image, but view '{packing[0]}' drops them"
     if unlabelled is not None:
         for _, keys in _wanting_labels(tables, registry):
-            message = f"needs labels, and the data set '{unlabelled}' has none; change either"
+            message = f"needs labels, and the dataset '{unlabelled}' has none; change either"
             yield keys, message
 
 
@@ -253,7 +253,7 @@ def _requirements(required: object, registry: Registry) -> Iterator[tuple[Keys, 
         if not isinstance(name, str):
             continue
         if not _DISTRIBUTION.fullmatch(name):
-            yield ("requires", at), f"{quoted(name)} is no plugin's name; e.g. 'ganzoo-hinge'"
+            yield ("requires", at), f"{quoted(name)} is not a plugin name; e.g. 'ganzoo-hinge'"
         else:
             for message in registry.unmet([name]):
                 yield ("requires", at), message

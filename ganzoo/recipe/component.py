@@ -82,7 +82,8 @@ def _chosen(kind: type[Spec], value: Any, info: ValidationInfo) -> Spec:
             if is_stop(error):
                 raise
             raise _mistake(
-                f"{kind.kind} {use!r} fails while it checks its table ({error!r}); tell its author"
+                f"{kind.kind} {use!r} failed while checking its table ({error!r}); report it to "
+                "its author"
             ) from error
 
 

@@ -62,7 +62,7 @@ which steps have a line of the log or a sheet, and names the sheets; all else co
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.epochs is None and self.steps is None:
-            raise ValueError("says nowhere when to stop; add epochs = 25 or steps = 10000")
+            raise ValueError("does not say when to stop; add epochs = 25 or steps = 10000")
         return self
 
     @model_validator(mode="after")
@@ -94,7 +94,7 @@ class Step(Table):
     """Discriminator updates in a step, each on its own batch."""
     accumulate: Few = 1
     """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
-to the whole batch where no image changes what is made of others; else that is told at the start."""
+to the whole batch unless images influence each other; else a message says so at the start."""
     generator_updates: Few = 1
     """Generator updates in a step."""
     generator_waits: CountOrNone = 0
@@ -120,13 +120,13 @@ has fewer real ones."""
     def _agrees(self) -> Self:
         if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
             raise ValueError(
-                "fakes_for_discriminator = 'eval' cannot be had with generator_noise = 'shared', "
-                "whose one batch the generator is trained on; use 'same' or 'fresh'"
+                "fakes_for_discriminator = 'eval' cannot be combined with generator_noise = "
+                "'shared', whose one batch the generator is trained on; use 'same' or 'fresh'"
             )
         if self.first == "generator" and self.generator_noise == "shared" and self.accumulate > 1:
             raise ValueError(
-                "accumulate makes the fakes of each half anew, and after first = 'generator' the "
-                "generator has moved, so that generator_noise = 'shared' cannot be had; use 'same'"
+                "accumulate generates new fakes for each half, and after first = 'generator' the "
+                "generator has moved, so generator_noise = 'shared' is not possible; use 'same'"
             )
         return self
 
@@ -209,9 +209,9 @@ be repeated with no others."""
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if self.source is None and not self.freeze:
-            raise ValueError("names neither weights to begin with (from) nor any to freeze")
+            raise ValueError("names neither weights to start from (from) nor any to freeze")
         if self.source is None and self.sha256 is not None:
-            raise ValueError("has a sha256 and names no weights that it is of; add from = ...")
+            raise ValueError("has a sha256 but names no weights; add from = ...")
         return self
 
 
@@ -223,11 +223,11 @@ class Measure(Table):
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
     """Fakes that are measured."""
     reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
-    """Real images they are held against."""
+    """Real images to compare with."""
     split: Literal["train", "test"] = "train"
     """Split the reference is drawn from."""
     network: Literal["auto", "classifier", "random", "inception"] = "auto"
-    """Features: 'auto' is the data set's own classifier where it has labels, else 'random'."""
+    """Features: 'auto' is the dataset's own classifier where it has labels, else 'random'."""
     mode: Literal["eval", "train"] = "eval"
     """Mode of the generator while it makes the fakes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -290,9 +290,9 @@ class Recipe(Table):
         train, step = self.train, self.step
         if train.shards > 1 and step.first == "generator" and step.generator_noise == "shared":
             raise ValueError(
-                "train.shards makes the fakes of each half anew, and after step.first = "
-                "'generator' the generator has moved, so that step.generator_noise = 'shared' "
-                "cannot be had; use 'same'"
+                "train.shards generates new fakes for each half, and after step.first = "
+                "'generator' the generator has moved, so step.generator_noise = "
+                "'shared' is not possible; use 'same'"
             )
         if train.sync_norm and step.accumulate > 1:
             raise ValueError(

@@ -51,12 +51,12 @@ def new_file(name: str, out: Path) -> Path:
     """
     stem = name.removesuffix(".toml")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", stem):
-        raise GanzooError(f"{name!r} is no name for a recipe; use letters, digits, '_', '-', '.'")
+        raise GanzooError(f"{name!r} is not a recipe name; use letters, digits, '_', '-', '.'")
     if problem := names.fault(stem):
         raise GanzooError(f"{name!r} {problem}; choose another name for the recipe")
     path = out / f"{stem}.toml"
     if path.exists():
-        raise GanzooError(f"'{path}' is there already; choose another name, or remove it")
+        raise GanzooError(f"'{path}' already exists; choose another name, or remove it")
     return path
 
 

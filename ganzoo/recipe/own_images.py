@@ -103,7 +103,7 @@ def recipe_for(look: Look, path: str, use: str, wish: Wish, machine: Here) -> st
 
     Args:
         path: where they lie, as the recipe shall say it.
-        use: the data set that reads them.
+        use: the dataset that reads them.
 
     Raises:
         GanzooError: if they cannot be trained on, or have no classes and those are asked for.
@@ -147,7 +147,7 @@ def seen(look: Look) -> list[str]:
     if look.duplicates:
         extra = sum(len(names) - 1 for names in look.duplicates)
         first, second = look.duplicates[0][:2]
-        lines.append(f"{_images(extra)} are there twice, as '{second}' and '{first}'")
+        lines.append(f"{_images(extra)} are duplicates, as '{second}' of '{first}'")
     if look.broken:
         name, why = next(iter(look.broken.items()))
         lines.append(f"{len(look.broken):,} cannot be read, as '{name}' ({why})")
@@ -204,14 +204,14 @@ class Plan:
 
     def _size(self) -> tuple[tuple[int, int], str]:
         if self.wish.size is not None:
-            return self.wish.size, "as was asked for"
+            return self.wish.size, "as requested"
         sizes = self.look.sizes
         most = LARGEST[self.wish.purpose, self.machine.gpus > 0]
         (height, width), count = max(sizes.items(), key=lambda item: item[1])
         total = sum(sizes.values())
         is_small = height * width <= (1.5 * most) ** 2
         if count == total and is_small and min(height, width) >= 8:
-            return (height, width), "as all images are"
+            return (height, width), "like all images"
         shorter = _median(_by(sizes, min))
         ratio = _median(_by(sizes, lambda size: size[0] / size[1]))
         side = max([8, *(each for each in SIDES if each <= min(most, shorter))])
@@ -242,7 +242,7 @@ class Plan:
         yield from ("", "[dataset]", f"use = {_toml(use)}", f"path = {_toml(path)}")
         size = self.height if self.height == self.width else [self.height, self.width]
         yield _line("size", size, self.size_reason)
-        yield _line("crop", "center", "what stands over is cut off; 'pad' shows images whole")
+        yield _line("crop", "center", "the overhang is cropped; 'pad' keeps images whole")
         for key, (value, reason) in look.settings.items():
             yield _line(key, value, reason)
         yield from self._networks()
@@ -264,37 +264,37 @@ class Plan:
         yield _line("scales", "auto", f"the depth follows {self.height}×{self.width}")
         yield _line("base_channels", self.base, why)
         if labels:
-            yield _line("labels", "conditional_norm", "it is told the class")
+            yield _line("labels", "conditional_norm", "class-conditional")
         elif self.look.classes:
-            yield f"# {len(self.look.classes)} classes are there and not used; --labels uses them."
+            yield f"# {len(self.look.classes)} classes were found; add --labels to use them."
         yield from ("", "[discriminator]", 'use = "conv"')
         yield _line("strides", "auto", "the depth follows the size here, too")
         yield _line("base_channels", self.base, "as wide as the generator")
-        yield _line("norm", "spectral", "keeps it from running away; Miyato et al. 2018")
+        yield _line("norm", "spectral", "keeps it stable; Miyato et al. 2018")
         yield _line("dropout", 0.0, "spectral norm is enough")
         if labels:
-            yield _line("labels", "projection", "it is told the class, too")
+            yield _line("labels", "projection", "class-conditional, too")
         yield from ("", "[loss]", _line("use", "hinge", "goes with spectral norm"))
 
     def _augmentation(self) -> Iterator[str]:
         channels = self.look.settings.get("channels", (3, ""))[0]
         if channels == 3:
-            yield from ("", "# Mirror images count too; remove it where left and right differ.")
+            yield from ("", "# Adds mirror images; remove this where left and right differ.")
             yield from ("[[view]]", 'use = "flip"')
         if self.look.images < SOME:
             few = self.look.images < FEW
             policy = ["color", "translation", "cutout"] if few else ["color", "translation"]
             if channels not in {1, 3}:
                 policy = policy[1:]
-            yield from ("", f"# {self.images} alone would be learned by heart; Zhao et al. 2020.")
+            yield from ("", f"# {self.images} alone would be memorized; Zhao et al. 2020.")
             yield from ("[[view]]", 'use = "diffaugment"', f"policy = {_toml(policy)}")
 
     def _optimizers(self) -> Iterator[str]:
         for role in ("generator", "discriminator"):
             yield from ("", f"[optimizer.{role}]", 'use = "adam"', "lr = 2e-4")
-            yield _line("betas", [0.5, 0.999], "as DCGAN has them")
+            yield _line("betas", [0.5, 0.999], "DCGAN's values")
         half = 200 if self.wish.purpose == "speed" else 1_000
-        yield from ("", "[ema]", _line("half_life", half, "pictures are of averaged weights"))
+        yield from ("", "[ema]", _line("half_life", half, "samples use averaged weights"))
 
     def _watching(self) -> Iterator[str]:
         yield from ("", "[samples]")
@@ -306,7 +306,7 @@ class Plan:
             yield from ("", "[measure]", _line("samples", min(2000, self.look.images), "quick"))
             yield from ("", "[[metric]]", 'use = "frechet"')
         else:
-            yield from ("", f"# No [[metric]]: {self.images} are too few to measure against.")
+            yield from ("", f"# No [[metric]]: {self.images} are too few to compare with.")
 
 
 def remarks(look: Look, wish: Wish) -> list[str]:
@@ -315,20 +315,18 @@ def remarks(look: Look, wish: Wish) -> list[str]:
     if look.images < 100:
         which = "them" if look.images > 1 else "it"
         found.append(
-            f"{_images(look.images)}: the generator can only learn {which} by heart; some hundreds "
-            "are needed for new ones"
+            f"{_images(look.images)}: the generator can only memorize {which}; new "
+            "images need some hundreds"
         )
     small = [name for name, count in look.classes.items() if count < 10]
     if small and wish.labels:
         found.append(
             f"{len(small)} of {len(look.classes)} classes have fewer than 10 images, as "
-            f"'{small[0]}' ({look.classes[small[0]]}); of these there will be little variety"
+            f"'{small[0]}' ({look.classes[small[0]]}); expect little variety in these"
         )
     if look.duplicates:
         extra = sum(len(names) - 1 for names in look.duplicates)
-        found.append(
-            f"{_images(extra)} are there twice and weigh twice; they are used all the same"
-        )
+        found.append(f"{_images(extra)} are duplicates and count twice")
     if look.broken:
         name, why = next(iter(look.broken.items()))
         found.append(

@@ -116,7 +116,7 @@ def _extended(path: Path, children: tuple[Path, ...]) -> Source:
         names = " -> ".join(file.name for file in (*chain, parent))
         raise RecipeError([source.problem(("extends",), f"leads back to itself: {names}")])
     if len(chain) > MAX_EXTENDS:
-        message = f"more than {MAX_EXTENDS} recipes build on each other; put some into one"
+        message = f"more than {MAX_EXTENDS} levels of 'extends'; merge some recipes"
         raise RecipeError([source.problem(("extends",), message)])
     own = {key: node for key, node in root.value.items() if key != "extends"}
     return Source(source.file, _laid(_extended(parent, chain).root, Node(root.place, own)))
@@ -155,7 +155,7 @@ def _parent(source: Source, path: Path) -> Path:
     if not isinstance(name, str) or not name:
         problem = f"needs a name in quotes; {advice}"
     elif PurePosixPath(name).is_absolute() or {"..", "~"} & set(name.replace("\\", "/").split("/")):
-        problem = f"'{name}' leads out of this folder; {advice}"
+        problem = f"'{name}' points outside this folder; {advice}"
     else:
         for near in (path.parent / name, path.parent / f"{name}.toml"):
             if os.path.isfile(near):

@@ -31,7 +31,7 @@ _ERROR_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$"
 _ADVICE = {
     "Invalid value": "a value is a number, true, false, a list, or text in quotes",
     "Invalid statement": "a line is a [table], key = value, or a # comment",
-    "Cannot overwrite a value": "the key is there twice; take one out",
+    "Cannot overwrite a value": "the key is there twice; remove one",
 }
 _TOKEN = re.compile(
     r'''
@@ -121,7 +121,7 @@ def _explained(message: str, rows: list[str]) -> tuple[int, str]:
     advice = _ADVICE.get(what, "correct this line, or the one before it")
     hidden = [each for each in rows[line - 1] if each != "\t" and not each.isprintable()]
     if hidden:
-        advice = f"the line holds the invisible character U+{ord(hidden[0]):04X}; take it out"
+        advice = f"the line holds the invisible character U+{ord(hidden[0]):04X}; remove it"
     return line, f"not TOML: {what[:1].lower()}{what[1:]}; {advice}"
 
 
@@ -146,7 +146,7 @@ def unfit(text: str) -> str:
         return f"{len(text)} characters of text; {MAX_STRING} are allowed"
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-            return f"holds the invisible character U+{ord(character):04X}; take it out"
+            return f"holds the invisible character U+{ord(character):04X}; remove it"
     return ""
 
 

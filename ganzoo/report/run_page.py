@@ -21,7 +21,7 @@ from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.log import MEASURES, RAMPS, STATE
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.reading import reading
-from ganzoo.runs.record import Record, Table, many, real, table, whole
+from ganzoo.runs.record import Record, Table, in_words, many, real, table, whole
 from ganzoo.runs.thinned import read_thinned
 
 NAME = "report.html"
@@ -34,7 +34,10 @@ MOST_ANCESTORS = 50
 MOST_POINTS = 400
 """Of one curve."""
 SIDES = {"d": "discriminator: terms of its loss", "g": "generator: terms of its loss"}
-SHARES = {"d/accuracy": "told right by the discriminator", "g/accuracy": "fakes taken for real"}
+SHARES = {
+    "d/accuracy": "classified correctly by the discriminator",
+    "g/accuracy": "fakes classified as real",
+}
 
 Legend = list[tuple[str, int]]
 
@@ -103,7 +106,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         name=run.path.parent.name or run.path.name,
         id=run.id,
         status=record.status,
-        reason=record.reason,
+        reason=in_words(record.reason),
         time=record.time,
         step=record.step or (whole(log[-1].get("step")) if log else None) or 0,
         steps=record.steps,
@@ -284,7 +287,7 @@ def all_facts(surroundings: Table) -> list[tuple[str, str]]:
          if data.get("reason") else ""),
         ("read from", str(data.get("source", ""))),
         ("fingerprint", str(data.get("fingerprint", ""))),
-        ("done to the images", "; ".join(map(str, many(data.get("notes"))))),
+        ("preprocessing", "; ".join(map(str, many(data.get("notes"))))),
         ("parameters", ", ".join(f"{role} {value:,}" for role, value in sizes.items()
                                  if isinstance(value, int))),
     ]  # fmt: skip
@@ -321,7 +324,7 @@ def beginning(told: Table) -> tuple[str, list[str]] | None:
     sentence = (
         f"{told['from']}{'' if step is None else f', step {step:,}'} (weights {digest}…): "
         f"{number(whole(told.get('taken')) or 0)} of {number(whole(told.get('tensors')) or 0)} "
-        "tensors taken"
+        "tensors loaded"
     )
     line = [
         f"{each.get('title')} {each.get('id')}"
@@ -333,7 +336,7 @@ def beginning(told: Table) -> tuple[str, list[str]] | None:
 
 
 def layers(told: Table) -> list[tuple[str, str, str]]:
-    """Return layer, how many of its tensors were taken, and why not all."""
+    """Return layer, how many of its tensors were loaded, and why not all."""
     rows = [table(each) for each in many(told.get("layers"))[:MOST_LAYERS]]
     return [
         (
@@ -351,13 +354,13 @@ def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
     plugins = "".join(f" --plugin {quoted(file)}" for file in files)
     folder = quoted(run.path)
     rows = [
-        ("repeat it", f"ganzoo run {quoted(run.recipe)}{plugins}"),
-        ("go on", f"ganzoo resume {folder}{plugins}"),
-        ("make images", f"ganzoo sample {folder} -n 64{plugins}"),
+        ("reproduce", f"ganzoo run {quoted(run.recipe)}{plugins}"),
+        ("resume", f"ganzoo resume {folder}{plugins}"),
+        ("sample", f"ganzoo sample {folder} -n 64{plugins}"),
     ]
     typed = [str(word) for word in many(surroundings.get("command"))]
     if typed:
-        rows.append(("was begun by", shell_line(["ganzoo", *typed[1:]])))
+        rows.append(("started with", shell_line(["ganzoo", *typed[1:]])))
     return rows
 
 
@@ -365,18 +368,18 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
     """Return name, purpose and size of the folder's files."""
     known = {
         "recipe.toml": "the recipe with every default",
-        "init.json": "the weights it began with, layer by layer",
+        "init.json": "initial weights, layer by layer",
         "environment.json": "versions, machine, data",
-        "log.jsonl": "one object for each logged step",
+        "log.jsonl": "one object per logged step",
         "result.json": "final and best values",
         "generator.safetensors": "the weights to share",
-        run.film.name: "all sheets as a film",
+        run.film.name: "all sheets as an animation",
         "real.png": "real images",
     }
     files: list[tuple[tuple[str, ...], str]]
     files = [((name,), about) for name, about in known.items()]
     kept = [path.name for path in checkpoints(run.checkpoints)[::-1]]
-    files += [((run.checkpoints.name, name), "checkpoint, to go on from") for name in kept]
+    files += [((run.checkpoints.name, name), "checkpoint to resume from") for name in kept]
     return [
         ("/".join(parts), about, found.st_size)
         for parts, about in files

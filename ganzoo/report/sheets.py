@@ -121,7 +121,7 @@ def save_picture(image: Image.Image, path: Path, elsewhere: str = OUT) -> None:
     kind = PICTURES.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(PICTURES)
-        raise GanzooError(f"'{path}' says no format of a picture by its end; known are {known}")
+        raise GanzooError(f"'{path}' does not end in a known image format: use {known}")
     buffer = io.BytesIO()
     # Of JPEG the best that is of use; PNG and lossless WEBP keep every pixel.
     options: dict[str, dict[str, Any]] = {

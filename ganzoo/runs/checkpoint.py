@@ -53,7 +53,7 @@ class State(Table):
     settings: dict[str, Any] = Field(default_factory=dict)
     """The recipe itself; empty in what earlier versions wrote."""
     optimizers: dict[str, dict[str, bool | int | float]]
-    """Numbers of each optimizer: everything in its state that is no tensor."""
+    """Numbers of each optimizer: everything in its state that is not a tensor."""
     health: dict[str, Any]
     """What the health watch remembers."""
     measures: dict[str, Any]
@@ -151,11 +151,11 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     except ValidationError as error:
         wrong = ", ".join(f"'{'.'.join(map(str, each['loc']))}'" for each in error.errors()[:5])
         raise CheckpointError(
-            f"checkpoint '{path}' was not written by this ganzoo: {wrong} of its state do not fit; "
-            "go on with the version that wrote it, or train anew"
+            f"checkpoint '{path}' was written by another version of ganzoo: {wrong} of its state "
+            "do not fit; use that version, or train again"
         ) from error
     except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
-        raise CheckpointError(f"checkpoint '{path}' is not one of ganzoo's: {error}") from error
+        raise CheckpointError(f"checkpoint '{path}' is not a ganzoo checkpoint: {error}") from error
     return tensors, state
 
 
@@ -266,7 +266,7 @@ def newest_readable(
             continue
         if reasons:
             passed = "\n".join(reasons)
-            warn(f"{passed}\nan older one is taken in its place: '{path}', of step {state.step}")
+            warn(f"{passed}\nusing an older one instead: '{path}', of step {state.step}")
         return path, tensors, state
     raise CheckpointError("\n".join([why_not, *reasons]))
 

@@ -31,8 +31,8 @@ def frozen_tables(run: RunDir) -> dict[str, Any]:
     root = parse(run.recipe)
     if root.inner("extends") is not None:
         raise GanzooError(
-            f"'{run.recipe}' extends another recipe; the recipe of a run is written out whole: "
-            "take 'extends' out"
+            f"'{run.recipe}' extends another recipe; a run's recipe must be "
+            "complete: remove 'extends'"
         )
     tables: dict[str, Any] = root.plain()
     return tables

@@ -77,15 +77,15 @@ def given(init: Init, runs: Path, warn: Callable[[str], None]) -> Given:
         for name, value in tensors.items():
             if not is_finite(value):
                 raise CheckpointError(
-                    f"init.from: '{path}': {network} '{name}' is not finite; begin with an "
-                    "earlier checkpoint, or with another run"
+                    f"init.from: '{path}': {network} '{name}' is not finite; start from "
+                    "an earlier checkpoint or another run"
                 )
     content = digest_of(networks)
     if init.sha256 not in {None, content}:
         raise CheckpointError(
-            f"init.from: '{path}' holds other weights than the recipe began with: sha256 was "
-            f"{str(init.sha256)[:12]}…, is {content[:12]}…; name the ones it began with, or take "
-            "init.sha256 out to begin with these"
+            f"init.from: '{path}' holds other weights than the recipe started with: sha256 was "
+            f"{str(init.sha256)[:12]}…, is {content[:12]}…; name the original weights, or "
+            "remove init.sha256 to start with these"
         )
     run = found if isinstance(found, RunDir) else _around(found)
     ancestors = () if run is None else _ancestors(run, step)
@@ -124,7 +124,7 @@ def located(name: str, runs: Path) -> RunDir | Path:
         return of_recipe
     if path.is_dir() and not is_run(path):
         raise GanzooError(
-            f"init.from: '{name}' is no run's folder: it has no recipe.toml; name a run, an "
+            f"init.from: '{name}' is not a run folder (no recipe.toml); name a run, an "
             "exported folder, or a .safetensors file"
         )
     try:

@@ -54,7 +54,7 @@ def unpack_optimizer(
     parameters = [item for group in optimizer.param_groups for item in group["params"]]
     state = _by_parameter(prefix, select(prefix, tensors), numbers, len(parameters))
     if not state and wanted:
-        _refuse(prefix, "nothing of its state is there")
+        _refuse(prefix, "its state is missing")
     known = set().union(*(values.keys() for values in state.values()))
     for index, values in state.items():
         own = {key: value for key, value in wanted.get(index, {}).items() if value is not None}

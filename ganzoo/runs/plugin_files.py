@@ -47,6 +47,6 @@ def require_plugin_files(
     names = {file.name for file in given}
     if missing := [copy for copy in plugin_files(run) if copy.name not in names]:
         raise GanzooError(
-            f"run {name} was made with plugin files, which are code and never loaded by "
-            f"themselves; {remedy(missing)}"
+            f"run {name} was made with plugin files, which are code and never "
+            f"loaded automatically; {remedy(missing)}"
         )

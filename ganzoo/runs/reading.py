@@ -37,16 +37,15 @@ def _told(found: Found) -> Iterator[str]:
         seen, wanted = found["modes_5"]
         if seen < FEW * wanted:
             yield (
-                f"modes_5 {number(seen)}: the classifier sees no more than {seen:.0f} of "
-                f"{wanted:.0f} classes five times or more among the fakes; the sheets show whether "
-                "the generator makes only these, or no such images yet"
+                f"modes_5 {number(seen)}: the classifier finds only {seen:.0f} of {wanted:.0f} "
+                "classes at least five times among the fakes; look at the sheets: the generator "
+                "makes either only these classes or no recognisable images yet"
             )
     if "memorised" in found and found["memorised"][0] >= COPIED:
         yield (
-            f"memorised {number(found['memorised'][0])}: so many fakes are as near to a training "
-            "image as hardly any real one is: they are copies, and the other scores praise them "
-            "for it; look at neighbours.png; try more data, a flip or diffaugment view, or fewer "
-            "steps"
+            f"memorised {number(found['memorised'][0])}: many fakes are closer to a training "
+            "image than almost any real image is: they are copies, and inflate the other scores; "
+            "look at neighbours.png; try more data, a flip or diffaugment view, or fewer steps"
         )
 
 
@@ -56,23 +55,23 @@ def _of_neighbourhoods(found: Found) -> Iterator[str]:
     are_near, are_wide = _share(precision), _share(recall)
     if are_near >= MUCH and are_wide < NONE:
         yield (
-            f"{both}: the fakes lie among real images, and no real image lies among them. They "
-            "are much alike, of few kinds, or noise that the features take for one kind; "
-            "precision alone says nothing good of them. Look at the newest sheet: while it shows "
+            f"{both}: the fakes lie among real images, but no real image lies among them. "
+            "They are too similar, of few kinds, or noise that the features mistake for one kind; "
+            "high precision alone means nothing here. Look at the newest sheet: while it shows "
             "noise, train longer; where all tiles are one image or one kind, the generator has "
             "collapsed: try loss.use = 'wasserstein' with a gradient_penalty, 'relativistic' with "
             "r1 and r2, or a lower optimizer.generator.lr"
         )
     elif are_near < NONE and are_wide >= MUCH:
         yield (
-            f"{both}: the fakes are spread so wide that real images lie among them, and none of "
-            "them lies among real images; recall alone says nothing good of them. Train longer, "
-            "or try another optimizer.discriminator.lr"
+            f"{both}: the fakes are spread so widely that real images lie among them, but no fake "
+            "lies among real images; high recall alone means nothing here. Train longer, or try "
+            "another optimizer.discriminator.lr"
         )
     elif are_near < NONE and are_wide < NONE:
         yield (
-            f"{both}: fakes and real images lie apart, no fake looks like a real image yet. Train "
-            "longer; where the sheets do not change any more, see 'When training goes wrong' in "
+            f"{both}: fakes and real images are far apart; no fake looks like a real image yet. "
+            "Train longer; if the sheets no longer change, see 'When training goes wrong' in "
             "docs/troubleshooting.md"
         )
 

@@ -103,7 +103,7 @@ class Record:
 
     @property
     def data(self) -> Table:
-        """The data set it was trained on: name, shape, classes, fingerprint."""
+        """The dataset it was trained on: name, shape, classes, fingerprint."""
         return table(self.environment.get("data"))
 
     @property
@@ -172,6 +172,13 @@ class Titles:
         """Return 'dcgan_mnist', or 'mode_collapse: pack, seed 3'."""
         cell, name = self.cell(run), run.path.parent.name
         return f"{name}: {cell.get('variant')}, seed {cell.get('seed')}" if cell else name
+
+
+def in_words(reason: str) -> str:
+    """Return why a run ended, with the signal's name as a person knows it."""
+    if reason == "SIGINT":
+        return "stopped by Ctrl-C"
+    return f"stopped by {reason}" if reason.startswith("SIG") else reason
 
 
 def summaries(out: Path) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def model_card(
         ("weights", f"after step {step:,}{', running average' if recipe.ema else ''}"),
         ("trained on", f"{data_name}, {number(data.get('images', '?'))} images"),
         ("data fingerprint", str(data.get("fingerprint", "not recorded"))),
-        ("data set asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
+        ("dataset asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
         ("torch", str(surroundings.get("torch", "not recorded"))),
         ("device", str(surroundings.get("device_name", "not recorded"))),
         ("ganzoo", __version__),
@@ -66,8 +66,8 @@ def model_card(
     parts = [
         "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in front.items()) + "---",
         f"# {text(name)}",
-        "![64 samples of this model, not chosen](samples.png)",
-        "A GAN trained with ganzoo. The sheet shows seed 0, not a selection.",
+        "![64 samples of this model, not cherry-picked](samples.png)",
+        "A GAN trained with ganzoo. The sheet shows seed 0, not cherry-picked.",
         markdown_table(("what", "value"), [row for row in facts if row[1]]),
         "## Use",
         fenced("ganzoo sample . -n 64 --seed 1", "sh"),
@@ -84,7 +84,7 @@ def model_card(
 
 def _measures(scores: Sequence[tuple[str, Table]]) -> str:
     if not scores:
-        return "None were taken."
+        return "None."
     all_ways = [table(entry.get("provenance")) for _, entry in scores]
     shared = {
         key: value
@@ -105,7 +105,7 @@ def _measures(scores: Sequence[tuple[str, Table]]) -> str:
                 ),
             )
         )
-    head = ("measure", "value", "real against real", "better is", "how")
+    head = ("measure", "value", "real against real", "better", "how")
     together = ", ".join(f"{key} {_short(value)}" for key, value in shared.items())
     return (
         markdown_table(head, rows)
@@ -118,9 +118,9 @@ def _limits(result: Table) -> str:
     told = result.get("health")
     events = [table(event) for event in told] if isinstance(told, list) else []
     lines = [
-        "Made for study: the images follow the training data with its gaps and faults, and may "
-        "resemble single training images. The licence of the data set holds beside that of the "
-        "weights.",
+        "For research: the images reflect the training data with its gaps and flaws, and may "
+        "resemble individual training images. The dataset's licence applies in addition to that "
+        "of the weights.",
         *(f"- Step {event.get('step')}: {text(str(event.get('text')))}" for event in events),
     ]
     return "\n".join(lines)

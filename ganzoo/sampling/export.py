@@ -162,7 +162,7 @@ def compare(model: Model, network: nn.Module, program: Callable[..., Any]) -> fl
     worst = math.nan if any(map(math.isnan, found)) else max(found)
     if not worst <= CLOSE * (model.image.high - model.image.low):
         raise GanzooError(
-            f"the exported program makes other images than torch does (by up to {worst:g}); "
+            f"the exported program's images differ from torch's (by up to {worst:g}); "
             "nothing was written"
         )
     return worst

@@ -177,7 +177,7 @@ def save_walk_film(
 def _refuse_large(images: int, remedy: str = "") -> None:
     if images > LARGEST_SHEET:
         raise GanzooError(
-            f"{images:,} images do not go onto one sheet, {LARGEST_SHEET:,} do{remedy}"
+            f"{images:,} images do not fit on one sheet, at most {LARGEST_SHEET:,} do{remedy}"
         )
 
 

@@ -94,8 +94,8 @@ def _refuse_others(folder: Path, pictures: Iterable[str], made: dict[str, Any]) 
     was = _read(folder / NAME)
     if was is None:
         raise GanzooError(
-            f"'{folder}' holds pictures, {_span(list(pictures))}, and nothing readable "
-            f"('{NAME}') that says what made them; {remedy}"
+            f"'{folder}' holds pictures, {_span(list(pictures))}, and no readable "
+            f"'{NAME}' that says what made them; {remedy}"
         )
     other = [name for name in made if name not in REMARKS and was.get(name) != made[name]]
     if other:

@@ -268,8 +268,8 @@ class Model:
         """
         if self.recipe.samples.mode == "train":
             raise GanzooError(
-                "samples.mode = 'train': the images of this generator depend on the others of "
-                "their batch, so that none has a latent of its own"
+                "samples.mode = 'train': images of this generator depend on the "
+                "rest of their batch, so no image has its own latent"
             )
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -308,8 +308,8 @@ class Model:
         """Return a class for each image of these numbers, ``[N]``."""
         if self.recipe.generator.uses_labels and not self.image.num_classes:
             raise GanzooError(
-                f"generator '{self.recipe.generator.use}' takes labels that are no classes, "
-                f"{list(self.image.label_shape)} numbers an image; from Python, give it yours: "
+                f"generator '{self.recipe.generator.use}' takes labels that are not classes, "
+                f"{list(self.image.label_shape)} numbers per image; from Python, give it yours: "
                 "run.generator(latents, labels)"
             )
         return numbers % max(1, self.image.num_classes)
@@ -323,7 +323,7 @@ class Model:
         generator = self.recipe.generator
         if label is not None and not generator.uses_labels:
             raise GanzooError(
-                f"generator '{generator.use}' makes no class to order; leave the label out"
+                f"generator '{generator.use}' is not class-conditional; omit the label"
             )
         return class_numbers(label, self.classes, self.image.num_classes)
 
@@ -380,7 +380,7 @@ def open_model(
         recipe: the folder's recipe.
         device: where to put the weights.
         average: whether to take the running average, where the recipe keeps one.
-        warn: is told where newer weights cannot be read and older ones are taken.
+        warn: receives a warning where newer weights cannot be read and older ones are used.
 
     Raises:
         CheckpointError: if there are no weights, or they do not fit the recipe.
@@ -412,7 +412,7 @@ def _weights(
     wants_average = recipe.ema is not None and average
     why_not = (
         f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint that "
-        "can be read; let it train, or go on with: ganzoo resume"
+        "can be read; let it train, or resume it: ganzoo resume"
     )
     shared, shared_step = None, -1
     if os.path.lexists(run.generator) and (recipe.ema is None or average):
@@ -431,7 +431,7 @@ def _weights(
     except CheckpointError as error:
         if shared is None:
             raise
-        warn(f"{error}\nthe older weights are taken, of step {shared_step}")
+        warn(f"{error}\nusing the older weights, of step {shared_step}")
         return shared
     found = checkpoint.select("average" if wants_average else "generator", tensors)
     known = _facts(run, recipe, None).model_copy(update={"step": state.step})
@@ -445,7 +445,7 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             return Facts.model_validate_json(written)
         except ValidationError as error:
             raise CheckpointError(
-                f"'{run.generator}' describes its images wrongly: {error.errors()[0]['msg']}"
+                f"'{run.generator}' has invalid image settings: {error.errors()[0]['msg']}"
             ) from error
     record = Record(run)
     sides = re.fullmatch(r"(\d{1,4})×(\d{1,5})×(\d{1,5})", str(record.data.get("shape", "")))
@@ -468,6 +468,6 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
         )
     except ValidationError as error:
         raise CheckpointError(
-            f"'{run.path / 'environment.json'}' describes the images wrongly: "
+            f"'{run.path / 'environment.json'}' has invalid image settings: "
             f"{error.errors()[0]['msg']}"
         ) from error

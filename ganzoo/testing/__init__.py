@@ -41,7 +41,7 @@ def check(target: Target, **options: Any) -> Report:
 
     Args:
         target: what to check; a plugin's name stands for all of its components.
-        options: for one kind: ``root`` (a ``DataRoot``) for data sets; ``expected`` for penalties,
+        options: for one kind: ``root`` (a ``DataRoot``) for datasets; ``expected`` for penalties,
             the value that a critic of slope s everywhere must give, as a function of s.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a data set promises; nothing is downloaded."""
+"""What a dataset promises; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMON = 0.01
 
 
 class Trial:
-    """A data set and what its splits hold here."""
+    """A dataset and what its splits hold here."""
 
     def __init__(self, spec: DatasetSpec, root: DataRoot | None) -> None:
         self.spec = spec
@@ -58,7 +58,7 @@ class Trial:
 
 
 def check(spec: DatasetSpec, root: DataRoot | None = None) -> Report:
-    """Try all that a data set promises, on the images that are in ``root``."""
+    """Try all that a dataset promises, on the images that are in ``root``."""
     return Report.of(cases(spec, root))
 
 

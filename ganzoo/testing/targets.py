@@ -105,7 +105,9 @@ def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:
 
 def _of_component(target: Spec | type[Spec], options: Mapping[str, Any]) -> list[Case]:
     if isinstance(target, type) and not (issubclass(target, Spec) and target.kind in KINDS):
-        raise GanzooError(f"{target.__name__} is no component: derive it from a spec of ganzoo.api")
+        raise GanzooError(
+            f"{target.__name__} is not a component: derive it from a spec of ganzoo.api"
+        )
     try:
         spec = example(target) if isinstance(target, type) else target
     except UntriedError as reason:

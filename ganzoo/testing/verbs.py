@@ -31,7 +31,7 @@ def _is_a_command(verb: Verb) -> Iterator[str]:
         return
     yield from changed
     if not isinstance(found, click.Command):
-        yield f"{verb.place} is {found!r:.80}, which is no click command"
+        yield f"{verb.place} is {found!r:.80}, which is not a click command"
 
 
 def _prints_its_help(verb: Verb) -> Iterator[str]:

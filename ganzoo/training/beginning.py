@@ -72,8 +72,8 @@ class Beginning:
         average = ", the generator's averaged" if given.is_average else ""
         unused = f"; {len(self.unused)} of them unused" if self.unused else ""
         return (
-            f"begins with '{given.path}'{step}{average}: {self.taken} of the networks' "
-            f"{self.tensors} tensors taken{unused}"
+            f"starts from '{given.path}'{step}{average}: {self.taken} of the networks' "
+            f"{self.tensors} tensors loaded{unused}"
         )
 
     def lines(self) -> Iterator[str]:
@@ -83,9 +83,9 @@ class Beginning:
         for row in rows:
             name = f"{row.network}.{row.layer}"
             why = f"  {row.why}" if row.why else ""
-            yield f"  {name:<{width}}  {row.taken} of {row.tensors} taken{why}"
+            yield f"  {name:<{width}}  {row.taken} of {row.tensors} loaded{why}"
         if len(rows) < len(self.rows):
-            yield f"  and {len(self.rows) - len(rows)} layers taken whole"
+            yield f"  and {len(self.rows) - len(rows)} layers loaded whole"
 
     def facts(self) -> dict[str, Any]:
         """Return what the run's folder keeps of it."""

@@ -42,7 +42,7 @@ def _last_checkpoint(training: TrainingState) -> str:
 def _record_failure(training: TrainingState, reason: str) -> None:
     status = "interrupted" if reason.startswith("KeyboardInterrupt") else "failed"
     for problem in training.aside.close():
-        training.reporter.warn(f"another thing went wrong while files were written: {problem}")
+        training.reporter.warn(f"another error while files were written: {problem}")
     try:
         training.run.set_status(status, training.step, reason)
     except GanzooError as error:

@@ -130,8 +130,8 @@ class Tracked:
                         raise
                     self._silenced.add(name)
                     self.warn(
-                        f"plugin {name!r} failed in {hook} and does not follow this run any more; "
-                        f"the run goes on: {say(error)}"
+                        f"plugin {name!r} failed in {hook} and is switched off for "
+                        f"this run; training continues: {say(error)}"
                     )
 
     def _followers(self, hook: str) -> Iterator[tuple[str, Any, tuple[str, ...]]]:

@@ -120,12 +120,12 @@ def wrong_output(spec: Spec, found: object, main: str) -> list[str]:
         return []
     if not isinstance(found, Mapping):
         wanted = f"a tensor, or a mapping of tensors with {main!r} in it"
-        return [f"{who} returned {type(found).__name__}, wanted is {wanted}"]
+        return [f"{who} returned {type(found).__name__}, expected {wanted}"]
     if main not in found:
         names = ", ".join(map(repr, found)) or "nothing"
         return [f"{who} returned a mapping of {names} without {main!r}"]
     problems = [
-        f"{who} returned {name!r} as {type(value).__name__}, wanted is a tensor"
+        f"{who} returned {name!r} as {type(value).__name__}, expected a tensor"
         for name, value in found.items()
         if not isinstance(value, Tensor)
     ]
@@ -141,11 +141,11 @@ def wrong_images(spec: Spec, images: object, count: int, shape: ImageShape) -> l
     who = f"{spec.kind} {spec.use!r}"
     wanted = (count, shape.channels, shape.height, shape.width)
     if not isinstance(images, Tensor):
-        return [f"{who} returned {type(images).__name__}, the recipe wants images {wanted}"]
+        return [f"{who} returned {type(images).__name__}, the recipe needs images {wanted}"]
     if tuple(images.shape) != wanted:
-        return [f"{who} returned {tuple(images.shape)}, the recipe wants {wanted}"]
+        return [f"{who} returned {tuple(images.shape)}, the recipe needs {wanted}"]
     if not images.is_floating_point():
-        return [f"{who} returned {images.dtype}, the recipe wants floating point images"]
+        return [f"{who} returned {images.dtype}, the recipe needs floating point images"]
     if not bool(torch.isfinite(images).all()):
         return [f"{who} returned values that are not finite"]
     return []
@@ -167,7 +167,7 @@ def wrong_logits(spec: Spec, logits: object, count: int) -> list[str]:
     who = f"{spec.kind} {spec.use!r}"
     if not isinstance(logits, Tensor) or tuple(logits.shape) != (count,):
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        return [f"{who} returned {found}, one logit an image is wanted: ({count},)"]
+        return [f"{who} returned {found}, one logit per image is expected: ({count},)"]
     if not bool(torch.isfinite(logits).all()):
         return [f"{who} returned logits that are not finite"]
     return []

@@ -114,9 +114,9 @@ class Health:
             self._tell(
                 "flat",
                 step,
-                f"samples have been of one grey for {BAD_SHEETS} sheets (contrast "
+                f"samples have been uniformly grey for {BAD_SHEETS} sheets (contrast "
                 f"{contrast(images):.4f}, real images {self.real_contrast:.4f}): the generator "
-                "has learned nothing or has died; see that step.generator_noise is not "
+                "has learned nothing or has died; check that step.generator_noise is not "
                 "'detached', that generator.order puts norm and activation where you mean them, "
                 "and try another optimizer.generator.lr",
             )
@@ -148,17 +148,17 @@ class Health:
             self._tell(
                 "discriminator_won",
                 step,
-                "the discriminator's loss has been near zero, and it right about every image, for "
-                f"{CERTAIN_LOGS} log lines, so the generator learns little; do not train it "
-                "beforehand, try an optimizer.discriminator.lr above or below the generator's, "
+                "the discriminator's loss has been near zero, and its accuracy 100 %, for "
+                f"{CERTAIN_LOGS} log lines, so the generator learns little; do not pretrain it, "
+                "try an optimizer.discriminator.lr above or below the generator's, "
                 "step.generator_noise = 'fresh', or discriminator.dropout of 0.3 to 0.6",
             )
         if self.told_apart == CERTAIN_LOGS:
             self._tell(
                 "told_by_the_batch",
                 step,
-                "the discriminator has been right about every image in its own half and has "
-                f"taken fakes for real in the generator's, for {CERTAIN_LOGS} log lines: its "
+                "the discriminator has classified every image correctly in its "
+                f"own half and fakes as real in the generator's, for {CERTAIN_LOGS} log lines: its "
                 "batch norm tells fakes by the images around them, and the generator learns "
                 "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )
@@ -175,8 +175,8 @@ class Health:
         told = {each["event"] for each in self.events}
         if found.are_alike and told.isdisjoint({"flat", "collapsed"}):
             seen = (
-                f"the {found.count} images that were looked at differ by {found.distance:.0%} of "
-                "what real images differ"
+                f"the {found.count} sampled images differ by only {found.distance:.0%} "
+                "of what real images do"
             )
             event = "alike_at_the_end"
         elif found.are_few_kinds and not found.are_alike:

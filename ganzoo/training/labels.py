@@ -71,7 +71,7 @@ def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> in
     if str(label).isdecimal() and int(label) < max(count, len(classes)):
         return int(label)
     if not max(count, len(classes)):
-        raise GanzooError(f"no class {str(label)!r}: the labels of this data are no classes")
+        raise GanzooError(f"no class {str(label)!r}: this data has no class labels")
     raise GanzooError(
         f"no class {str(label)!r}{suggest(str(label), list(classes))}; there are "
         f"{listed(classes) or f'{count}, numbered from 0'}"

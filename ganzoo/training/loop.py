@@ -46,7 +46,7 @@ from ganzoo.training.variety import FAKES, variety
 TIME_IS_UP = 1000
 """What a process wishes when the minutes it was given are over; with a signal, that much more."""
 POINTS_SHOWN = 2000
-"""Real points in the picture of a data set of points."""
+"""Real points in the picture of a dataset of points."""
 
 
 class Training(TrainingState):
@@ -372,8 +372,8 @@ def tell_beginning(training: TrainingState) -> None:
         return
     if parts.recipe.init.source is not None and beginning is None:
         raise CheckpointError(
-            f"'{training.run.path}' begins with the weights of '{parts.recipe.init.source}', which "
-            f"were not read; begin anew: ganzoo run {quoted(training.run.recipe)}"
+            f"'{training.run.path}' starts from the weights of '{parts.recipe.init.source}', "
+            f"which were not read; start again: ganzoo run {quoted(training.run.recipe)}"
         )
     facts = {} if beginning is None else beginning.facts()
     training.run.write_json(BEGINNING, {**facts, "frozen": list(parts.frozen)})

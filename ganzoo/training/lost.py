@@ -43,9 +43,9 @@ def refuse_lost(training: TrainingState, reasons: list[str]) -> None:
     raise LostError(
         "\n".join(
             [
-                f"run '{run.path}' has no checkpoint to go on from:",
+                f"run '{run.path}' has no checkpoint to resume from:",
                 *(f"  {reason}" for reason in [*reasons, *signs]),
-                f"put a checkpoint back into '{run.checkpoints}'; or begin anew, as another run: "
+                f"put a checkpoint back into '{run.checkpoints}'; or start a new run: "
                 f"ganzoo run {quoted(run.recipe)}",
             ]
         )
@@ -91,8 +91,8 @@ def begin_again(training: TrainingState) -> None:
     run = training.run
     if step := _step(Record(run).last_entry.get("step")):
         training.reporter.warn(
-            f"the run was stopped at step {step} or later, before its first checkpoint: it begins "
-            "again at step 0"
+            f"the run was stopped at step {step} or later, before its first checkpoint: "
+            "it restarts at step 0"
         )
     run.cut_log(0)
     for sheet in run.sheets():

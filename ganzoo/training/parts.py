@@ -59,7 +59,7 @@ class Parts:
     data: ImageData
     data_name: str
     data_reason: str
-    """Why the recipe's own data set was not used; empty where it was."""
+    """Why the recipe's own dataset was not used; empty where it was."""
     shape: ImageShape
     noise: Noise
     feed: Feed
@@ -70,7 +70,7 @@ class Parts:
     steps: int
     """Steps of the whole run."""
     dataset: DatasetSpec
-    """The data set that is trained on: the recipe's own, or its fallback."""
+    """The dataset that is trained on: the recipe's own, or its fallback."""
     root: DataRoot
     own: Mapping[str, nn.Module] = field(default_factory=dict)
     """Modules that components own, by their places: 'loss', 'regularizer.0', 'view.1'."""
@@ -185,7 +185,7 @@ def assemble(
     name = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
-            f"data set {name!r} has {len(data)} images, fewer than train.batch_size = "
+            f"dataset {name!r} has {len(data)} images, fewer than train.batch_size = "
             f"{recipe.train.batch_size}; lower it"
         )
     shape = shape_of(data, recipe.dataset)
@@ -373,8 +373,8 @@ def _data(
         fallback = other.model_validate({"value_range": spec.value_range})
         reason = str(error)
         warn(
-            f"DATA: {spec.use!r} is not to be had, training on {spec.fallback!r} instead, as the "
-            f"recipe's 'fallback' allows.\n{reason}"
+            f"DATA: {spec.use!r} is not available, training on {spec.fallback!r} instead, "
+            f"as the recipe's 'fallback' allows.\n{reason}"
         )
         assert isinstance(fallback, DatasetSpec)
         return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason

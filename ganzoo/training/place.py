@@ -13,7 +13,7 @@ class Place:
 
     Attributes:
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
-        data: folder of the data sets, else $GANZOO_DATA.
+        data: folder of the datasets, else $GANZOO_DATA.
         threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
         workers: processes that read images, where the data does not fit into memory.
         offline: whether nothing may be downloaded.

@@ -13,11 +13,11 @@ from ganzoo.runs.folder import CELL, MOST_TABLE, RunDir, is_cell
 from ganzoo.runs.record import Record
 
 PATH = "path"
-"""The key of a data set that says where own images lie."""
+"""The key of a dataset that says where own images lie."""
 
 
 def lying_at(spec: DatasetSpec, path: str | None) -> DatasetSpec:
-    """Return the data set as it is found at another path; the recipe keeps what it says.
+    """Return the dataset as it is found at another path; the recipe keeps what it says.
 
     Raises:
         GanzooError: if it has no path.
@@ -26,8 +26,8 @@ def lying_at(spec: DatasetSpec, path: str | None) -> DatasetSpec:
         return spec
     if PATH not in type(spec).model_fields:
         raise GanzooError(
-            f"data set {spec.use!r} has no path of its own, which --data-path could replace; the "
-            "folder of all data sets is what --data says"
+            f"dataset {spec.use!r} has no path that --data-path could replace; "
+            "use --data for the folder of all datasets"
         )
     try:
         return type(spec).model_validate({**spec.model_dump(exclude={"use"}), PATH: path})
@@ -39,7 +39,7 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
     """Raise DataError where the data is not that which the run began with, wherever it lies.
 
     Args:
-        asked: the data set as the run's recipe has it.
+        asked: the dataset as the run's recipe has it.
         found: as it was read: its fallback, or at another path.
         data: what was read.
     """
@@ -48,9 +48,9 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
         is_moved = found.use == asked.use and found != asked
         if is_moved and data.fingerprint not in _of_other_cells(run):
             raise DataError(
-                f"'{run.path}' does not record its data, so that nothing shows whether the data "
-                f"at another path is the same; put the data where its recipe says, "
-                f"{getattr(asked, PATH, '')!r}, or begin anew: ganzoo run {run.recipe} "
+                f"'{run.path}' does not record its data, so data at another path "
+                f"cannot be verified; put the data where its recipe says, "
+                f"{getattr(asked, PATH, '')!r}, or start again: ganzoo run {run.recipe} "
                 "--set dataset.path=..."
             )
         return
@@ -60,12 +60,12 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
         f"run '{run.path}' began on {was.get('name')!r} ({was.get('images')} images, "
         f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {found.use!r} "
         f"({len(data)} images, {data.fingerprint[:12]}); give the same data with "
-        f"--data or --data-path, or begin anew: ganzoo run {run.recipe}"
+        f"--data or --data-path, or start again: ganzoo run {run.recipe}"
     )
 
 
 def _of_other_cells(run: RunDir) -> set[str]:
-    """Return the fingerprints of the same data set in other cells of a run's experiment."""
+    """Return the fingerprints of the same dataset in other cells of a run's experiment."""
     if not is_cell(run):
         return set()
     asked = _dataset(run)

@@ -1,4 +1,4 @@
-"""Built-in data sets: real images as ``[N, C, H, W]`` bytes."""
+"""Built-in datasets: real images as ``[N, C, H, W]`` bytes."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ GANZOO_API = 1
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
-    """Supply the data sets of this package."""
+    """Supply the datasets of this package."""
     return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, Folder, HuggingFace, Hdf5]

@@ -169,7 +169,7 @@ class FolderStore:
                 try:
                     status = os.stat(entry.path)
                 except OSError:
-                    listing.skipped["links that lead nowhere"] += 1
+                    listing.skipped["broken links"] += 1
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     # Real folders first, so that no link takes the place of one.
@@ -183,7 +183,7 @@ class FolderStore:
                     files.add(_identity(status))
         for name, identity in links:
             if identity in files:
-                listing.skipped["links to an image that is here already"] += 1
+                listing.skipped["links to an image already included"] += 1
             elif listing.sort(name):
                 files.add(identity)
         listing.names.sort()
@@ -218,7 +218,7 @@ class FolderStore:
         try:
             identity = _identity(os.stat(folder))
             if identity in visited:
-                listing.skipped["links to a folder that is here already"] += 1
+                listing.skipped["links to a folder already included"] += 1
                 return []
             visited.add(identity)
             with os.scandir(folder) as entries:
@@ -250,7 +250,7 @@ class ZipStore:
             name = member.filename.replace("\\", "/")
             parts = PurePosixPath(name).parts
             if name.startswith("/") or ".." in parts or ":" in (parts or ("",))[0]:
-                raise self._refused(f"a member is named '{name}', which leads out of a folder")
+                raise self._refused(f"a member is named '{name}', which points outside the folder")
             if member.flag_bits & 1:
                 raise self._refused("it is encrypted")
             if member.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
@@ -263,7 +263,7 @@ class ZipStore:
                     total += member.file_size
                     self._members[name] = member
         if total > TOTAL:
-            raise self._refused(f"its images claim {total} bytes, more than {TOTAL}")
+            raise self._refused(f"its images would unpack to {total} bytes, more than {TOTAL}")
         # A name that is there twice is the last one of that name.
         listing.names = sorted(set(listing.names))
         return listing
@@ -336,7 +336,7 @@ class TarStore:
                     parts = PurePosixPath(name).parts
                     if name.startswith("/") or ".." in parts or ":" in (parts or ("",))[0]:
                         raise self._refused(
-                            f"a member is named '{name}', which leads out of a folder"
+                            f"a member is named '{name}', which points outside the folder"
                         )
                     if member.isdir() or any(part.startswith(".") for part in parts):
                         continue
@@ -350,7 +350,7 @@ class TarStore:
         except BROKEN_TAR as error:
             raise self._refused(str(error)[:100] or type(error).__name__) from error
         if total > TOTAL:
-            raise self._refused(f"its images claim {total} bytes, more than {TOTAL}")
+            raise self._refused(f"its images would unpack to {total} bytes, more than {TOTAL}")
         listing.names = sorted(set(listing.names))
         return listing
 
@@ -453,7 +453,7 @@ class NestedStore:
             return listing
         if self.depth >= DEPTH:
             raise DataError(
-                printable(f"'{self.path}': more than {DEPTH} archives within each other; unpack it")
+                printable(f"'{self.path}': more than {DEPTH} nested archives; unpack it")
             )
         held = 0
         found = Listing(skipped=listing.skipped, others=listing.others)
@@ -474,7 +474,7 @@ class NestedStore:
             found.others[PurePosixPath(name).suffix.lower()] -= 1
             found.notes += inside.notes
         found.others = +found.others
-        found.notes.append(f"read from archives inside: {len(self._inner)}")
+        found.notes.append(f"read from nested archives: {len(self._inner)}")
         return found
 
     def read(self, name: str, limit: int) -> bytes:

@@ -72,8 +72,8 @@ def axes_of(shape: tuple[int, ...], asked: Axes, channels: int = 0) -> str:
         if not stack:
             return "NHW"
     raise UnreadableError(
-        f"an array of shape {_sides(shape)}: which axis is which? say it in dataset.axes, as "
-        "'NHWC', and dataset.channels"
+        f"an array of shape {_sides(shape)}: the axes are ambiguous; set dataset.axes, "
+        "e.g. 'NHWC', and dataset.channels"
     )
 
 
@@ -176,7 +176,7 @@ class ArrayStore:
         shape = self._array(name, member).shape
         whole = f"{name}#{member}" if member else name
         if member and len(shape) < 2:
-            return [], f"left out, being no pictures: arrays of shape {_sides(shape)} in .npz"
+            return [], f"left out, not pictures: arrays of shape {_sides(shape)} in .npz"
         axes = axes_of(shape, self.axes, self.channels)
         count = shape[0] if axes[0] == "N" else 1
         channels = shape[axes.index("C")] if "C" in axes else 1
@@ -207,7 +207,7 @@ class ArrayStore:
                 raise UnreadableError(str(error)[:100] or type(error).__name__) from error
             if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "biuf":
                 kind = getattr(loaded, "dtype", type(loaded).__name__)
-                raise UnreadableError(f"no numbers but {kind}")
+                raise UnreadableError(f"{kind}, not numbers")
             if not loaded.size:
                 raise UnreadableError(f"an array of shape {_sides(loaded.shape)} is empty")
             while len(self._open) >= KEPT:
@@ -248,7 +248,7 @@ def parsed(data: bytes) -> Array:
 
 
 class OneFile(FolderStore):
-    """A file of arrays that is a data set by itself."""
+    """A file of arrays that is a dataset by itself."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.parent)

@@ -17,7 +17,7 @@ BATCHES: dict[Split, tuple[str, ...]] = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),
 }
-AGAIN = "remove it and it is fetched again"
+AGAIN = "remove it to download it again"
 
 
 class Cifar10(DatasetSpec):
@@ -89,7 +89,7 @@ class Cifar10(DatasetSpec):
             root,
             md5=self.md5,
             remedies=[
-                "ganzoo data get cifar10    on a machine with network; then copy the file",
+                "ganzoo data get cifar10    on a machine with internet access; then copy the file",
                 "--data DIR or GANZOO_DATA=DIR    a folder with cifar-10-binary.tar.gz in it",
             ],
         )

@@ -135,7 +135,7 @@ def extremes(data: bytes, frame: Frame) -> tuple[float, float]:
 def _finite(values: Array) -> tuple[float, float]:
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not known.size:
-        raise UnreadableError("nothing in it is a number")
+        raise UnreadableError("it has no numbers")
     return float(known.min()), float(known.max())
 
 
@@ -158,7 +158,7 @@ def _array(data: bytes, frame: Frame, draw: Draw) -> tuple[bytes, frozenset[str]
     squeezed = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
     image = Image.fromarray(squeezed, MODES[channels])
     if _may_lose_colour(image, frame) and has_colour(image):
-        changes.add("colour, made grey")
+        changes.add("colour, converted to grey")
     changes |= _of_alpha(image, frame)
     return _planes(_composited(image, frame), frame, draw), frozenset(changes)
 
@@ -180,7 +180,7 @@ def _opened(data: bytes, frame: Frame) -> Image.Image:
     except UnidentifiedImageError as error:
         if data[4:12] in {b"ftypavif", b"ftypavis"} and not features.check("avif"):
             raise UnreadableError(
-                "AVIF, which this Pillow was built without; pip install --upgrade pillow"
+                "AVIF, which this Pillow does not support; pip install --upgrade pillow"
             ) from error
         raise UnreadableError(f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from error
     if image.width * image.height > frame.most_pixels:
@@ -204,23 +204,23 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
     if orientation in range(5, 9):
         width, height = height, width
     applies = {
-        "animated, the first frame is taken": getattr(image, "is_animated", False),
-        "turned upright as EXIF says": orientation in range(2, 9),
+        "animated, using the first frame": getattr(image, "is_animated", False),
+        "rotated as EXIF says": orientation in range(2, 9),
         "16-bit, divided by 257": mode.startswith("I") and frame.value_range is None,
-        "16 bits a channel, the upper 8 are taken": has_16_bits(image, data)
+        "16 bits per channel, using the upper 8": has_16_bits(image, data)
         and not mode.startswith("I"),
         '16 bits of which 12 or fewer are used, nearly black; set dataset.range = "data"': (
             frame.value_range is None and has_16_bits(image, data) and _is_nearly_black(image)
         ),
-        "colour, made grey": _may_lose_colour(image, frame) and has_colour(image),
-        "1-bit, made black and white": mode == "1",
+        "colour, converted to grey": _may_lose_colour(image, frame) and has_colour(image),
+        "1-bit, converted to black and white": mode == "1",
         "CMYK, converted to RGB": mode == "CMYK",
         "palette, converted to RGB": mode in {"P", "PA"},
         "with a colour profile, converted to sRGB": frame.profiles == "srgb"
         and profile_of(image) == "another",
-        "with a colour profile that is broken, left out": frame.profiles == "srgb"
+        "with a broken colour profile, ignored": frame.profiles == "srgb"
         and profile_of(image) == "broken",
-        'with a colour profile, not looked at; dataset.profiles = "srgb" does': (
+        'with a colour profile, ignored; dataset.profiles = "srgb" applies it': (
             frame.profiles == "ignore" and profile_of(image) == "another"
         ),
     }
@@ -231,7 +231,7 @@ def _changes(image: Image.Image, data: bytes, frame: Frame) -> frozenset[str]:
 def _of_alpha(image: Image.Image, frame: Frame) -> set[str]:
     if image.has_transparency_data:
         return set() if frame.keeps_alpha else {f"with alpha, composited on {frame.background}"}
-    return {"without alpha, taken as opaque"} if frame.keeps_alpha else set()
+    return {"without alpha, treated as opaque"} if frame.keeps_alpha else set()
 
 
 def _of_shape(width: int, height: int, frame: Frame) -> set[str]:
@@ -243,9 +243,9 @@ def _of_shape(width: int, height: int, frame: Frame) -> set[str]:
     applies = {
         f"smaller than {frame.width}×{frame.height}, enlarged": width < frame.width
         or height < frame.height,
-        f"longer than {ASPECT}:1, only the middle is taken": frame.crop == "center" and is_long,
-        "of other proportions, set in the background": is_padded and not frame.keeps_alpha,
-        "of other proportions, set in clear pixels": is_padded and frame.keeps_alpha,
+        f"longer than {ASPECT}:1, only the middle is used": frame.crop == "center" and is_long,
+        "of other proportions, padded with the background": is_padded and not frame.keeps_alpha,
+        "of other proportions, padded with transparent pixels": is_padded and frame.keeps_alpha,
     }
     return {change for change, is_made in applies.items() if is_made}
 

@@ -83,7 +83,7 @@ def packaged() -> Path:
         if path.is_file():
             return path
     raise DataError(
-        "digits: scikit-learn, which brings them, is not installed; pip install scikit-learn"
+        "digits: scikit-learn, which provides them, is not installed; pip install scikit-learn"
     )
 
 

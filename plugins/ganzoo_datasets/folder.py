@@ -80,5 +80,5 @@ def located(written: str, data: Path) -> Path:
             return start / path
     raise DataError(
         f"'{written}' is neither in the data folder '{data}' nor in the working folder '{here}'; "
-        "name a folder of images or a .zip of them from either on, or from '~' or '/'"
+        "name a folder of images or a .zip of them, relative to either or starting with '~' or '/'"
     )

@@ -1,4 +1,4 @@
-"""What all images of a data set become: a shape, and how it is reached."""
+"""What all images of a dataset become: a shape, and how it is reached."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Frame:
 
     @property
     def identity(self) -> str:
-        """What tells data sets of the same files apart; that of older recipes is as it was."""
+        """What tells datasets of the same files apart; that of older recipes is as it was."""
         plain = (None, "ignore", 1, 0.0, (1.0, 1.0), "auto")
         ours = (
             self.value_range, self.profiles, self.copies, self.rotate, self.share, self.axes,

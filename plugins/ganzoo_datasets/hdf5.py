@@ -17,7 +17,7 @@ from ganzoo_datasets.tables import NONE, names_of, row_of, sorting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MISSING = "hdf5: h5py, which reads such files, is not installed: pip install 'ganzoo-torch[hdf5]'"
+MISSING = "hdf5: h5py, which reads these files, is not installed: pip install 'ganzoo-torch[hdf5]'"
 BROKEN = (OSError, KeyError, ValueError, TypeError, RuntimeError)
 """What h5py raises for files that are none or broken."""
 SHOWN = 10
@@ -73,7 +73,7 @@ class Hdf5Store:
         stack = self._opened()
         if stack.ndim not in {3, 4} or not stack.size or stack.dtype.kind not in "biuf":
             raise self._refused(
-                f"'{spec.images}' is {stack.dtype} of shape {stack.shape}, no stack of pictures"
+                f"'{spec.images}' is {stack.dtype} of shape {stack.shape}, not a stack of pictures"
             )
         is_grey = spec.axes == "auto" and stack.ndim == 3
         try:
@@ -114,8 +114,8 @@ class Hdf5Store:
             values = values[:, 0]
         if values.shape != (self._count,) or values.dtype.kind not in "iuObSU":
             raise self._refused(
-                f"'{name}' is {found.dtype} of shape {found.shape}; labels are one whole number or "
-                f"one text for each of {self._count} pictures"
+                f"'{name}' is {found.dtype} of shape {found.shape}; labels are one integer "
+                f"or one string for each of {self._count} pictures"
             )
         texts = (
             each.decode(errors="replace") if isinstance(each, bytes) else each
@@ -150,7 +150,7 @@ class Hdf5Store:
         )
         more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
         listed = ", ".join(f"'{each}'" for each in there[:SHOWN]) or "nothing"
-        raise self._refused(f"no stack of numbers is called '{name}'; there is {listed}{more}")
+        raise self._refused(f"no array is named '{name}'; there are {listed}{more}")
 
     def _refused(self, reason: str) -> DataError:
         return DataError(printable(f"hdf5: '{self.path}': {reason}", limit=1000))

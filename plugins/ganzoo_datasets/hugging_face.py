@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library. Needs the extra ``ganzoo-torch[datasets]``."""
+"""Datasets of the Hugging Face library. Needs the extra ``ganzoo-torch[datasets]``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f
 
 
 class HuggingFace(PictureDataset):
-    """A data set of the Hugging Face library: by its name there, or a folder of it on this machine.
+    """A dataset of the Hugging Face library: by its name there, or a folder of it on this machine.
 
     It is downloaded whole, into that library's own cache (HF_HOME), and none of its code is run.
     Needs pip install 'ganzoo-torch[datasets]'.
@@ -51,7 +51,7 @@ for in the data folder, then in the working folder."""
     @model_validator(mode="after")
     def _splits_agree(self) -> Self:
         if self.test_split != NONE and self.holdout:
-            raise ValueError("'test_split' and 'holdout' both say what is tested on; keep one")
+            raise ValueError("'test_split' and 'holdout' both set the test images; keep one")
         return self
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
@@ -101,9 +101,9 @@ for in the data folder, then in the working folder."""
             off = "" if root.download else " (downloading is switched off)"
             raise FetchError(
                 printable(
-                    f"huggingface: '{self.path}' is no folder in '{root.path}' or '{Path.cwd()}', "
-                    f"and the hub gives no data set of that name{off}: {reason}; correct "
-                    "dataset.path, or connect to the network",
+                    f"huggingface: '{self.path}' is not a folder in '{root.path}' or "
+                    f"'{Path.cwd()}', and the hub has no dataset of that name{off}: {reason}; "
+                    "correct dataset.path, or go online",
                     limit=1000,
                 )
             ) from error
@@ -111,7 +111,7 @@ for in the data folder, then in the working folder."""
             return found
         if wanted not in found:
             there = ", ".join(f"'{each}'" for each in found)
-            raise self._refused(f"no split is called '{wanted}'; there is {there}")
+            raise self._refused(f"no split is named '{wanted}'; there are {there}")
         return found[wanted]
 
     def _folder(self, data: Path) -> Path | None:
@@ -130,9 +130,9 @@ for in the data folder, then in the working folder."""
             return self.image
         found = [name for name, kind in table.features.items() if _is_picture(kind)]
         if len(found) != 1:
-            what = f"{_listed(found)} hold pictures" if found else "no column holds pictures"
+            what = f"{_listed(found)} contain images" if found else "no column contains images"
             there = _listed(table.column_names)
-            raise self._refused(f"{what}; name the one in dataset.image, of {there}")
+            raise self._refused(f"{what}; set dataset.image to one of {there}")
         return str(found[0])
 
     def _label(self, table: Any) -> str | None:
@@ -151,7 +151,7 @@ for in the data folder, then in the working folder."""
     def _check(self, table: Any, column: str) -> None:
         if column not in table.column_names:
             raise self._refused(
-                f"no column is called '{column}'; there is {_listed(table.column_names)}"
+                f"no column is named '{column}'; there are {_listed(table.column_names)}"
             )
 
     def _refused(self, reason: str) -> DataError:

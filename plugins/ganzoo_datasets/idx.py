@@ -44,7 +44,7 @@ def read(path: Path, dimensions: int, *, again: str = "fetch it again") -> Idx:
         with _opened(path) as file:
             return Idx(path, *_read(file, dimensions))
     except EOFError as error:
-        raise DataError(f"'{path}': the gzip stream is cut short; {again}") from error
+        raise DataError(f"'{path}': the gzip stream is truncated; {again}") from error
     except gzip.BadGzipFile as error:
         raise DataError(f"'{path}': {str(error) or 'not a gzip file'}; {again}") from error
     except zlib.error as error:
@@ -73,7 +73,7 @@ def _read(file: BinaryIO | gzip.GzipFile, dimensions: int) -> tuple[tuple[int, .
     shape = tuple(int.from_bytes(header[at : at + 4], "big") for at in range(4, len(header), 4))
     size = math.prod(shape)
     if size == 0:
-        raise ValueError(f"holds nothing: its header says {_times(shape)}")
+        raise ValueError(f"is empty: its header says {_times(shape)}")
     if size > LIMIT:
         raise ValueError(f"its header claims {_times(shape)}, more than {LIMIT} bytes")
     values = bytearray()
@@ -83,7 +83,7 @@ def _read(file: BinaryIO | gzip.GzipFile, dimensions: int) -> tuple[tuple[int, .
     if len(values) < size:
         raise ValueError(f"truncated: {len(values)} of {_times(shape)} values")
     if file.read(1):  # of a gzip stream this also compares the checksum at its end
-        raise ValueError(f"goes on after its {_times(shape)} values")
+        raise ValueError(f"has more than its {_times(shape)} values")
     return shape, values
 
 

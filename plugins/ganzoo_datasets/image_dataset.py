@@ -1,4 +1,4 @@
-"""Data sets made of encoded images: which, in which classes, how they become equal in shape."""
+"""Datasets made of encoded images: which, in which classes, how they become equal in shape."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ floats; 'data', the lowest and highest of all images, measured; or [lowest, high
         if frame.copies > 1:
             notes.append(f"copies: {len(names)} images, {frame.copies} of each")
         loaded = load(store, names, frame, skip=self.on_bad == "skip", root=root)
-        skipped = [f"passed by: {count} {kind}" for kind, count in listing.skipped.items()]
+        skipped = [f"skipped: {count} {kind}" for kind, count in listing.skipped.items()]
         if listing.others:
-            skipped.insert(0, printable(f"left out, being no images we read: {_others(listing)}"))
+            skipped.insert(0, printable(f"left out, not readable images: {_others(listing)}"))
         return ImageData(
             images=loaded.images,
             labels=loaded.labels(label_of),
@@ -179,7 +179,7 @@ def classify(names: list[str]) -> Sorted:
     flat = sum(len(path) <= depth for path in paths)
     if flat:
         mixed = flat < len(paths)
-        note = f"no classes: {flat} of {len(paths)} images are in no sub-folder"
+        note = f"no classes: {flat} of {len(paths)} images are not in a subfolder"
         return (), None, [note] if mixed else []
     classes = tuple(sorted({path[depth] for path in paths}))
     index = {name: at for at, name in enumerate(classes)}

@@ -194,15 +194,15 @@ def _kept(
     digests: dict[str, bytes] = {}
     for at, (name, digest) in enumerate(_digests(store, names), start=1):
         digests[name] = digest
-        root.progress("comparing images with kept ones", at, len(names))
+        root.progress("comparing images with cached ones", at, len(names))
     key = fingerprint(DECODER, frame.identity, str(frame.most_pixels), *names, *digests.values())
 
     def make(write: Callable[[bytes], object]) -> dict[str, Any]:
         found = _gather(store, names, frame, skip, root.progress, write)
         if found.digests != [digests[name] for name in found.good]:
             raise DataError(
-                f"'{store.path}': images changed while they were read; begin again when nothing "
-                "writes to them"
+                f"'{store.path}': images changed while they were read; try again "
+                "when nothing writes to them"
             )
         left_out = set(names).difference(found.good)
         return {"left_out": sorted(left_out), "notes": found.notes}
@@ -216,7 +216,7 @@ def _kept(
     good = [name for name in names if name not in left_out]
     found = Gathered(good, [digests[name] for name in good], kept.about["notes"])
     with warnings.catch_warnings(action="ignore", category=UserWarning):
-        # "not writable": nobody writes to a data set.
+        # "not writable": nobody writes to a dataset.
         images = torch.frombuffer(kept.pixels, dtype=torch.uint8).view(shape)
     return Loaded(images, good, found.fingerprint(frame), found.notes, frame.copies)
 

@@ -24,7 +24,7 @@ def full(dtype: np.dtype[Any]) -> Range:
     if dtype in (np.uint8, np.uint16):
         return 0.0, float(np.iinfo(dtype).max)
     raise UnreadableError(
-        f'numbers of type {dtype} have no range of their own; set dataset.range = "data", or '
+        f'numbers of type {dtype} have no fixed range; set dataset.range = "data", or '
         "[lowest, highest]"
     )
 
@@ -39,10 +39,10 @@ def to_bytes(
     changes = set()
     scaled = values.astype(np.float64)
     if values.dtype.kind == "f" and not np.isfinite(scaled).all():
-        changes.add("with values that are no numbers, taken as the lowest")
+        changes.add("with values that are not numbers, set to the lowest")
         scaled = np.where(np.isfinite(scaled), scaled, low)
     if scaled.min() < low or scaled.max() > high:
-        changes.add(f"with values outside {low:g} … {high:g}, cut off; see dataset.range")
+        changes.add(f"with values outside {low:g} … {high:g}, clipped; see dataset.range")
     scaled = (scaled - low) * (255 / (high - low))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8), changes
 

@@ -111,8 +111,8 @@ def look(store: Store, frame: Frame, pictures: int, progress: Progress) -> Look:
             *notes,
             *listing.notes,
             *(f"{count} {what}" for what, count in seen.remarks.items()),
-            *(f"passed by: {count} {what}" for what, count in listing.skipped.items()),
-            *(f"no images we read: {count} {what}" for what, count in listing.others.items()),
+            *(f"skipped: {count} {what}" for what, count in listing.skipped.items()),
+            *(f"not readable images: {count} {what}" for what, count in listing.others.items()),
         ),
         seconds=time.perf_counter() - began,
         pictures=thumbnails,
@@ -151,8 +151,8 @@ def _header(store: ArrayStore, name: str, seen: Seen) -> None:
     seen.remarks += Counter(
         what
         for what, is_so in {
-            "turned by EXIF": orientation in range(2, 9),
-            "animated, of which the first frame counts": getattr(image, "is_animated", False),
+            "rotated by EXIF": orientation in range(2, 9),
+            "animated, only the first frame counts": getattr(image, "is_animated", False),
             "with a colour profile other than sRGB": profile_of(image) == "another",
         }.items()
         if is_so
@@ -241,11 +241,11 @@ def _kind(data: bytes, sample: Sample) -> None:
 
 
 def _settings(seen: Seen, sample: Sample, count: int) -> Iterator[tuple[str, tuple[Any, str]]]:
-    """Yield fields of the data set that suit the images, each with a value and its reason."""
+    """Yield fields of the dataset that suit the images, each with a value and its reason."""
     if seen.axes:
         axes = sorted(seen.axes)
         if len(axes) == 1:
-            yield "axes", (axes[0], "as the arrays' lengths show")
+            yield "axes", (axes[0], "from the arrays' lengths")
     channels = seen.channels.most_common(1)[0][0]
     files = f"{sample.count} looked at"
     if channels == 3 and sample.grey == sample.count and not seen.channels.keys() - {1, 3}:
@@ -270,7 +270,7 @@ def _settings(seen: Seen, sample: Sample, count: int) -> Iterator[tuple[str, tup
     if seen.remarks["with a colour profile other than sRGB"]:
         number = seen.remarks["with a colour profile other than sRGB"]
         yield "profiles", ("srgb", f"{number} of {count} carry another colour profile")
-    yield "on_bad", ("skip", "what cannot be read is told and left out")
+    yield "on_bad", ("skip", "what cannot be read is reported and left out")
 
 
 def _spread(names: list[str], most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""MNIST and data sets in its format, in torchvision's folders."""
+"""MNIST and datasets in its format, in torchvision's folders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEN = tuple("0123456789")
 
 @dataclass(frozen=True)
 class Checked:
-    """One file of a data set, and what identifies it.
+    """One file of a dataset, and what identifies it.
 
     Attributes:
         md5: of the gzipped file, as published.
@@ -99,7 +99,7 @@ all of them."""
     files: ClassVar[dict[str, Checked]]
     class_names: ClassVar[tuple[str, ...]] = TEN
     loose: ClassVar[bool] = True
-    """Whether files that lie in the data folder itself are taken for this data set's."""
+    """Whether files that lie in the data folder itself are taken for this dataset's."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[60000, 1, S, S]`` images to train on or ``[10000, 1, S, S]`` to test.
@@ -139,7 +139,7 @@ all of them."""
         if (highest := max(labels.values)) >= len(self.class_names):
             raise DataError(
                 f"'{labels.path}': a label is {highest}, but {self.use} has "
-                f"{len(self.class_names)} classes; remove the file and it is fetched again"
+                f"{len(self.class_names)} classes; remove the file to download it again"
             )
         return images, labels, tuple(notes)
 
@@ -184,7 +184,7 @@ all of them."""
             DataError: if it is broken or another.
         """
         known = self.files[f"{name}.gz"]
-        again = "remove it and it is fetched again"
+        again = "remove it to download it again"
         found = read(path, len(shape), again=again)
         if found.shape != shape:
             raise DataError(f"'{path}': holds {found.shape}, not {shape}; {again}")
@@ -195,12 +195,13 @@ all of them."""
             digest.update(size.to_bytes(4, "big"))
         digest.update(found.values)
         if digest.hexdigest() != known.sha256:
-            raise DataError(f"'{path}': its content is not that of {self.use}; {again}")
+            raise DataError(f"'{path}': its content is not {self.use}; {again}")
         return found
 
     def _remedies(self, folder: Path) -> list[str]:
         return [
-            f"ganzoo data get {self.use}    on a machine with network; then copy '{folder}'",
+            f"ganzoo data get {self.use}    on a machine with internet access; then copy "
+            f"'{folder}'",
             f"--data DIR or GANZOO_DATA=DIR    a folder with {self.folder}/raw in it",
             "--set dataset.use=digits    small digits that come with ganzoo, without a download",
         ]

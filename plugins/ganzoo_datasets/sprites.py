@@ -42,7 +42,7 @@ class Sprites(PictureDataset):
             # The book's own address has no https; the checksum makes up for it.
             http=True,
             remedies=[
-                "ganzoo data get sprites    on a machine with network; then copy the file",
+                "ganzoo data get sprites    on a machine with internet access; then copy the file",
                 'dataset.use = "folder"    any folder of images of your own',
             ],
         )

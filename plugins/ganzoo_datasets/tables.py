@@ -41,7 +41,7 @@ def sorting(labels: Sequence[Any] | None, given: Sequence[str] = ()) -> Sort:
         return lambda _: ((), None, [])
     known = sorted({label for label in labels if label is not None}) if not given else []
     if len(known) > MOST_CLASSES:
-        raise UnreadableError(f"{len(known):,} different labels are no classes")
+        raise UnreadableError(f"{len(known):,} different labels are too many for classes")
     index = {label: at for at, label in enumerate(known)}
     classes = tuple(given) or tuple(printable(str(label)) for label in known)
 

@@ -25,9 +25,9 @@ class DcganDiscriminator(DiscriminatorSpec):
     """Convolutions that keep or halve a map's size, then a head that makes one number of it."""
 
     labels: Literal["none", "maps", "projection", "classes", "real_fake_classes"] = "none"
-    """How it is told which class an image is to be of: not at all; by a map of 0 or 1 for each \
+    """How the class of an image enters: not at all; by a map of 0 or 1 for each \
 class beside the image; or by a learned vector of each class, times the last map's sums. With \
-'classes' it is not told but asked: a second head says them, for 'auxiliary_classifier'; with \
+'classes' it is an output instead: a second head says them, for 'auxiliary_classifier'; with \
 'real_fake_classes' it says which, and whether a real or a fake one, for its form 'adc'."""
     shows_features: bool = False
     """Also show the last map as 'features', for regularizers that read them."""

@@ -22,5 +22,5 @@ def refuse_unlabelled(
     if labels != "none" and image.num_classes < 1:
         raise GanzooError(
             f"{spec.kind}.labels: {labels!r} needs images with classes, and these have none; use "
-            "another data set or labels = 'none'"
+            "another dataset or labels = 'none'"
         )

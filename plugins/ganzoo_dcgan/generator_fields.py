@@ -30,7 +30,7 @@ class DcganGenerator(GeneratorSpec):
     at_sampling: ClassVar[frozenset[str]] = frozenset({"code", "continuous"})
 
     labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
-    """How it is told which class to make: not at all; by a learned vector after the latent; by \
+    """How the class enters: not at all; by a learned vector after the latent; by \
 0 and 1 for each class after the latent; or by a scale and a shift of each class in batch norm."""
     embedding_size: Width = 50
     """Numbers of a class's learned vector with labels = 'embedding'."""
@@ -127,7 +127,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
         is_plain = self.stem_norm == "numbers" and self.stem_norm_eps is None
         if self.order == "norm_convolution" and not (is_plain and self.stem_activation):
             problems.append(
-                "the stem of order = 'norm_convolution' is a bare map: leave out 'stem_norm', "
+                "the stem of order = 'norm_convolution' is a bare map: omit 'stem_norm', "
                 "'stem_norm_eps' and 'stem_activation'"
             )
         if self.gamma_std > 0 and not (self.norm == "batch" and self.norm_affine):
@@ -150,7 +150,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
                     "for each"
                 )
             problems += [
-                f"'code' {value} is none of the {count} from 0 to {count - 1}"
+                f"'code' {value} is not one of the {count} from 0 to {count - 1}"
                 for value, count in zip(self.code, self.codes, strict=False)
                 if value >= count
             ]

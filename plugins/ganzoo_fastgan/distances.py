@@ -106,8 +106,8 @@ class Lpips(Distance):
             content = path.read_bytes()
         except OSError as error:
             raise GanzooError(
-                f"reconstruction.path: '{path}' cannot be read ({error.strerror}); name the file "
-                "with VGG-16's weights, or use distance = 'random'"
+                f"reconstruction.path: '{path}' cannot be read ({error.strerror}); name the "
+                "file with VGG-16's weights, or use distance = 'random'"
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if sha256 not in {None, found}:
@@ -119,8 +119,8 @@ class Lpips(Distance):
             tensors = load(content)
         except SafetensorError as error:
             raise GanzooError(
-                f"reconstruction.path: '{path}' is no safetensors file ({error}); write VGG-16's "
-                "weights with safetensors.torch.save_file"
+                f"reconstruction.path: '{path}' is not a safetensors file ({error}); write "
+                "VGG-16's weights with safetensors.torch.save_file"
             ) from error
         shapes = _shapes()
         wrong = [

@@ -30,7 +30,7 @@ class PatchHinge(LossSpec):
     @model_validator(mode="after")
     def _is_a_span(self) -> Self:
         if not 0 <= self.margin[0] <= self.margin[1]:
-            raise ValueError(f"'margin' {self.margin} is no span from 0 up; put the smaller first")
+            raise ValueError(f"'margin' {self.margin} is not a range from 0 up")
         return self
 
     def discriminator_terms(self, ctx: Context) -> Terms:

@@ -30,7 +30,7 @@ def side_of(kind: Literal["generator", "discriminator"], image: ImageShape) -> i
     fits = SMALLEST <= side <= LARGEST and side & (side - 1) == 0
     if image.height != side or not fits:
         raise GanzooError(
-            f"{kind} 'fastgan': {image.height}×{image.width} images are none of 32×32, 64×64, … "
+            f"{kind} 'fastgan': {image.height}×{image.width} images are not one of 32×32, 64×64, … "
             f"{LARGEST}×{LARGEST}; set dataset.size, or take 'resnet' or 'r3gan'"
         )
     return side

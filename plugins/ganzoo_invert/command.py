@@ -20,19 +20,43 @@ WIDTH = 512
 """Pixels that a picture of both is about as wide as."""
 
 
-@click.command()
-@click.argument("run")
-@click.argument("picture", type=click.Path(path_type=Path))
-@click.option("--steps", default=300, type=click.IntRange(1, 100_000), help="Steps downhill.")
-@click.option("--restarts", default=8, type=click.IntRange(1, 1000), help="Latents to start from.")
-@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the random latents.")
-@click.option("--label", help="Class to ask for; else all are tried.")
-@click.option("--pixels-only", is_flag=True, help="Compare no features of the data's classifier.")
-@click.option("--file", type=click.Path(path_type=Path), help="Where the picture of both goes.")
-@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.command(epilog="ganzoo invert last seven.png")
+@click.argument("run", metavar="RUN")
+@click.argument("picture", metavar="PICTURE", type=click.Path(path_type=Path))
+@click.option(
+    "--steps",
+    default=300,
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Optimization steps.",
+)
+@click.option(
+    "--restarts",
+    default=8,
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Random latents to start from.",
+)
+@click.option(
+    "--seed", default=0, type=click.IntRange(0), metavar="N", help="Seed of the random latents."
+)
+@click.option("--label", metavar="CLASS", help="Class to use; default: try all.")
+@click.option("--pixels-only", is_flag=True, help="Compare pixels only, not features.")
+@click.option(
+    "--file", metavar="PATH", type=click.Path(path_type=Path), help="File of the comparison."
+)
+@click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Load a plugin file; repeatable.",
+)
+@click.option(
+    "--out", default="runs", metavar="DIR", type=click.Path(path_type=Path), help="Folder for runs."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def invert(
     run: str,
     picture: Path,
@@ -47,9 +71,9 @@ def invert(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Find the latent from which RUN's generator comes nearest to PICTURE.
+    """Find the latent with which RUN's generator comes closest to PICTURE.
 
-    Leaves a picture of both, the original on the left, and the latent beside it as a file for
+    Writes an image of both, the original on the left, and the latent as a file for
     'ganzoo sample --latent'. Ctrl-C ends the search and keeps the best so far.
     """
     from ganzoo_invert.picture import read_picture
@@ -94,7 +118,7 @@ def invert(
         click.echo(str(path))
     if stopped:
         stop = KeyboardInterrupt()
-        stop.add_note("the best so far was kept")
+        stop.add_note("stopped; the best so far was kept")
         raise stop
 
 
@@ -102,8 +126,8 @@ def refuse_unsuited(model: Any) -> None:
     """Raise GanzooError for a generator that is asked for more than classes."""
     if model.recipe.generator.uses_labels and not model.image.num_classes:
         raise GanzooError(
-            f"generator '{model.recipe.generator.use}' takes labels that are no classes; there is "
-            "no telling which belong to the picture"
+            f"generator '{model.recipe.generator.use}' takes labels that are not classes; which "
+            "of them fits the picture is unknown"
         )
 
 

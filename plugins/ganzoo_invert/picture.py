@@ -55,7 +55,7 @@ def read_picture(path: Path, image: ImageShape) -> tuple[Tensor, str]:
     sides = (image.width, image.height)
     if picture.size != sides:
         if picture.width * image.height != picture.height * image.width:
-            done.append("cut around its middle")
+            done.append("cropped around its center")
         done.append(f"resized to {image.width}×{image.height}")
         picture = ImageOps.fit(picture, sides, Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(numpy.array(picture, dtype=numpy.float32))

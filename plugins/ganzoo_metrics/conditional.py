@@ -11,7 +11,7 @@ from ganzoo_metrics.frechet import Moments, frechet
 
 
 class ClassAccuracy(MetricSpec):
-    """How often the data set's classifier sees the class that the generator was asked for.
+    """How often the dataset's classifier sees the class that the generator was asked for.
 
     Shmelkov et al. 2018, arXiv:1807.09499, ask a classifier trained on real images about fakes:
     GAN-test. Its floor is the classifier's accuracy on real images nobody trained on.

@@ -26,7 +26,7 @@ one before; the first is the image divided by all doublings."""
     group_size: PositiveInt = 16
     """Channels of a group in the 3×3 convolutions."""
     labels: Literal["none", "embedding"] = "none"
-    """How it is told which class to make: not at all, or by a learned vector after the latent."""
+    """How the class enters: not at all, or by a learned vector after the latent."""
     embedding_size: Width = 64
     """Numbers of a class's vector."""
 
@@ -49,7 +49,7 @@ one before."""
     group_size: PositiveInt = 16
     """Channels of a group in the 3×3 convolutions."""
     labels: Literal["none", "projection"] = "none"
-    """How it is told which class an image is to be of: not at all, or by a learned vector of each \
+    """How the class of an image enters: not at all, or by a learned vector of each \
 class, times that of the image."""
 
     @property
@@ -68,7 +68,7 @@ def smallest_map(spec: GeneratorFields | DiscriminatorFields, image: ImageShape)
     if spec.labels != "none" and image.num_classes < 1:
         raise GanzooError(
             f"{spec.kind}.labels: {spec.labels!r} needs images with classes, and these have none; "
-            "use another data set or labels = 'none'"
+            "use another dataset or labels = 'none'"
         )
     stages = len(spec.channels)
     grown = 2 ** (stages - 1)

@@ -21,7 +21,7 @@ class DiscriminatorFields(DiscriminatorSpec):
     """Channels between the two convolutions of a block after the first: its input's or its \
 output's."""
     labels: Literal["none", "projection"] = "none"
-    """How it is told which class an image is to be of: not at all, or by a learned vector of each \
+    """How the class of an image enters: not at all, or by a learned vector of each \
 class, times the last map's sums (Miyato & Koyama 2018)."""
     norm: Literal["none", "batch", "spectral"] = "spectral"
     """Normalisation; 'spectral' divides all weights by their largest singular value."""

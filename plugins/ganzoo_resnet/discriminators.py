@@ -32,8 +32,8 @@ class ResnetDiscriminator(DiscriminatorFields):
         blocks = len(self.channels)
         if self.halvings > blocks:
             raise GanzooError(
-                f"discriminator.halvings: {self.halvings} of {blocks} blocks cannot be; "
-                "name more 'channels' or halve less"
+                f"discriminator.halvings: {self.halvings} of {blocks} blocks are "
+                "too many; name more 'channels' or halve less"
             )
         if min(image.height, image.width) >> self.halvings == 0:
             raise GanzooError(
@@ -43,7 +43,7 @@ class ResnetDiscriminator(DiscriminatorFields):
         heights = [image.height >> min(number, self.halvings) for number in range(1, blocks + 1)]
         if others := [height for height in self.attention if height not in heights]:
             raise GanzooError(
-                f"discriminator.attention: there is no map of height {others[0]}; the blocks make "
+                f"discriminator.attention: no map has height {others[0]}; the blocks make "
                 f"{', '.join(map(str, dict.fromkeys(heights)))}"
             )
         from ganzoo_resnet.discriminator_network import build_discriminator

@@ -27,7 +27,7 @@ class GeneratorFields(GeneratorSpec):
     """Channels of each map, first to last. Every map after the first is twice as large as the one \
 before; the first is the image divided by all doublings."""
     labels: Literal["none", "conditional_norm"] = "none"
-    """How it is told which class to make: not at all, or by the scale and shift of batch norm in \
+    """How the class enters: not at all, or by the scale and shift of batch norm in \
 the blocks."""
     condition: Literal["embedding", "linear"] = "embedding"
     """Where a class's scale and shift come from: learned for each class (cGANs with projection, \
@@ -114,6 +114,6 @@ distribution cut off there (BigGAN's truncation). Fewer surprises, less variety;
         heights = [start * 2**number for number in range(1, len(self.channels))]
         if others := [height for height in self.attention if height not in heights]:
             raise GanzooError(
-                f"generator.attention: there is no map of height {others[0]}; the blocks make "
+                f"generator.attention: no map has height {others[0]}; the blocks make "
                 f"{', '.join(map(str, heights))}"
             )

@@ -39,7 +39,7 @@ class GeneratorFields(GeneratorSpec):
     """How an image leaves: the sum of images of all sizes; or that of the last map, of residual \
 blocks or of plain ones."""
     labels: Literal["none", "mapping"] = "none"
-    """How it is told which class to make: not at all, or by a learned vector beside the latent."""
+    """How the class enters: not at all, or by a learned vector beside the latent."""
     style_mixing: Annotated[float, Field(ge=0, le=1)] = 0.9
     """Share of the images in training whose later layers have the style of a second latent."""
     truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
@@ -71,10 +71,10 @@ class DiscriminatorFields(DiscriminatorSpec):
     form: Form = "residual"
     """Residual blocks; plain ones; or plain ones to which the image is added at every size."""
     minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Images in a group whose spread the last map is told: as many or the largest divisor of the \
+    """Images in a group whose spread the last map gets: as many or the largest divisor of the \
 batch below; 0 for none."""
     labels: Literal["none", "projection"] = "none"
-    """How it is told which class an image is to be of: not at all, or by a mapped vector of each \
+    """How the class of an image enters: not at all, or by a mapped vector of each \
 class, times that of the image."""
     mapping_layers: NonNegativeInt = Field(default=8, le=64)
     """Layers between a class and its vector."""
@@ -97,7 +97,7 @@ def sizes(spec: GeneratorFields | DiscriminatorFields, image: ImageShape) -> lis
     if spec.labels != "none" and image.num_classes < 1:
         raise GanzooError(
             f"{spec.kind}.labels: {spec.labels!r} needs images with classes, and these have none; "
-            "use another data set or labels = 'none'"
+            "use another dataset or labels = 'none'"
         )
     height, width = image.height, image.width
     found = [(height, width)]

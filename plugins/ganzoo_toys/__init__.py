@@ -13,7 +13,7 @@ from ganzoo_toys.worlds import Dirac, Grid, Ring
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
-    """Supply the data sets of points."""
+    """Supply the datasets of points."""
     return [Ring, Grid, Dirac]
 
 

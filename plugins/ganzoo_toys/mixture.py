@@ -51,7 +51,7 @@ def centres(reference: Reference) -> tuple[Tensor, float, Tensor]:
     features, labels = [], []
     for seen in reference.real():
         if seen.labels is None:
-            raise GanzooError("mixture: the data set has no labels")
+            raise GanzooError("mixture: the dataset has no labels")
         features.append(seen.features.double())
         labels.append(seen.labels)
     points, own = torch.cat(features), torch.cat(labels)

@@ -117,4 +117,4 @@ class Linear(DiscriminatorSpec):
 
 def _only_points(image: ImageShape, use: str) -> None:
     if image.height != 1 or image.width != 1:
-        raise GanzooError(f"{use!r} is for data sets of points, not for images of {image}")
+        raise GanzooError(f"{use!r} is for datasets of points, not for images of {image}")

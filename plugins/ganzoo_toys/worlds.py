@@ -1,4 +1,4 @@
-"""Data sets of points: Gaussians on a ring, Gaussians on a grid, and a single point."""
+"""Datasets of points: Gaussians on a ring, Gaussians on a grid, and a single point."""
 
 from __future__ import annotations
 

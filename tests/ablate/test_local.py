@@ -29,7 +29,7 @@ def work(pipe: local.Connection, orders: local.Connection) -> None:
     [
         (-9, "killed by SIGKILL"),
         (-11, "killed by SIGSEGV"),
-        (9, "it left with exit code 9"),
+        (9, "it exited with code 9"),
         (None, "it vanished"),
     ],
 )

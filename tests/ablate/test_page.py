@@ -114,7 +114,7 @@ def test_an_experiment_without_any_finished_cell_has_a_page(tmp_path: Path) -> N
     text = write_page(made, compared(made)).read_text()
 
     assert "0 of 6 cells done" in text
-    assert "undecided" in text
+    assert "no result yet" in text
 
 
 def test_a_band_spans_the_seeds_and_the_line_is_their_mean() -> None:

@@ -141,8 +141,8 @@ def test_mistakes_in_the_file_itself_are_told_with_their_lines(tmp_path: Path) -
     [
         (("generator.width = 16", "generator.width = 8"), "'narrow' and 'wide' are the same"),
         (('base = "r"', 'base = "nowhere"'), "base: no recipe named 'nowhere'"),
-        (('["d/loss"]', '["frechet"]'), "metrics.0: the recipe takes no such score"),
-        (("seeds = [0, 1]", "seeds = [1, 1]"), "seeds holds a value twice"),
+        (('["d/loss"]', '["frechet"]'), "metrics.0: the recipe has no such score"),
+        (("seeds = [0, 1]", "seeds = [1, 1]"), "seeds lists a value twice"),
         (('base = "r"', 'base = "r"\nbaseline = "wode"'), "did you mean 'wide'?"),
         (("[variants.wide]\ngenerator.width = 16", "[axes.wide]\na = 3"), "a table of changes"),
     ],

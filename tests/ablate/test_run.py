@@ -56,7 +56,7 @@ def test_a_finished_experiment_is_compared_where_nothing_can_be_written(
     assert done.exit_code == 0, done.output
     assert "frechet" in done.stdout
     assert "cannot write" in done.stderr
-    assert "the result stands without a file that goes with it" in done.stderr
+    assert "the result is complete, but a file beside it is missing" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_cells_that_die_are_rows_that_say_so_and_the_others_finish(tmp_path: Pat
     by_status = {(cell["variant"], cell["seed"]): cell for cell in table["cells"]}
     assert code == 3, told
     assert [cell["status"] for cell in table["cells"]].count("done") == 4
-    assert by_status["fatal", 0]["reason"] == "the process died: it left with exit code 9"
+    assert by_status["fatal", 0]["reason"] == "the process died: it exited with code 9"
     assert "step 4" in by_status["diverging", 1]["reason"]
     assert table["comparisons"][0]["rows"][2]["failed"] == 2
-    assert "undecided; 2 of its 2 runs failed" in told
+    assert "no result yet; 2 of its 2 runs failed" in told
 
 
 def test_what_cannot_be_built_is_told_for_all_variants_before_anything_trains(

@@ -270,7 +270,7 @@ def test_what_is_remembered_is_a_curve_of_the_runs_page(tmp_path: Path) -> None:
         (
             {"latent": "size = 8"},
             '[[regularizer]]\nuse = "mutual_information"\ncodes = [4]\n',
-            "numbers 0 to 3 of the latent are no code",
+            "numbers 0 to 3 of the latent are not a code",
         ),
         (
             {},
@@ -304,7 +304,7 @@ def test_what_does_not_fit_is_told_before_the_first_step(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ('use = "unrolled"\n[loss.inside]\nuse = "boundary_equilibrium"', "remembers numbers"),
+        ('use = "unrolled"\n[loss.inside]\nuse = "boundary_equilibrium"', "keeps state"),
         ('use = "top_k"\n[loss.inside]\nuse = "hing"', "did you mean 'hinge'"),
         (
             'use = "top_k"\n[loss.inside]\nuse = "bce"\nsmooth = 1',
@@ -344,5 +344,5 @@ def test_a_data_set_without_classes_is_refused_at_check(tmp_path: Path) -> None:
     known = registry.load_plugins([plugin])
     tables = {**entry.tables, "dataset": 'use = "bare"', "generator": BASE["generator"]}
 
-    with pytest.raises(GanzooError, match="needs labels, and the data set 'bare' has none"):
+    with pytest.raises(GanzooError, match="needs labels, and the dataset 'bare' has none"):
         recipe_of(Entry("bare", tables, entry.more), tmp_path, known)

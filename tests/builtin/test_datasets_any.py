@@ -80,7 +80,7 @@ def test_opacity_is_kept_as_the_last_channel() -> None:
     ).all()
     opaque, changes = decode(encoded(Image.new("RGB", (8, 8))), frame(channels=4))
     assert set(opaque[3 * 64 :]) == {255}
-    assert changes == {"without alpha, taken as opaque"}
+    assert changes == {"without alpha, treated as opaque"}
 
 
 def test_a_stated_range_is_stretched_and_a_measured_one_is_that_of_all(
@@ -119,8 +119,8 @@ def test_floats_are_taken_from_0_to_1_and_what_is_outside_is_told() -> None:
     expected[1] = 0
     assert list(found) == expected.tolist()
     assert changes == {
-        "with values outside 0 … 1, cut off; see dataset.range",
-        "with values that are no numbers, taken as the lowest",
+        "with values outside 0 … 1, clipped; see dataset.range",
+        "with values that are not numbers, set to the lowest",
     }
 
 
@@ -152,15 +152,15 @@ def test_arrays_of_classes_lie_in_folders_and_in_archives(root: DataRoot, tmp_pa
     assert data.classes == ("cat", "dog")
     assert data.labels is not None
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert "left out, being no pictures: arrays of shape 3 in .npz: 2 arrays" in data.notes
+    assert "left out, not pictures: arrays of shape 3 in .npz: 2 arrays" in data.notes
 
 
 @pytest.mark.parametrize(
     ("array", "told"),
     [
-        (np.zeros((2, 3, 4, 5, 6)), "which axis is which"),
-        (np.zeros((4, 8, 8), np.int32), "no range of their own"),
-        (np.array(["a"]), "no numbers"),
+        (np.zeros((2, 3, 4, 5, 6)), "the axes are ambiguous"),
+        (np.zeros((4, 8, 8), np.int32), "no fixed range"),
+        (np.array(["a"]), "not numbers"),
         (np.array([{}], object), "Python objects"),
         (np.zeros((2, 7, 8, 8), np.uint8), "7 channels"),
         (np.zeros((0, 8, 8), np.uint8), "is empty"),
@@ -206,7 +206,7 @@ def test_colours_of_another_profile_become_those_of_srgb(mode: str) -> None:
 
     same = [255, 0, 0]
     assert see(red_is_blue()) == (
-        same, {'with a colour profile, not looked at; dataset.profiles = "srgb" does'},
+        same, {'with a colour profile, ignored; dataset.profiles = "srgb" applies it'},
     )  # fmt: skip
     converted, told = see(red_is_blue(), profiles="srgb")
     assert np.allclose(converted, [0, 0, 255], atol=2)
@@ -216,7 +216,7 @@ def test_colours_of_another_profile_become_those_of_srgb(mode: str) -> None:
     other = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     for broken in (b"nonsense", other):
         assert see(broken, profiles="srgb") == (
-            same, {"with a colour profile that is broken, left out"},
+            same, {"with a broken colour profile, ignored"},
         )  # fmt: skip
 
 
@@ -325,8 +325,8 @@ def test_an_archive_of_an_archive_is_looked_into(root: DataRoot, tmp_path: Path,
         np.asarray(found.images) == np.asarray(built(tmp_path / "plain.zip", root).images)
     ).all()
     assert found.classes == ("cat", "dog")
-    assert "read from archives inside: 2" in found.notes
-    with pytest.raises(DataError, match="more than 3 archives within each other"):
+    assert "read from nested archives: 2" in found.notes
+    with pytest.raises(DataError, match="more than 3 nested archives"):
         built(tmp_path / "deep.zip", root)
 
 
@@ -335,7 +335,7 @@ def test_a_tar_that_leads_out_or_is_cut_off_is_refused(root: DataRoot, tmp_path:
     whole = tar_of(FILES, "w:gz")
     (tmp_path / "half.tgz").write_bytes(whole[: len(whole) // 2])
 
-    with pytest.raises(DataError, match="leads out of a folder"):
+    with pytest.raises(DataError, match="points outside the folder"):
         built(tmp_path / "out.tar", root)
     with pytest.raises(DataError, match=r"half\.tgz"):
         built(tmp_path / "half.tgz", root)

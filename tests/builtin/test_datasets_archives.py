@@ -128,7 +128,7 @@ def test_an_archive_of_something_else_is_one_error_that_names_it(
     path.write_bytes(HOSTILE[kind])
     monkeypatch.setattr(SmallCifar10, "md5", hashlib.md5(HOSTILE[kind]).hexdigest())
 
-    with pytest.raises(DataError, match=rf"^'{path}': .*; remove it and it is fetched again"):
+    with pytest.raises(DataError, match=rf"^'{path}': .*; remove it to download it again"):
         SmallCifar10().build(DataRoot(tmp_path, download=False))
 
 

@@ -162,8 +162,8 @@ BROKEN = {
     "page": (b"<!DOCTYPE html>", "a web page, not the data"),
     "header": (IMAGES[:9], "ends within its header"),
     "truncated": (IMAGES[:-1], "truncated: 3919 of 5×28×28 values"),
-    "longer": (IMAGES + b"\0", "goes on after its 5×28×28 values"),
-    "nothing": (IMAGES[:4] + bytes(4) + IMAGES[8:16], "holds nothing: its header says 0×28×28"),
+    "longer": (IMAGES + b"\0", "has more than its 5×28×28 values"),
+    "nothing": (IMAGES[:4] + bytes(4) + IMAGES[8:16], "is empty: its header says 0×28×28"),
     "claims": (IMAGES[:4] + b"\xff" * 12, "its header claims 4294967295×4294967295×4294967295"),
     "much": (IMAGES[:4] + b"\0\x40" + IMAGES[6:], "truncated: 3920 of 4194309×28×28 values"),
 }
@@ -171,12 +171,12 @@ BROKEN_GZ = {
     "empty.gz": (b"", "the file is empty"),
     "plain.gz": (IMAGES, "Not a gzipped file"),
     "page.gz": (b"<html>no</html>", "Not a gzipped file"),
-    "cut.gz": (gz(IMAGES)[:-30], "the gzip stream is cut short"),
-    "endless.gz": (gz(IMAGES)[:-4], "the gzip stream is cut short"),
+    "cut.gz": (gz(IMAGES)[:-30], "the gzip stream is truncated"),
+    "endless.gz": (gz(IMAGES)[:-4], "the gzip stream is truncated"),
     "checksum.gz": (gz(IMAGES)[:-8] + b"abcd" + gz(IMAGES)[-4:], "CRC check failed"),
     "stream.gz": (gz(IMAGES)[:10] + b"\xff" * 100, "the gzip stream is damaged"),
     "junk.gz": (gz(IMAGES) + b"junk", "Not a gzipped file"),
-    "bomb.gz": (gz(IMAGES + bytes(100_000_000)), "goes on after its 5×28×28 values"),
+    "bomb.gz": (gz(IMAGES + bytes(100_000_000)), "has more than its 5×28×28 values"),
     "holds_page.gz": (gz(b"<html>"), "a web page, not the data"),
     "truncated.gz": (gz(IMAGES[:-1]), "truncated: 3919 of 5×28×28 values"),
 }
@@ -261,7 +261,7 @@ def test_one_flipped_bit_in_mnist_is_seen(real_data: Path, tmp_path: Path) -> No
     content[5_000_000] ^= 1
     path.write_bytes(content)
 
-    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte': its content is not that of mn"):
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte': its content is not mn"):
         Mnist().build(DataRoot(tmp_path, download=False), "test")
 
 

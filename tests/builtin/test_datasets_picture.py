@@ -75,7 +75,7 @@ def test_sixteen_bits_are_divided_by_257_and_rounded() -> None:
     ("data", "expected", "change"),
     [
         (encoded(plain(RED).convert("P")), RED, "palette, converted to RGB"),
-        (encoded(plain(1, "1")), (255, 255, 255), "1-bit, made black and white"),
+        (encoded(plain(1, "1")), (255, 255, 255), "1-bit, converted to black and white"),
         (encoded(plain((0, 255, 255, 0), "CMYK"), "JPEG"), (254, 0, 0), "CMYK, converted to RGB"),
         (encoded(plain(GREEN), "GIF"), GREEN, "palette, converted to RGB"),
         (encoded(plain(77, "L")), (77, 77, 77), None),
@@ -160,7 +160,7 @@ def test_of_an_animation_the_first_frame_is_taken(format_: str) -> None:
     _, changes = decode(data, frame())
 
     assert first_pixel(data, frame()) == RED
-    assert "animated, the first frame is taken" in changes
+    assert "animated, using the first frame" in changes
 
 
 def test_a_crop_keeps_proportions_and_the_middle() -> None:
@@ -179,7 +179,7 @@ def test_small_and_very_long_images_are_noted() -> None:
     _, long = decode(encoded(Image.new("RGB", (100, 20))), frame())
 
     assert small == {"smaller than 8×8, enlarged"}
-    assert long == {"longer than 4:1, only the middle is taken"}
+    assert long == {"longer than 4:1, only the middle is used"}
 
 
 JPEG = encoded(picture_of_noise(64, 64), "JPEG")
@@ -301,9 +301,9 @@ def test_twelve_bits_in_sixteen_are_told(see: Any, top: int, is_told: bool) -> N
 
 @pytest.mark.parametrize("see", [check, lambda *given: decode(*given)[1]], ids=["check", "decode"])
 def test_colours_that_become_grey_are_told(see: Any) -> None:
-    assert "colour, made grey" in see(encoded(plain(RED)), frame(channels=1))
-    assert "colour, made grey" not in see(encoded(plain(RED)), frame(channels=3))
-    assert "colour, made grey" in see(encoded(plain(RED).convert("P")), frame(channels=1))
+    assert "colour, converted to grey" in see(encoded(plain(RED)), frame(channels=1))
+    assert "colour, converted to grey" not in see(encoded(plain(RED)), frame(channels=3))
+    assert "colour, converted to grey" in see(encoded(plain(RED).convert("P")), frame(channels=1))
 
 
 @pytest.mark.parametrize("see", [check, lambda *given: decode(*given)[1]], ids=["check", "decode"])
@@ -317,7 +317,7 @@ def test_grey_that_is_stored_as_colour_loses_none(see: Any, mode: str, kind: str
     # Straight from grey, or Pillow takes a palette of colours.
     grey = grey.convert(mode) if mode == "P" else grey.convert("RGB").convert(mode)
 
-    assert "colour, made grey" not in see(encoded(grey, kind), frame(channels=1))
+    assert "colour, converted to grey" not in see(encoded(grey, kind), frame(channels=1))
 
 
 def test_the_clear_value_of_sixteen_bit_grey_lies_on_the_background() -> None:

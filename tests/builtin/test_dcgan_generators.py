@@ -364,5 +364,5 @@ def test_a_stem_can_be_normalised_by_channel_with_an_epsilon_of_its_own_and_no_a
 
 
 def test_a_bare_stem_takes_no_norm_of_its_own() -> None:
-    with pytest.raises(ValueError, match="is a bare map: leave out"):
+    with pytest.raises(ValueError, match="is a bare map: omit"):
         Upsample(order="norm_convolution", stem_activation=False)

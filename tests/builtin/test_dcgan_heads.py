@@ -139,7 +139,7 @@ def test_codes_are_chosen_at_sampling() -> None:
 def test_codes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValidationError, match="'code' names 1 values for 2 'codes'"):
         Transpose(codes=[3, 2], code=[1])
-    with pytest.raises(ValidationError, match="'code' 3 is none of the 3 from 0 to 2"):
+    with pytest.raises(ValidationError, match="'code' 3 is not one of the 3 from 0 to 2"):
         Transpose(codes=[3], code=[3])
     with pytest.raises(GanzooError, match="they take 11 numbers of the latent, which has 8"):
         Transpose(codes=[10], continuous=[0.0], scales=[2, 2]).build(8, IMAGE)

@@ -108,7 +108,7 @@ def test_any_picture_becomes_an_image_of_the_generators_shape(tmp_path: Path) ->
 
     assert image.shape == (1, 1, 8, 16)
     assert torch.equal(image, torch.ones_like(image))
-    assert done == "90×30 RGBA, laid on white, cut around its middle, resized to 16×8"
+    assert done == "90×30 RGBA, laid on white, cropped around its center, resized to 16×8"
     for name in ("torn.png", "none.png"):
         with pytest.raises(GanzooError, match="cannot be read"):
             read_picture(tmp_path / name, ImageShape(1, 8, 16, -1.0, 1.0))

@@ -92,7 +92,7 @@ def test_images_are_decoded_once_and_are_the_same_as_without_a_cache(
     expected = plain(root, spec)
 
     first = spec.build(root)
-    assert [line for line in told if "keeping decoded images in" in line] == told
+    assert [line for line in told if "caching decoded images in" in line] == told
     assert f"{8 * 8 * 3 * (len(first) + 1):,} bytes" in told[0]
     barred(monkeypatch)
     second = spec.build(root)
@@ -191,7 +191,7 @@ def test_a_second_run_waits_for_the_first_and_decodes_nothing(root: DataRoot) ->
 
     assert same(built["first"], built["second"])
     assert len(lines) == 1
-    assert lines[0].startswith("another process keeps the same images in ")
+    assert lines[0].startswith("another process is caching the same images in ")
 
 
 def test_without_a_place_to_write_a_run_goes_on(
@@ -201,7 +201,7 @@ def test_without_a_place_to_write_a_run_goes_on(
     monkeypatch.setenv("GANZOO_CACHE", str(root.path / "file"))
     assert same(SPEC.build(root), plain(root))
     assert len(told) == 1
-    assert told[0].startswith("decoded images are not kept: cannot write '")
+    assert told[0].startswith("decoded images are not cached: cannot write '")
 
     monkeypatch.setenv("GANZOO_CACHE", str(root.path / "cache"))
     monkeypatch.setattr(kept_pixels, "SPARE", 1 << 60)
@@ -221,7 +221,7 @@ def test_a_disk_that_fills_up_while_it_is_written_is_no_reason_to_stop(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     assert same(data, expected)
-    assert "decoded images are not kept: cannot write " in told[-1]
+    assert "decoded images are not cached: cannot write " in told[-1]
     assert not kept(root)
     assert not list(root.path.glob("cache/images/*"))
 
@@ -241,7 +241,7 @@ def test_what_was_not_used_for_longest_makes_room(
     told.clear()
     Folder(path="set", size=10).build(root)
 
-    assert told[0].startswith("removed kept images, to stay below ")
+    assert told[0].startswith("removed cached images, to stay below ")
     titles = " ".join(entry.title for entry in kept_pixels.entries(root.path / "cache"))
     assert "8×8" in titles
     assert "9×9" not in titles
@@ -310,5 +310,5 @@ def test_the_command_line_says_what_is_kept_and_removes_it(root: DataRoot) -> No
     assert "not whole: '0.pixels.part'" in listed
     assert {each["bytes"] for each in json.loads(call("data", "cache", "list", "--json"))["kept"]}
     assert f"'{cache}'" in call("doctor")
-    assert "removed 2 files of kept images" in call("data", "cache", "clear")
+    assert "removed 2 files of cached images" in call("data", "cache", "clear")
     assert [path.name for path in (cache / "images").iterdir()] == ["other.txt"]

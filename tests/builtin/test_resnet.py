@@ -307,7 +307,7 @@ def test_truncated_latents_are_those_of_the_truncated_normal() -> None:
     ("fields", "side", "classes", "told"),
     [
         ({}, 28, 0, "28×28 images are no multiple of 8"),
-        ({"attention": [5]}, 32, 0, "no map of height 5; the blocks make 8, 16, 32"),
+        ({"attention": [5]}, 32, 0, "no map has height 5; the blocks make 8, 16, 32"),
         ({"labels": "conditional_norm"}, 32, 0, "needs images with classes"),
         ({**ADAPTIVE, "split_latent": True}, 32, 2, "use latent.size = 12"),
     ],
@@ -322,9 +322,9 @@ def test_a_generator_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"halvings": 5}, "5 of 4 blocks cannot be"),
+        ({"halvings": 5}, "5 of 4 blocks are too many"),
         ({"channels": [4] * 7, "halvings": 6}, "nothing is left of 32×32 images"),
-        ({"attention": [32]}, "no map of height 32; the blocks make 16, 8"),
+        ({"attention": [32]}, "no map has height 32; the blocks make 16, 8"),
         ({"labels": "projection"}, "needs images with classes"),
     ],
 )

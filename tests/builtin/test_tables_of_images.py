@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library and HDF5 files: as a folder of the same; no network."""
+"""Datasets of the Hugging Face library and HDF5 files: as a folder of the same; no network."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def test_rows_are_kept_or_read_later_as_files_are(
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"split": "validation"}, "no split is called 'validation'; there is '"),
-        ({"image": "img"}, "no column is called 'img'; there is 'picture', 'kind', 'name'"),
+        ({"split": "validation"}, "no split is named 'validation'; there are '"),
+        ({"image": "img"}, "no column is named 'img'; there are 'picture', 'kind', 'name'"),
         ({"label": "picture"}, "column 'picture': "),
         ({"path": "./nowhere"}, "'./nowhere' is neither in the data folder"),
     ],
@@ -145,7 +145,9 @@ def test_what_a_data_set_lacks_is_said(hub: DataRoot, chosen: dict[str, str], sa
 
 @pytest.mark.slow
 def test_a_name_on_the_hub_that_is_not_here_is_not_looked_for_offline(hub: DataRoot) -> None:
-    with pytest.raises(FetchError, match=r"'nobody/nothing' is no folder .*downloading is switch"):
+    with pytest.raises(
+        FetchError, match=r"'nobody/nothing' is not a folder .*downloading is switch"
+    ):
         HuggingFace(path="nobody/nothing", size=8).build(hub)
 
 
@@ -198,9 +200,9 @@ def test_a_stack_is_read_later_by_workers_too(
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"images": "imgs"}, "no stack of numbers is called 'imgs'; there is 'grey', 'images', "),
-        ({"images": "kinds"}, "'kinds' is int64 of shape (12, 1), no stack of pictures"),
-        ({"labels": "grey"}, "labels are one whole number or one text for each of 12 pictures"),
+        ({"images": "imgs"}, "no array is named 'imgs'; there are 'grey', 'images', "),
+        ({"images": "kinds"}, "'kinds' is int64 of shape (12, 1), not a stack of pictures"),
+        ({"labels": "grey"}, "labels are one integer or one string for each of 12 pictures"),
         ({"path": "text.h5"}, "text.h5': "),
         ({"path": "none.h5"}, "'none.h5' is neither in the data folder"),
     ],

@@ -140,7 +140,7 @@ def test_perceptrons_of_pacgan_have_maxout_norms_and_dropout() -> None:
 
 def test_the_two_numbers_of_the_dirac_gan_are_for_points_only() -> None:
     assert Offset(start=2.0).build(1, LINE)(torch.randn(3, 1)).flatten().tolist() == [2, 2, 2]
-    with pytest.raises(GanzooError, match="for data sets of points"):
+    with pytest.raises(GanzooError, match="for datasets of points"):
         Linear().build(ImageShape(1, 28, 28))
     assert float(Dirac().build(NOWHERE).images[0]) == 0  # type: ignore[arg-type]
 

@@ -356,7 +356,7 @@ def test_packs_and_labels_exclude_each_other_in_a_recipe(
     spec = REGISTRY.find("loss", "wasserstein")
     monkeypatch.setattr(spec, "needs", frozenset({"labels"}))
 
-    with pytest.raises(RecipeError, match=r"loss\.use: needs a label .*, and view 'pack'"):
+    with pytest.raises(RecipeError, match=r"loss\.use: needs a label .*, but view 'pack'"):
         read(tmp_path, text)
 
 

@@ -157,7 +157,7 @@ def test_without_a_terminal_there_are_lines_and_no_escapes(
 
     text = capsys.readouterr().err
     assert "\x1b" not in text
-    assert "step 50/400, epoch 0.50 · 1,280 images/s · 35 s left · 1,234 MiB at most" in text
+    assert "step 50/400, epoch 0.50 · 1,280 images/s · 35 s left · peak memory 1,234 MiB" in text
     assert "WARNING samples are [red]alike[2J" in text
     assert "wasserstein + gradient_penalty" in text
 
@@ -176,7 +176,7 @@ def test_memory_is_told_once_after_the_first_step_that_is_made(
             display.stepped(training)
 
     told = [line for line in capsys.readouterr().err.splitlines() if "MiB" in line]
-    assert told == ["memory    1,234 MiB at most in the first step"]
+    assert told == ["memory    peak memory 1,234 MiB in the first step"]
 
 
 def test_lines_come_every_ten_seconds_and_not_with_every_step(
@@ -203,7 +203,7 @@ def test_the_time_it_will_take_is_told_once(
         display.stepped(training)
         display.stepped(training)
 
-    assert capsys.readouterr().err.count("about 35 s to go") == 1
+    assert capsys.readouterr().err.count("about 35 s left") == 1
 
 
 def test_quiet_leaves_warnings_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_run_whose_process_is_gone_was_killed(call: Call, run: RunDir) -> None
     (row,) = parsed(call("list", "runs", "--json"))
 
     assert (row["id"], row["status"], row["step"]) == ("abcd", "killed", 7)
-    assert f"go on   ganzoo resume {run.id}\n" in call("show", run.id).stdout
+    assert f"resume  ganzoo resume {run.id}\n" in call("show", run.id).stdout
 
 
 def test_a_run_whose_lock_is_held_is_running(call: Call, run: RunDir) -> None:
@@ -119,5 +119,5 @@ def test_what_components_remember_is_shown(call: Call, run: RunDir) -> None:
     shown = call("show", "abcd").stdout
     told = parsed(call("show", "abcd", "--json"))["own"]
 
-    assert "keeps   loss.k = 0.012, and 200 numbers in 1 tensor\n" in shown
+    assert "state   loss.k = 0.012, and 200 numbers in 1 tensor\n" in shown
     assert told == {"loss.k": [pytest.approx(0.012)], "loss.q.weight": 200}

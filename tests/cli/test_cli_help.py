@@ -11,16 +11,21 @@ import pytest
 from calling import Call
 
 from ganzoo import __version__
-from ganzoo.cli.app import ALIASES, VERBS, ganzoo
+from ganzoo.cli.app import ALIASES, HEADINGS, MORE, VERBS, added, ganzoo
 
 PAGES = [
     (),
     *((verb,) for verb in VERBS),
+    *((verb,) for verb in added()),
     ("data", "get"),
     ("measure", "of"),
     ("measure", "prepare"),
     ("measure", "adopt"),
+    ("data", "look"),
     ("data", "path"),
+    ("data", "cache"),
+    ("data", "cache", "list"),
+    ("data", "cache", "clear"),
     ("plugins", "check"),
     ("new", "plugin"),
     ("new", "recipe"),
@@ -37,7 +42,7 @@ def test_every_help_page_is_no_wider_than_a_terminal_and_ends_with_examples(
     assert result.exit_code == 0
     assert max(map(len, lines)) <= 90
     assert "Examples:" in lines
-    assert lines[-1].startswith("Everywhere: -q")
+    assert lines[-1].startswith("All commands: -q")
 
 
 @pytest.mark.parametrize("words", PAGES, ids=" ".join)
@@ -55,7 +60,7 @@ def test_every_example_is_a_line_that_the_command_line_understands(words: tuple[
         if not parts:
             continue
         assert parts[0] == "ganzoo"
-        assert parts[1] in VERBS
+        assert parts[1] in [*VERBS, *added()]
         options = {part for part in parts if part.startswith("--")}
         known = {option for each in all_commands() for option in each.opts}
         assert options <= known
@@ -66,16 +71,19 @@ def test_nothing_is_hidden_and_many_options_stand_in_sections(call: Call) -> Non
     page = call("run", "-h").stdout
 
     assert all(f"\n  {verb} " in root for verb in VERBS)
+    titles = [f"\n{each}:\n" for each in HEADINGS]
+    assert [root.index(each) for each in titles] == sorted(root.index(each) for each in titles)
+    assert f"\n{MORE}:" not in root
     shared = {"quiet", "verbose", "debug", "help"}  # which the last line of every page names
     assert {each.name for each in all_commands() if getattr(each, "hidden", False)} <= shared
-    titles = ["\nOptions:", "--set", "\nThe machine:", "--precision", "\nPlugins and trackers:"]
+    titles = ["\nOptions:", "--set", "\nMachine:", "--precision", "\nPlugins and trackers:"]
     assert [page.index(each) for each in titles] == sorted(page.index(each) for each in titles)
 
 
 def all_commands() -> list[click.Parameter]:
     """Return the parameters of all verbs and of the verbs in them."""
     context = click.Context(ganzoo)
-    verbs = [found for verb in VERBS if (found := ganzoo.get_command(context, verb))]
+    verbs = [found for verb in [*VERBS, *added()] if (found := ganzoo.get_command(context, verb))]
     inner = [
         each for verb in verbs if isinstance(verb, click.Group) for each in verb.commands.values()
     ]

@@ -37,7 +37,7 @@ def test_a_component_cannot_end_check_as_if_by_ctrl_c(tmp_path: Path, error: str
 
     assert done.returncode == 2, done.stderr
     name = error.removesuffix("(0)")
-    assert f"loss 'mine' fails while it checks its table ({name}" in done.stderr
+    assert f"loss 'mine' failed while checking its table ({name}" in done.stderr
 
 
 def test_a_plugin_file_cannot_end_a_command_as_if_by_ctrl_c(tmp_path: Path) -> None:

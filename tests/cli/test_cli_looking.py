@@ -96,7 +96,7 @@ def test_a_broken_plugin_is_named_with_its_reason(
     assert "failed to load: hinge2" in listed.stderr
     assert "bce" in listed.stdout
     assert health.exit_code == 2
-    assert "1 broken" in health.stdout
+    assert "1 problem found" in health.stdout
 
 
 def test_blocked_plugins_are_listed_as_such(call: Call) -> None:
@@ -162,7 +162,7 @@ def test_doctor_finds_nothing_broken_where_nothing_is(call: Call) -> None:
     assert found["torch"]["state"] == "ok"
     assert found["data"]["state"] == "ok"
     assert "ganzoo-losses" in found["plugins"]["text"]
-    assert call("doctor").stdout.endswith("nothing is broken\n")
+    assert call("doctor").stdout.endswith("no problems found\n")
 
 
 def test_doctor_names_a_folder_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
@@ -171,5 +171,5 @@ def test_doctor_names_a_folder_that_cannot_be_used(call: Call, tmp_path: Path) -
     result = call("doctor", "--out", tmp_path / "file" / "runs")
 
     assert result.exit_code == 2
-    assert "is no folder" in result.stdout
+    assert "is not a folder" in result.stdout
     assert "-> name another with --out" in result.stdout

@@ -8,6 +8,7 @@ import pytest
 from calling import Call, parsed
 
 import ganzoo
+from ganzoo.recipe.source import shipped
 
 
 def test_a_copy_is_the_same_recipe(call: Call, tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_file_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None
     done = call("new", "recipe", "mine", "--from", "dcgan_mnist")
 
     assert done.exit_code == 2
-    assert "is there already" in done.output
+    assert "already exists" in done.output
     assert (tmp_path / "mine.toml").read_text() == "mine"
 
 
@@ -43,8 +44,8 @@ def test_a_file_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None
     [
         (("mine", "--loss", "hing"), "hinge"),
         (("mine", "--from", "dcgan_mnits"), "dcgan_mnist"),
-        (("../mine", "--from", "dcgan_mnist"), "is no name for a recipe"),
-        (("mine",), "nobody is there to be asked"),
+        (("../mine", "--from", "dcgan_mnist"), "is not a recipe name"),
+        (("mine",), "not a terminal, so cannot ask"),
     ],
 )
 def test_what_cannot_be_written_leaves_nothing(
@@ -61,5 +62,25 @@ def test_recipes_are_listed_with_what_to_expect(call: Call) -> None:
     rows = {row["name"]: row for row in parsed(call("list", "recipes", "--json"))}
 
     assert rows["dcgan_mnist"]["about"].startswith("DCGAN on MNIST")
+    assert all(row["about"].endswith((".", "?")) for row in rows.values())
     assert "steps" in rows["dcgan_mnist"]["expect"]
     assert "Expect:" not in rows["dcgan_mnist"]["expect"]
+
+
+def test_recipes_are_listed_a_line_each_under_what_they_train_on(call: Call) -> None:
+    lines = call("list", "recipes").stdout.splitlines()
+
+    titles = [line for line in lines if line and not line.startswith(" ")]
+    title, of = "", {}
+    for line in lines:
+        if line.startswith(" "):
+            of[line.split()[0]] = title
+        elif line:
+            title = line
+    assert set(of) == set(shipped())
+    assert [titles[0], titles[1], titles[-1]] == [
+        "scikit-learn's digits, no download:", "MNIST:", "tutorials:"
+    ]  # fmt: skip
+    assert of["wgan_mnist"] == "MNIST:"  # it extends dcgan_mnist, which names the dataset
+    assert of["toy_grid_pacgan"] == "points:"
+    assert of["seed_keras_mnist"] == "tutorials:"

@@ -98,7 +98,7 @@ def test_a_dry_run_shows_every_layer_and_writes_nothing(
     assert result.exit_code == 0, result.stderr
     assert re.search(r"layers\.1\.convolution +\w+ +2×14×14 +128\b", result.stdout)
     assert "generator 'transpose': 40,956 parameters" in result.stdout
-    assert "the run would make 3 steps on cpu" in result.stdout
+    assert "the run would take 3 steps on cpu" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
@@ -140,7 +140,7 @@ def test_resume_of_a_finished_run_says_so_and_changes_nothing(call: Call, tiny: 
     result = call("resume", "last")
 
     assert result.exit_code == 0
-    assert "is done, at step 3; to train on: ganzoo resume" in result.stderr
+    assert "is done, at step 3; to train longer: ganzoo resume" in result.stderr
     assert {path: path.stat().st_mtime_ns for path in the_run().rglob("*")} == before
 
 
@@ -177,7 +177,7 @@ def test_resume_refuses_to_make_a_run_shorter_than_it_is(call: Call, tiny: Path)
     result = call("resume", "last", *QUICK, "--set", "train.steps=2")
 
     assert result.exit_code == 2
-    assert "has made 3 steps, more than the 2 now wanted" in result.stderr
+    assert "has already trained 3 steps, more than the 2 requested" in result.stderr
 
 
 def test_resume_refuses_other_data(call: Call, tiny: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_run_is_made_longer_only_once_its_checkpoint_fits(call: Call, tiny: Pa
     result = call("resume", "last", *QUICK, "--set", "train.steps=5")
 
     assert result.exit_code == 4
-    assert "has no checkpoint to go on from" in result.stderr
+    assert "has no checkpoint to resume from" in result.stderr
     after = [(the_run() / name).read_text() for name in ("recipe.toml", "environment.json")]
     assert after == before
 
@@ -253,7 +253,7 @@ def test_a_data_set_without_a_path_has_none_to_replace(call: Call, tiny: Path) -
     result = call("resume", "last", *QUICK, "--data-path", "elsewhere")
 
     assert result.exit_code == 2
-    assert "data set 'digits' has no path of its own" in result.stderr
+    assert "dataset 'digits' has no path that --data-path could replace" in result.stderr
 
 
 def test_run_with_resume_begins_once_and_then_goes_on(call: Call, tiny: Path) -> None:
@@ -286,7 +286,7 @@ def test_plugin_files_are_kept_but_not_run_from_the_folder(
     assert f"--plugin {my_loss.name}" in without.stderr
     assert f"'{copy}'" in without.stderr
     assert resumed.exit_code == 0, resumed.stderr
-    assert "has changed since the run began" in resumed.stderr
+    assert "has changed since the run started" in resumed.stderr
 
 
 def test_a_fallback_is_told_so_that_nobody_misses_it(call: Call, tiny: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_fallback_is_told_so_that_nobody_misses_it(call: Call, tiny: Path) -> 
 
     data = json.loads((the_run() / "environment.json").read_text())["data"]
     assert result.exit_code == 0
-    assert "WARNING DATA: 'mnist' is not to be had, training on 'digits' instead" in result.stderr
+    assert "WARNING DATA: 'mnist' is not available, training on 'digits' instead" in result.stderr
     assert (data["wanted"], data["name"]) == ("mnist", "digits")
 
 
@@ -377,5 +377,5 @@ def test_what_is_done_to_the_images_is_told_before_the_first_step(
 
     assert result.exit_code == 0, result.output
     told = result.stderr.partition("step 1/")[0]
-    assert "data: left out, being no images we read: 9 .heic; PNG, JPEG, WEBP" in told
-    assert "data: colour, made grey: 9 of 9 images, as '0.png'" in told
+    assert "data: left out, not readable images: 9 .heic; PNG, JPEG, WEBP" in told
+    assert "data: colour, converted to grey: 9 of 9 images, as '0.png'" in told

@@ -150,7 +150,7 @@ def test_a_verb_that_cannot_be_loaded_is_named_and_breaks_nothing_else(
     assert {done.exit_code for done in said.values()} == {2}
     assert all(f"verb '{name}' of plugin 'broken'" in said[name].stderr for name in places)
     assert "No module named 'no_such_module_at_all'" in said["absent"].stderr
-    assert "is 7, which is no click command" in said["number"].stderr
+    assert "is 7, which is not a click command" in said["number"].stderr
     assert "SystemExit: 0" in said["exits"].stderr
 
 
@@ -186,15 +186,15 @@ def test_a_broken_plugin_with_verbs_never_breaks_help(
     [
         ({"run": ("x:y", "Shadows.")}, "verb 'run' is ganzoo's own"),
         ({"ls": ("x:y", "Shadows.")}, "verb 'ls' is ganzoo's own"),
-        ({"Wave": ("x:y", "Waves.")}, "verb 'Wave' needs small letters"),
-        ({"--wave": ("x:y", "Waves.")}, "verb '--wave' needs small letters"),
+        ({"Wave": ("x:y", "Waves.")}, "verb 'Wave' needs lowercase letters"),
+        ({"--wave": ("x:y", "Waves.")}, "verb '--wave' needs lowercase letters"),
         ({"w" * 101: ("x:y", "Waves.")}, "101 characters; 100 are allowed"),
         ({"wave": "x:y"}, "verb 'wave' needs ('module:command', 'What it does.')"),
         ({"wave": ("x.y", "Waves.")}, "verb 'wave' is at 'x.y'; write 'module:command'"),
         ({"wave": ("x:y", "")}, "verb 'wave' needs a line"),
         ({"wave": ("x:y", "two\nlines")}, "verb 'wave' needs a line"),
-        ({7: ("x:y", "Waves.")}, "7 is no name for a verb"),
-        (["wave"], "gives ['wave'], not a dict of verbs"),
+        ({7: ("x:y", "Waves.")}, "7 is not a verb name"),
+        (["wave"], "returned ['wave'], not a dict of verbs"),
     ],
     ids=repr,
 )

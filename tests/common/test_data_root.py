@@ -1,4 +1,4 @@
-"""Where data sets live."""
+"""Where datasets live."""
 
 from __future__ import annotations
 

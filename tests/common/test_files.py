@@ -18,7 +18,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 @pytest.mark.parametrize(
     ("files", "left", "free", "told"),
     [
-        (1000, 0, 10**9, "no more files fit there, whatever their size; remove some or"),
+        (1000, 0, 10**9, "no more files can be created there, whatever their size; remove some or"),
         (1000, 5, 10**9, "2.0 MB are needed; make room or"),
         (1000, 0, 0, "2.0 MB are needed; make room or"),
         (0, 0, 10**9, "2.0 MB are needed; make room or"),

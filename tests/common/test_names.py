@@ -92,7 +92,7 @@ def test_two_experiments_that_differ_in_capitals_do_not_share_a_folder(tmp_path:
     # What a disk that takes 'Study' and 'study' for one shows to the second.
     (tmp_path / EXPERIMENT).write_text('{"name": "Study"}', encoding="utf-8")
 
-    with pytest.raises(MachineError, match="capitals and small letters are the same on this disk"):
+    with pytest.raises(MachineError, match="this disk ignores upper and lower case"):
         refuse_other_capitals(tmp_path, "study")
     refuse_other_capitals(tmp_path, "Study")
     refuse_other_capitals(tmp_path, "moved")

@@ -43,12 +43,12 @@ class NoiseElsewhere(Noise):
 
 @cache
 def plugins() -> Registry:
-    """Return every plugin, with random images among the data sets."""
+    """Return every plugin, with random images among the datasets."""
     return registry.load_plugins([HERE / "random_images.py"])
 
 
 def adapted(name: str, *overrides: str, narrow: bool) -> Recipe:
-    """Return a shipped recipe on random images of its data set's shape, without measures."""
+    """Return a shipped recipe on random images of its dataset's shape, without measures."""
     asked = load_recipe(find_recipe(name), plugins(), ())
     values = ["metric=[]", "samples.every=0", "checkpoint.every=0"]
     if asked.dataset.use in IMAGES:

@@ -120,14 +120,14 @@ def zip_of_zip(folder: Path, chance: Chance) -> Path:
 
 EXPECTED: dict[Maker, tuple[tuple[str, ...], tuple[str, ...]]] = {
     mixed_jpeg: (("1 cannot be read", "other sizes"), ("1 of 200 images cannot be read",)),
-    four_classes: (("4 classes", "40 images: the generator can only learn"), ()),
+    four_classes: (("4 classes", "40 images: the generator can only memorize"), ()),
     transparent: (("colour with transparent pixels",), ("with alpha, composited",)),
     x_rays: (("bits: 16",), ("measured over all 40",)),
     wide: (("50×150 (40)",), ()),
     one_of_a_class: (("'one' with 1 image", "fewer than 10 images"), ()),
     tiff_and_avif: (("20 AVIF", "20 TIFF"), ()),
-    duplicates: (("20 images are there twice",), ()),
+    duplicates: (("20 images are duplicates",), ()),
     five_channels: (("5 channels",), ("read as axes CHW",)),
-    zip_of_zip: (("read from archives inside: 1",), ("read from archives inside: 1",)),
+    zip_of_zip: (("read from nested archives: 1",), ("read from nested archives: 1",)),
 }
 """What the look, and what the run has to say of each."""

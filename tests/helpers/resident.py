@@ -1,4 +1,4 @@
-"""The tensors of a data set that is all in memory."""
+"""The tensors of a dataset that is all in memory."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_single_image_is_not_measured(tmp_path: Path, data: Path) -> None:
 
     done = ganzoo("measure", str(tmp_path), "--dataset", "digits", data=data)
 
-    assert "it holds 1 image; a measure needs at least two" in done.output
+    assert "it holds 1 image; scores need at least two" in done.output
 
 
 @pytest.mark.parametrize(("images", "can"), [(1, False), (3, False), (4, True)])

@@ -134,7 +134,7 @@ def test_digits_are_ready_when_asked_for_and_kept_in_the_cache(root: DataRoot, c
     assert path.stat().st_mtime_ns == written
     assert not (root.path / "measure").exists()
     (line,) = told
-    assert "once for data set 'digits': about " in line
+    assert "once for dataset 'digits': about " in line
     assert "--set measure.network=random" in line
 
 
@@ -169,7 +169,7 @@ def test_where_nothing_can_be_kept_the_classifier_is_used_and_that_is_told_once(
 
     assert found[0] is found[1]
     assert found[0].sha256
-    problems = [line for line in told if "is used and not kept" in line]
+    problems = [line for line in told if "is used but not saved" in line]
     assert len(problems) == 1
     assert "GANZOO_CACHE" in problems[0]
 
@@ -185,7 +185,7 @@ def test_a_file_with_one_changed_bit_is_refused(root: DataRoot, cache: Path) -> 
     with pytest.raises(GanzooError, match="damaged: SHA-256"):
         prepare.read_classifier(path)
     path.write_bytes(b"rubbish")
-    with pytest.raises(GanzooError, match="no feature network"):
+    with pytest.raises(GanzooError, match="not a feature network"):
         prepare.read_classifier(path)
 
 

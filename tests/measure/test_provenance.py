@@ -129,10 +129,10 @@ def test_what_cannot_be_measured_is_said_and_left_out() -> None:
     usable, reasons = measurable(metrics, bench(test=None))
 
     assert [spec.use for spec in usable] == ["frechet"]
-    assert reasons["class_kl"] == "the feature network 'random-conv' tells no classes apart"
-    assert reasons["memorised"] == "the data set has no test images"
+    assert reasons["class_kl"] == "the feature network 'random-conv' has no class labels"
+    assert reasons["memorised"] == "the dataset has no test images"
     assert reasons["discriminator_gap"] == (
-        "there is no discriminator that judges plain single images; the data set has no test images"
+        "no discriminator judges plain single images; the dataset has no test images"
     )
 
 

@@ -105,7 +105,7 @@ def loss(body: str) -> tuple[str, dict[str, Any]]:
         (generator(returned="{'images': made, 'w': 3}"), "generator 'odd' returned 'w' as int"),
         (generator(returned="{'images': made, 'w': made / 0}"), "generator 'odd' returned 'w' with "
          "values that are not finite"),
-        (generator(returned="[made]"), "generator 'odd' returned list, wanted is a tensor, or a "
+        (generator(returned="[made]"), "generator 'odd' returned list, expected a tensor, or a "
          "mapping"),
         (generator(latents="z[:1]"), r"generator 'odd': latents\(\) returned \(1, "),
         (generator(latents="None"), r"generator 'odd': latents\(\) returned NoneType"),

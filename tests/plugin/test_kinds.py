@@ -199,7 +199,7 @@ def test_labels_and_views_are_asked_after_for_a_new_kind(monkeypatch: pytest.Mon
     with pytest.raises(RecipeError, match=r"prior(\.0)?\.use: needs a label for each image"):
         check.load_recipe(path, found, [prior, "view=[{use='pack'}]"])
     monkeypatch.setattr(found.find("dataset", "digits"), "labelled", False)
-    with pytest.raises(RecipeError, match=r"prior(\.0)?\.use: needs labels, and the data set"):
+    with pytest.raises(RecipeError, match=r"prior(\.0)?\.use: needs labels, and the dataset"):
         check.load_recipe(path, found, [prior])
 
 

@@ -191,7 +191,7 @@ def test_trackers_that_cannot_be_named_are_one_clean_error() -> None:
         trackers_of(rude)
     with pytest.raises(PluginError, match=r"has 5,000 characters; 100 are allowed"):
         trackers_of(lambda: ["x" * 5000])
-    with pytest.raises(PluginError, match="7 is no name"):
+    with pytest.raises(PluginError, match="7 is not a name"):
         trackers_of(lambda: [7])
 
 

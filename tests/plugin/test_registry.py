@@ -551,8 +551,8 @@ def test_two_files_of_the_same_name_are_refused(desk: Shelf) -> None:
         ("absent.py", "no such file"),
         ("plugin.txt", "a plugin is a .py file"),
         ("folder.py", "a folder, not a file"),
-        ("my-hinge.py", "'my-hinge' is no name in Python"),
-        ("__init__.py", "'__init__' is no name in Python"),
+        ("my-hinge.py", "'my-hinge' is not a Python name"),
+        ("__init__.py", "'__init__' is not a Python name"),
     ],
 )
 def test_what_is_no_importable_file_is_refused(desk: Shelf, name: str, reason: str) -> None:

@@ -36,11 +36,11 @@ EXPECTED = {
     "nameless": r"Nameless: it has no name: use: ClassVar\[str\] = 'its_name'",
     "no_hook": r"no function in it is marked with @hookimpl",
     "no_schema": r"Calls: its fields have no JSON schema: PydanticInvalidForJsonSchema: .*",
-    "not_a_class": r"ganzoo_generators\(\) supplies Instance\(\), which is no class derived from "
-    r"GeneratorSpec; ganzoo_generators\(\) supplies Instance, which is no class derived from "
+    "not_a_class": r"ganzoo_generators\(\) supplies Instance\(\), which is not a subclass of "
+    r"GeneratorSpec; ganzoo_generators\(\) supplies Instance, which is not a subclass of "
     r"GeneratorSpec",
     "not_a_list": r"ganzoo_losses\(\) returned <class '.*Single'>, not a list of classes",
-    "other_kind": r"Turncoat: it says kind = 'generator'; a loss leaves 'kind' alone",
+    "other_kind": r"Turncoat: it says kind = 'generator'; a loss must not set 'kind'",
     "raises_in_hook": r"KeyError: 'losses'",
     "recurses": r"RecursionError: maximum recursion depth exceeded.*",
     "sleeps": r"waited longer than 0\.3 s while it was loaded; .* raise GANZOO_PLUGIN_SECONDS",

@@ -53,10 +53,10 @@ def test_a_new_package_is_found_and_passes_at_once(
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("Quadratic", "loss", "small letters, digits and '-'"),
-        ("../x", "loss", "small letters"),
+        ("Quadratic", "loss", "lowercase letters, digits and '-'"),
+        ("../x", "loss", "lowercase letters"),
         ("ganzoo-x", "lose", "no kind named 'lose'; did you mean 'loss'"),
-        ("there", "loss", "is there already"),
+        ("there", "loss", "already exists"),
     ],
 )
 def test_what_cannot_be_begun_is_told(name: str, kind: str, words: str, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_from_an_empty_folder_to_a_run_that_uses_it(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(small(loss="quadratic"))
     folder = run(*command, "run", "r.toml", "--device", "cpu", PYTHONPATH=str(site)).strip()
 
-    assert "all is well" in checked
+    assert "all passed" in checked
     assert json.loads((tmp_path / folder / "status.json").read_text())["status"] == "done"
     assert 'use = "quadratic"' in (tmp_path / folder / "recipe.toml").read_text()
 

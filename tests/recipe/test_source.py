@@ -239,9 +239,9 @@ def _refusal(path: Path, *overrides: str) -> str:
             "a = 1\n\u00a0b = 1".encode(),
             "r.toml:2: not TOML: invalid statement; the line holds the ",
         ),
-        ("a\u200b = 1".encode(), "the line holds the invisible character U+200B; take it out"),
+        ("a\u200b = 1".encode(), "the line holds the invisible character U+200B; remove it"),
         (b'[a]\nb = "x\\u0000"', "r.toml:2: a.b: holds the invisible character U+0000"),
-        (b'a = "\\u001b[2J"', "r.toml:1: a: holds the invisible character U+001B; take it out"),
+        (b'a = "\\u001b[2J"', "r.toml:1: a: holds the invisible character U+001B; remove it"),
         ("a = ['\u202etxt']".encode(), "r.toml:1: a.0: holds the invisible character U+202E"),
         (b'"a\\u0007" = 1', "holds the invisible character U+0007"),
         (b"a = '" + b"x" * 900 + b"'", "r.toml:1: a: 900 characters of text; 800 are allowed"),
@@ -337,11 +337,14 @@ def test_a_recipe_may_extend_one_that_extends_a_shipped_one(tmp_path: Path) -> N
     ("extends", "expected"),
     [
         ('"r.toml"', "r.toml:1: extends: leads back to itself: r.toml -> r.toml"),
-        ('"../r.toml"', "r.toml:1: extends: '../r.toml' leads out of this folder"),
-        ('"a/../../r.toml"', "leads out of this folder"),
-        ('"..\\\\r.toml"', "leads out of this folder"),
-        ('"~/r.toml"', "leads out of this folder"),
-        ('"/etc/passwd"', "leads out of this folder; name a recipe in the same folder, or a ship"),
+        ('"../r.toml"', "r.toml:1: extends: '../r.toml' points outside this folder"),
+        ('"a/../../r.toml"', "points outside this folder"),
+        ('"..\\\\r.toml"', "points outside this folder"),
+        ('"~/r.toml"', "points outside this folder"),
+        (
+            '"/etc/passwd"',
+            "points outside this folder; name a recipe in the same folder, or a ship",
+        ),
         ('"dcgan_mnits"', "there is no recipe 'dcgan_mnits'; did you mean 'dcgan_mnist'?"),
         ('"https://example.org/r.toml"', "there is no recipe 'https://example.org/r.toml'"),
         ("3", "extends: needs a name in quotes"),
@@ -374,7 +377,7 @@ def test_a_long_chain_of_recipes_is_refused(tmp_path: Path) -> None:
     for number in range(20):
         written(tmp_path, f'extends = "{number + 1}.toml"\n', f"{number}.toml")
 
-    assert "more than 8 recipes build on each other" in _refusal(tmp_path / "0.toml")
+    assert "more than 8 levels of 'extends'" in _refusal(tmp_path / "0.toml")
 
 
 def test_an_error_in_an_extended_recipe_names_that_file(tmp_path: Path) -> None:

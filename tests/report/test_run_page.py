@@ -106,7 +106,7 @@ def test_the_page_says_all_that_the_folder_knows(run: RunDir) -> None:
         "step 20, nearest to the best frechet",
         "frechet 3.250 2.500 20 0.125 lower",
         "n_real 749",
-        "Builds on dcgan_digits",
+        "Extends dcgan_digits",
         "loss.use bce hinge",
         "digits: 1,498 images 1×28×28",
         "mnist, because: no network",
@@ -199,7 +199,10 @@ def test_a_share_of_images_is_not_drawn_among_the_terms_of_a_loss(run: RunDir) -
              for chart, _ in all_charts(read_log(run), [])}  # fmt: skip
 
     assert drawn["generator: terms of its loss"] == ["adversarial"]
-    assert drawn["shares of images"] == ["told right by the discriminator", "fakes taken for real"]
+    assert drawn["shares of images"] == [
+        "classified correctly by the discriminator",
+        "fakes classified as real",
+    ]
 
 
 def test_an_empty_folder_has_a_page_too(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_an_older_checkpoint_is_taken_with_a_word_about_the_newer_ones(tmp_path:
     (text,) = told
     assert "step-000009.safetensors' is damaged" in text
     assert "step-000007.safetensors' is damaged" in text
-    assert text.endswith(f"an older one is taken in its place: '{path}', of step {found.step}")
+    assert text.endswith(f"using an older one instead: '{path}', of step {found.step}")
     with pytest.raises(CheckpointError, match="there is none"):
         checkpoint.newest_readable(tmp_path, "there is none", told.append, after=3)
 
@@ -266,7 +266,9 @@ def test_a_state_of_another_version_is_named_by_its_fields(tmp_path: Path) -> No
     path = tmp_path / "x.safetensors"
     path.write_bytes(checkpoint.seal({"a": torch.zeros(1)}, '{"step": -1, "colour": "red"}'))
 
-    with pytest.raises(CheckpointError, match=r"not written by this ganzoo: .*'step'.*go on with"):
+    with pytest.raises(
+        CheckpointError, match=r"written by another version of ganzoo: .*'step'.*use that"
+    ):
         checkpoint.read_checkpoint(path)
 
 

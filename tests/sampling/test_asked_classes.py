@@ -134,7 +134,7 @@ def test_the_command_makes_a_grid_a_strip_and_a_film(embedded: Run, tmp_path: Pa
         assert picture.size == (4 * CELL + 2, 10 * CELL + 2)
         corner = picture.getpixel((2 + 3 * CELL, 2 + 9 * CELL))
     assert corner == int(expected[39, 0, 0, 0])
-    assert "one latent through 3, 7; between two of them" in " ".join(strip.stderr.split())
+    assert "one latent through 3, 7; between two classes" in " ".join(strip.stderr.split())
     with Image.open(written(strip)) as picture:
         assert picture.size == (9 * CELL + 2, CELL + 2)
     with Image.open(written(film)) as picture:
@@ -158,7 +158,7 @@ def test_single_files_of_several_classes_come_class_by_class(embedded: Run, tmp_
         (("--label", "cat"), "no class 'cat'; there are 0, 1, 2"),
         (("--label", "10"), "no class '10'"),
         (("--label", "all", "--label", "3"), "no class 'all'"),
-        (("--label", "all", "-n", "2000"), "20,000 images do not go onto one sheet"),
+        (("--label", "all", "-n", "2000"), "20,000 images do not fit on one sheet"),
         (("--walk", "--label", "all", "-n", "4"), "10 classes has at least as many frames, not 4"),
     ],
 )
@@ -171,7 +171,7 @@ def test_what_cannot_be_asked_for_is_told(embedded: Run, words: tuple[str, ...],
 
 def test_a_run_without_labels_says_so(run: Run) -> None:
     for label in ("all", 3, ["a", "b"]):
-        with pytest.raises(GanzooError, match="'transpose' makes no class to order"):
+        with pytest.raises(GanzooError, match="'transpose' is not class-conditional"):
             run.sample(2, label=label)
 
 

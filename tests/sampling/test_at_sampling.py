@@ -79,9 +79,9 @@ def test_a_code_moves_along_a_row_whose_latent_stays(coded: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--move", "generator.code=1"), "needs a key and a list of its values"),
-        (("--move", "generator.code=[]"), "needs a key and a list of its values"),
-        (("--move", "generator.codes=[3]"), "generator.codes: was fixed by training"),
+        (("--move", "generator.code=1"), "needs a key and a list of values"),
+        (("--move", "generator.code=[]"), "needs a key and a list of values"),
+        (("--move", "generator.codes=[3]"), "generator.codes: fixed by training"),
         (("--move", "generator.code=[1]", "--walk"), "lays out a sheet of its own"),
     ],
 )
@@ -96,5 +96,5 @@ def test_what_training_fixed_cannot_be_changed_afterwards(coded: Path) -> None:
     done = call("sample", coded, "--plugin", PLUGIN, "--set", "generator.codes=3")
 
     assert done.exit_code == 2
-    assert "generator.codes: was fixed by training" in done.output
-    assert "lets be changed when it is sampled: generator.code" in " ".join(done.output.split())
+    assert "generator.codes: fixed by training" in done.output
+    assert "allows these changes when sampling: generator.code" in " ".join(done.output.split())

@@ -105,10 +105,10 @@ def test_a_model_takes_numbers_of_ones_own(told: Run) -> None:
 
 def test_without_numbers_it_is_said_how_to_give_them(told: Run) -> None:
     with pytest.raises(
-        GanzooError, match=r"no classes, \[3\] numbers an image.*generator\(latents"
+        GanzooError, match=r"not classes, \[3\] numbers per image.*generator\(latents"
     ):
         told.sample(2)
-    with pytest.raises(GanzooError, match="no class '3': the labels of this data are no classes"):
+    with pytest.raises(GanzooError, match="no class '3': this data has no class labels"):
         told.sample(2, label=3)
     done = CliRunner().invoke(ganzoo, ["sample", str(told.path), "--plugin", str(told.plugins[0])])
     assert done.exit_code == 2

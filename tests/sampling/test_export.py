@@ -63,9 +63,9 @@ def test_onnx_makes_the_same_images_for_any_batch(run: Run, tmp_path: Path) -> N
 def test_a_program_that_makes_other_images_is_refused(run: Run) -> None:
     network = run.generator.network
 
-    with pytest.raises(GanzooError, match="other images"):
+    with pytest.raises(GanzooError, match="differ from torch's"):
         compare(run.generator, network, lambda latents: network(latents) + 0.01)
-    with pytest.raises(GanzooError, match="other images"):
+    with pytest.raises(GanzooError, match="differ from torch's"):
         compare(run.generator, network, lambda latents: network(latents) * float("nan"))
 
 
@@ -91,7 +91,7 @@ def test_a_hub_folder_has_a_card_and_is_read_back(run: Run, tmp_path: Path) -> N
     ]  # fmt: skip
     assert front["license"] == "mit"
     assert front["datasets"] == ["digits"]
-    assert "None were taken" in card
+    assert "None." in card
     again = ganzoo.open_run(hub).sample(3, seed=4)
     assert torch.equal(torch.Tensor(again), torch.Tensor(run.sample(3, seed=4)))
     sampled = CliRunner().invoke(command, ["sample", str(hub), "-n", "4"])

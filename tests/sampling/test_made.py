@@ -85,7 +85,7 @@ def test_pictures_that_nothing_is_known_of_are_not_taken_for_these(
     result = sample(run.path, made)
 
     assert result.exit_code == 2
-    assert "holds pictures, 000000.png to 000002.png, and nothing readable" in result.stderr
+    assert "holds pictures, 000000.png to 000002.png, and no readable" in result.stderr
 
 
 def test_what_is_there_beside_them_is_told(run: Run, made: Path) -> None:
@@ -118,5 +118,5 @@ def test_an_older_checkpoint_is_told_on_stderr_with_its_step(run: Run, tmp_path:
     for result in (sampled, exported):
         assert result.exit_code == 0, result.stderr
         assert "step-000009.safetensors' is damaged" in result.stderr
-        assert "an older one is taken in its place" in result.stderr
+        assert "using an older one instead" in result.stderr
         assert json.loads(result.stdout)["step"] == 4

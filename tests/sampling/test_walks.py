@@ -135,10 +135,10 @@ def test_a_run_made_with_a_plugin_file_says_how_to_name_it(run: Run, tmp_path: P
         (("--gif", "--file", "x.png"), "does not end in .gif"),
         (("--file", "x.txt"), "'x.txt' does not end in .png, .jpg, .jpeg, .webp"),
         (("--file", "samples"), "does not end in .png"),
-        (("--walk", "--file", "x.gif"), "a film is made by --gif"),
+        (("--walk", "--file", "x.gif"), "use --gif for an animation"),
         (("--walk", "-n", "1"), "2 to 1,000 frames"),
         (("-n", "20000"), "write single files"),
-        (("--label", "3"), "no class to order"),
+        (("--label", "3"), "is not class-conditional"),
         (("--device", "cuda:99"), "--device"),
     ],
 )

@@ -400,7 +400,7 @@ def test_a_batch_norm_in_a_discriminator_is_reported_and_no_fault() -> None:
     assert any("depends on the rest of its batch" in note.text for note in report.notes)
 
 
-# Planted: metrics, views, data sets, optimizers, tables
+# Planted: metrics, views, datasets, optimizers, tables
 
 
 class Meter:

@@ -50,7 +50,7 @@ def called(*words: str) -> int:
 def test_a_component_that_is_right_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert called("loss.hinge") == 0
 
-    assert "all is well" in capsys.readouterr().out
+    assert "all passed" in capsys.readouterr().out
 
 
 def test_a_file_that_is_wrong_is_told_and_ends_with_2(

@@ -68,7 +68,7 @@ def test_a_run_begins_with_the_weights_of_another_and_leaves_the_frozen_ones(
     assert told["frozen"] == [f"{FROZEN}.convolution.weight", f"{FROZEN}.convolution.bias"]
     assert told["taken"] == told["tensors"] == len(networks)
     assert [each["id"] for each in told["ancestors"]] == [run.folder.id]
-    assert f"Descent: dcgan_digits {run.folder.id}, step 4" in child.report().read_text()
+    assert f"Lineage: dcgan_digits {run.folder.id}, step 4" in child.report().read_text()
 
 
 def test_its_recipe_names_their_content_and_repeats_it_bit_by_bit(
@@ -91,7 +91,7 @@ def test_its_recipe_names_their_content_and_repeats_it_bit_by_bit(
     assert found is not None
     assert found.id == child.folder.id
     assert again.folder.generator.read_bytes() == child.folder.generator.read_bytes()
-    with pytest.raises(GanzooError, match="holds other weights than the recipe began with"):
+    with pytest.raises(GanzooError, match="holds other weights than the recipe started with"):
         ganzoo.run(
             child.path / "recipe.toml",
             {"init.sha256": "0" * 64},

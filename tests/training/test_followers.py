@@ -143,7 +143,7 @@ def test_a_follower_that_raises_is_told_once_and_never_stops_a_run(tmp_path: Pat
     assert outcome.status == "done"
     assert len(warnings) == 1
     assert "plugin 'follower-0' failed in ganzoo_logged" in warnings[0]
-    assert "the run goes on: RuntimeError: no network" in warnings[0]
+    assert "training continues: RuntimeError: no network" in warnings[0]
     assert [each[0] for each in bad.told] == ["started", "logged"]
     assert good.told[-1][0] == "finished"
 

@@ -123,7 +123,7 @@ def test_images_of_another_shape_are_named() -> None:
 
     (problem,) = problems(g=wide)
 
-    assert "generator 'it' returned (4, 2, 2, 2), the recipe wants (4, 1, 2, 2)" in problem
+    assert "generator 'it' returned (4, 2, 2, 2), the recipe needs (4, 1, 2, 2)" in problem
 
 
 def test_logits_that_are_not_flat_are_named() -> None:

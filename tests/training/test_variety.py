@@ -162,7 +162,7 @@ def test_a_run_whose_tiles_are_all_one_says_so_at_its_end_and_on_its_page(run: R
 
     assert event["event"] == "alike_at_the_end"
     assert "4 steps are few: train longer" in event["text"]
-    assert "of what real images differ" in run_page(run.folder)
+    assert "of what real images do" in run_page(run.folder)
 
 
 @pytest.mark.slow

@@ -38,20 +38,22 @@ FAILED = 3
 @click.command(
     cls=Command,
     examples=[
-        "ganzoo ablate transpose_vs_upsample --dry-run   what would run, how long",
-        "ganzoo ablate transpose_vs_upsample --jobs 2    the same again goes on",
+        "ganzoo ablate transpose_vs_upsample --dry-run   show the plan and the time",
+        "ganzoo ablate transpose_vs_upsample --jobs 2    run it again to continue",
     ],
 )
 @click.argument("file", metavar="FILE")
 @plugin_options
 @place_options
 @data_path_option
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells at the same time.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells to run in parallel.")
 @click.option("--on", metavar="WHERE", help="'ray', or ray://host:port, with --out shared.")
-@click.option("--dry-run", is_flag=True, help="Show the cells and the time; train nothing.")
-@click.option("--retry-failed", is_flag=True, help="Run cells again whose training failed.")
+@click.option("--dry-run", is_flag=True, help="Show the cells and estimated time; do not train.")
+@click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
 @out_option
-@click.option("--name", metavar="NAME", help="Name of the experiment's folder, else the file's.")
+@click.option(
+    "--name", metavar="NAME", help="Name of the ablation's folder; default: the file's name."
+)
 @json_option
 @click.pass_obj
 def ablate(
@@ -69,7 +71,7 @@ def ablate(
     name: str | None,
     as_json: bool,
 ) -> int:
-    """Train what is missing of an ablation FILE, and compare."""
+    """Run the remaining cells of an ablation, then compare."""
     # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
     # goes on with what is missing, and a further seed or variant adds cells.
 
@@ -272,11 +274,12 @@ def concluded(made: Experiment, board: Board, exit_code: int, *, as_json: bool) 
     failed = sum(run.state.status == "failed" for run in result.runs)
     unfinished = sum(not run.state.is_final for run in result.runs)
     for folder in made.stale():
-        board.note(f"stale: '{made.path / folder}' is a cell that the file no longer has")
+        board.note(f"stale: '{made.path / folder}' is a cell that is no longer in the file")
     if failed:
         board.note(f"{failed} of {len(result.runs)} cells failed; run them again: --retry-failed")
     if unfinished:
         board.note(
-            f"{unfinished} of {len(result.runs)} cells are missing; the same command goes on"
+            f"{unfinished} of {len(result.runs)} cells are unfinished; run the same command to "
+            "continue"
         )
     return exit_code or (FAILED if failed or unfinished else 0)

@@ -40,7 +40,7 @@ WARM_UP = 5
     default=10.0,
     type=click.FloatRange(1, 3600),
     metavar="N",
-    help="How long to measure.",
+    help="Seconds to measure.",
 )
 @plugin_options
 @place_options
@@ -57,7 +57,7 @@ def bench(
     place: Place,
     as_json: bool,
 ) -> int:
-    """Measure how quickly RECIPE trains here; nothing is kept."""
+    """Measure the training speed of RECIPE; write nothing."""
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
@@ -78,8 +78,8 @@ def bench(
     else:
         streams.say(
             f"{found['images_per_second']:,.0f} images/s, {found['step_ms']:.2f} ms a step at "
-            f"train.batch_size = {checked.train.batch_size} (spread over {TURNS} turns "
-            f"{found['spread']:.0%}), {found['peak_memory_mib']:,.0f} MiB"
+            f"train.batch_size = {checked.train.batch_size} (varied by {found['spread']:.0%} "
+            f"over {TURNS} rounds), {found['peak_memory_mib']:,.0f} MiB"
         )
     return 0
 

@@ -35,7 +35,7 @@ def check(
     plugin_files: PluginFiles,
     as_json: bool,
 ) -> int:
-    """Report every mistake in recipes, with file and line."""
+    """Check recipes; report every mistake with file and line."""
     registry = plugin_files.load(streams.warn)
     reports = [examined(name, registry, overrides) for name in recipes]
     if as_json:
@@ -84,10 +84,13 @@ def beginning(recipe: Recipe) -> list[str]:
     try:
         found = given(recipe.init, Path(OUT), told.append)
     except GanzooError as error:
-        return [*told, f"cannot begin here: {error}"]
+        return [*told, f"cannot start here: {error}"]
     there = ", ".join(f"{len(each)} tensors of the {name}" for name, each in found.networks.items())
     step = "" if found.step is None else f", step {found.step:,}"
-    return [*told, f"begins with '{found.path}'{step}: {there}; what fits: ganzoo run --dry-run"]
+    return [
+        *told,
+        f"starts from '{found.path}'{step}: {there}; see what fits: ganzoo run --dry-run",
+    ]
 
 
 @click.command(
@@ -98,7 +101,7 @@ def beginning(recipe: Recipe) -> list[str]:
 def schema(*, plugin_files: PluginFiles) -> None:
     """Print the JSON schema of recipes, for editors.
 
-    An editor uses it for a recipe that begins with: #:schema ./recipe.schema.json
+    An editor applies it to a recipe that starts with: #:schema ./recipe.schema.json
     """
     from ganzoo.recipe.schema import schema as schema_of
 

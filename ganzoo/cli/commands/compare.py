@@ -22,9 +22,9 @@ from ganzoo.cli.options import json_option, out_option, run_names
 @click.argument("names", nargs=-1, required=True, metavar="RUN|EXPERIMENT...",
                 shell_complete=run_names)  # fmt: skip
 @click.option("--metric", "metrics", multiple=True, metavar="NAME",
-              help="Compare this score; repeatable, the first decides.")  # fmt: skip
+              help="Score to compare; repeatable, the first is the primary one.")  # fmt: skip
 @out_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print one line per run.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line per run.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @json_option
 def compare(
@@ -36,10 +36,10 @@ def compare(
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Compare runs or experiments: recipes, machines, scores.
+    """Compare runs or ablations: recipes, machines, scores.
 
-    Runs that differ in their seed alone are one variant; variants are paired by seed. The first
-    RUN's variant is the baseline.
+    Runs that differ only in their seed form one variant; variants are paired by seed. The variant
+    of the first RUN is the baseline.
     """
     from ganzoo.ablate import formats
     from ganzoo.ablate.compare_runs import compared_runs

@@ -17,7 +17,7 @@ from ganzoo.cli.app import Command
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(*, shell: str) -> None:
-    """Print the script that completes words in SHELL."""
+    """Print the shell completion script for SHELL."""
     from click.shell_completion import get_completion_class
 
     from ganzoo.cli.app import ganzoo

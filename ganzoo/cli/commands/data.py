@@ -1,4 +1,4 @@
-"""``ganzoo data``: bring data sets into the data folder, and say where it and the cache are."""
+"""``ganzoo data``: bring datasets into the data folder, and say where it and the cache are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
 def data() -> None:
-    """Download data sets and find them, and what is kept of them."""
+    """Download, inspect and locate datasets; manage the image cache."""
 
 
 @data.command(examples=["ganzoo data get mnist", "ganzoo data get folder --set 'path=\"/photos\"'"])
@@ -53,7 +53,7 @@ def get(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Download data set NAME unless it is there, and check it."""
+    """Download and verify dataset NAME, if it is not there yet."""
     from ganzoo.cli.progress import Display
     from ganzoo.common.data_root import DataRoot, data_root
     from ganzoo.recipe.check import dataset_named
@@ -66,7 +66,7 @@ def get(
             facts["test"] = about(spec, spec.build(root, "test"))
         except DataError as error:
             # To train on it, this split is not needed.
-            display.warn(f"without images to test on: {error}")
+            display.warn(f"no test images: {error}")
     if as_json:
         streams.result(facts)
         return
@@ -84,12 +84,15 @@ def get(
 )
 @click.argument("folder", metavar="DIR")
 @click.option(
-    "--sheet", metavar="FILE", type=NewFile(path_type=Path), help="Write a contact sheet of 64."
+    "--sheet",
+    metavar="FILE",
+    type=NewFile(path_type=Path),
+    help="Write a contact sheet of 64 images.",
 )
 @plugin_options
 @json_option
 def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json: bool) -> None:
-    """Say what images lie in DIR, a folder or archive: headers of all, pixels of at most 64."""
+    """Inspect the images in DIR, a folder or archive: all headers, the pixels of up to 64."""
     from ganzoo.cli import own_images
     from ganzoo.recipe.own_images import Wish, remarks, seen
 
@@ -117,7 +120,7 @@ def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json:
 @data_option
 @json_option
 def path(*, data: str | None, as_json: bool) -> None:
-    """Print the folder that data sets live in."""
+    """Print the folder of the datasets."""
     from ganzoo.common.data_root import data_root
 
     folder = str(data_root(data))
@@ -126,13 +129,13 @@ def path(*, data: str | None, as_json: bool) -> None:
 
 @data.group(cls=Group, examples=["ganzoo data cache list", "ganzoo data cache clear"])
 def cache() -> None:
-    """Decoded images that are kept for the next run: how many, and away with them."""
+    """List or clear the cache of decoded images."""
 
 
 @cache.command("list", examples=["ganzoo data cache list", "ganzoo data cache list --json"])
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the images kept in the user's cache, the last used first, and how large they are."""
+    """List the cached images with their size, last used first."""
     from ganzoo.common.kept_pixels import entries
 
     root = _cache()
@@ -142,13 +145,13 @@ def list_(*, as_json: bool) -> None:
         return
     for entry in found:
         streams.say(str(entry))
-    streams.say(f"{_in_all(found)} in '{root}' (GANZOO_CACHE names another folder)")
+    streams.say(f"{_in_all(found)} in '{root}' (set GANZOO_CACHE to use another folder)")
 
 
 @cache.command(examples=["ganzoo data cache clear"])
 @json_option
 def clear(*, as_json: bool) -> None:
-    """Remove all kept images; whatever needs them decodes its pictures anew."""
+    """Remove all cached images; the next run decodes its images again."""
     from ganzoo.common.kept_pixels import clear as remove
 
     root = _cache()
@@ -165,7 +168,7 @@ def _cache() -> Path:
     from ganzoo.common.data_root import CACHE_FOLDER, cache_root
 
     if (root := cache_root()) is None:
-        raise MachineError(f"there is no home folder that could hold a cache; {CACHE_FOLDER}")
+        raise MachineError(f"there is no home folder to hold a cache; {CACHE_FOLDER}")
     return root
 
 
@@ -173,7 +176,7 @@ def _in_all(found: Sequence[Entry]) -> str:
     from ganzoo.common.files import megabytes
 
     return (
-        f"{count(len(found), 'file', 'files')} of kept images, "
+        f"{count(len(found), 'file', 'files')} of cached images, "
         f"{megabytes(sum(entry.num_bytes for entry in found))},"
     )
 

@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 @out_option
 @json_option
 def doctor(*, plugin_files: PluginFiles, data: str | None, out: Path, as_json: bool) -> int:
-    """Look for what is missing or broken; exit with 2 if so."""
+    """Check the installation and this machine; exit 2 on problems."""
     findings = [
         Finding("ganzoo", OK, __version__),
         Finding("python", OK, f"{platform.python_version()} ({sys.executable})"),
@@ -66,7 +66,7 @@ def doctor(*, plugin_files: PluginFiles, data: str | None, out: Path, as_json: b
             streams.say(f"{item.what:<{width}}  {mark}{item.text}")
             if item.remedy:
                 streams.say(f"{'':<{width}}  -> {item.remedy}")
-        streams.say(f"{len(broken)} broken" if broken else "nothing is broken")
+        streams.say(f"{count(len(broken), 'problem')} found" if broken else "no problems found")
     return GanzooError.exit_code if broken else 0
 
 
@@ -113,13 +113,13 @@ def folders(data: str | None, out: Path) -> Iterator[Finding]:
 
     yield folder("data", data_root(data), "name another with --data or GANZOO_DATA")
     if (cache := cache_root()) is None:
-        text = "there is no home folder: nothing that is made from data is kept"
+        text = "there is no home folder, so nothing is cached"
         yield Finding("cache", NOTE, text, CACHE_FOLDER)
     else:
         found = folder("cache", cache, CACHE_FOLDER)
         # Nothing but time is lost without one.
         kept = sum(entry.num_bytes for entry in entries(cache))
-        text = f"{found.text}, {kept / 1e9:.1f} GB of kept images in it" if kept else found.text
+        text = f"{found.text}, {kept / 1e9:.1f} GB of cached images in it" if kept else found.text
         yield found._replace(state=NOTE if found.state == BROKEN else found.state, text=text)
     yield folder("runs", out.absolute(), "name another with --out")
 
@@ -128,13 +128,13 @@ def folder(what: str, path: Path, remedy: str) -> Finding:
     """Look whether ``path`` is there, or can be made, and has room."""
     there = next((one for one in (path, *path.parents) if one.exists()), path)
     if not there.is_dir():
-        return Finding(what, BROKEN, f"'{there}' is no folder", remedy)
+        return Finding(what, BROKEN, f"'{there}' is not a folder", remedy)
     if not os.access(there, os.W_OK | os.X_OK):
         # Data that is there already may well lie in a folder that nobody writes to.
         state = NOTE if what == "data" and there == path else BROKEN
         return Finding(what, state, f"'{there}' cannot be written", remedy)
     free = shutil.disk_usage(there).free
-    missing = "" if there == path else ", not made yet"
+    missing = "" if there == path else ", not created yet"
     text = f"'{path}'{missing}, {free / 1e9:.0f} GB free"
     return (
         Finding(what, NOTE, text, f"make room, or {remedy}")

@@ -28,10 +28,14 @@ from ganzoo.sampling.formats import FORMATS, PROGRAMS
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
 @click.option(
-    "--to", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help="See above."
+    "--to",
+    type=click.Choice(FORMATS),
+    required=True,
+    metavar="FORMAT",
+    help="Format, as listed above.",
 )
-@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
-@click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
+@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
+@click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
 @click.option(
     "--licence", default="unknown", metavar="ID", help="For the model card: mit, cc-by-4.0 ..."
 )
@@ -49,10 +53,10 @@ def export(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write RUN's generator for other tools, or a hub.
+    """Export RUN's generator for other tools or a model hub.
 
     FORMAT is safetensors (weights), pt2 (a torch program), onnx, or hub (a folder with a model
-    card). Programs take latents [N, Z], N free, and are compared with torch first.
+    card). Programs take latents [N, Z] with any N and are compared with torch first.
     """
     from ganzoo.runs.folder import find
 
@@ -69,5 +73,5 @@ def export(
         streams.result({**found, "largest_difference": worst} if to in PROGRAMS else found)
         return
     if to in PROGRAMS:
-        streams.tell(f"compared with torch: pixels differ by {worst:.1e} at most")
+        streams.tell(f"compared with torch: pixels differ by up to {worst:.1e}")
     streams.say(str(path))

@@ -1,8 +1,11 @@
-"""``ganzoo list``: recipes, components, data sets and runs."""
+"""``ganzoo list``: recipes, components, datasets and runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +20,22 @@ from ganzoo.common.text import number
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
+
+
+TUTORIAL = "seed_"
+"""How the names of recipes begin that follow a tutorial."""
+GROUPS = {
+    "digits": "scikit-learn's digits, no download",
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "folder": "your own images",
+    "stacked_mnist": "Stacked MNIST, for mode coverage",
+    "ring": "points",
+    "grid": "points",
+    "dirac": "points",
+    TUTORIAL: "tutorials",
+}
+"""Titles by dataset, in the order of the list."""
 
 
 class Section(NamedTuple):
@@ -63,17 +82,16 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     for place, (name, part) in enumerate(sections.items()):
         if place:
             streams.say()
+        if name == "recipes":
+            show_recipes(part.rows, with_title=len(sections) > 1)
+            continue
         show_table(name if len(sections) > 1 else "", part.columns, map(part.shown, part.rows))
 
 
 def section(name: str, registry: Registry | None, out: Path) -> Section:
     """Return one table's content."""
     if name == "recipes":
-        return Section(
-            ("recipe", "about"),
-            recipe_rows(),
-            lambda row: (row["name"], f"{row['about']} Expect: {row['expect']}"),
-        )
+        return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
     if name == "runs":
         from ganzoo.runs.record import summaries
 
@@ -91,6 +109,30 @@ def section(name: str, registry: Registry | None, out: Path) -> Section:
         component_rows(name, registry),
         lambda row: (row["use"], row["from"], row["about"]),
     )
+
+
+def show_recipes(rows: Sequence[Mapping[str, Any]], *, with_title: bool) -> None:
+    """Print the recipes under what they train on, a line each, cut where a terminal ends."""
+    if with_title:
+        streams.say("recipes\n")
+    names = max((len(row["name"]) for row in rows), default=0)
+    room = streams.console("stdout").width - names - 4
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    for place, (title, members) in enumerate(sorted(groups.items(), key=order)):
+        if place:
+            streams.say()
+        streams.say(f"{title}:")
+        for row in members:
+            about = textwrap.shorten(row["about"], max(room, 20), placeholder=" …")
+            streams.say(f"  {row['name']:<{names}}  {about}")
+
+
+def order(group: tuple[str, Any]) -> tuple[int, str]:
+    """Return where a group stands: in the order of ``GROUPS``, others before the tutorials."""
+    known = [*GROUPS.values()]
+    return (known.index(group[0]) if group[0] in known else len(known) - 1, group[0])
 
 
 def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
@@ -115,7 +157,8 @@ def recipe_rows() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "about": header[0] if header else "",
+            "about": sentence(header),
+            "group": group_of(path),
             "expect": expected(header),
             "file": str(path),
         }
@@ -134,6 +177,27 @@ def header_of(path: Path) -> list[str]:
             if not line.startswith("#:") and line.strip("# \n"):
                 found.append(line.strip("# \n"))
     return found
+
+
+def sentence(header: list[str]) -> str:
+    """Return the first sentence of a recipe's header."""
+    return re.split(r"(?<=[.?]) ", " ".join(header), maxsplit=1)[0]
+
+
+def group_of(path: Path) -> str:
+    """Return the group of a shipped recipe: what it trains on, or 'tutorials'."""
+    from ganzoo.recipe.source import MAX_EXTENDS
+
+    if path.stem.startswith(TUTORIAL):
+        return GROUPS[TUTORIAL]
+    found: dict[str, Any] = {"extends": path.name}
+    for _ in range(MAX_EXTENDS + 1):
+        if "use" in found.get("dataset", {}) or "extends" not in found:
+            break
+        parent = path.with_name(f"{Path(found['extends']).stem}.toml")
+        found = tomllib.loads(parent.read_text(encoding="utf-8"))
+    use = str(found.get("dataset", {}).get("use", "other"))
+    return GROUPS.get(use, use)
 
 
 def expected(header: list[str]) -> str:

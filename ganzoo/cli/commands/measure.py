@@ -64,12 +64,12 @@ class Measures(Group):
     ],
 )
 def measure() -> None:
-    """Score the images of a run or a folder beside real ones."""
+    """Evaluate a run, or a folder of images, against real images."""
 
 
 @measure.command(examples=["ganzoo measure last", "ganzoo measure ./my-images --dataset mnist"])
 @click.argument("target", metavar="RUN|FOLDER", shell_complete=run_names)
-@click.option("--dataset", metavar="NAME", help="Data set that a folder's images are held against.")
+@click.option("--dataset", metavar="NAME", help="Dataset to compare a folder's images with.")
 @set_option
 @plugin_options
 @place_options
@@ -89,10 +89,10 @@ def of(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Score a run's newest checkpoint, or a folder of images against --dataset.
+    """Evaluate a run, or a folder of images with --dataset.
 
-    Scores stand beside those of real images; without --set they go into the run's result.json.
-    A sheet shows fakes beside their nearest training images.
+    Scores are shown next to those of real images; without --set they are saved in the run's
+    result.json. A sheet shows fakes with their nearest training images.
     """
     if ranks.rank() > 0:
         return  # the first process measures
@@ -102,9 +102,7 @@ def of(
         registry = plugin_files.load(display.warn)
         if dataset is not None:
             if data_path is not None:
-                raise GanzooError(
-                    "--data-path is for a run; a data set's is --set dataset.path=..."
-                )
+                raise GanzooError("--data-path is for a run; a dataset's is --set dataset.path=...")
             found, sheet = _folder(target, dataset, overrides, registry, place, display)
             keep = None
         else:
@@ -122,7 +120,7 @@ def of(
     if as_json:
         streams.result({**found.result, "sheet": str(sheet) if drawn else None})
     elif drawn:
-        streams.tell(f"fakes beside their nearest training images: {sheet}")
+        streams.tell(f"fakes with their nearest training images: {sheet}")
 
 
 def _draw(found: Measured, sheet: Path) -> bool:
@@ -164,11 +162,11 @@ def prepare(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Train the classifier in whose features images of DATASET are measured.
+    """Train the classifier whose features the scores of DATASET use.
 
-    Once for a data set, on one CPU thread, the same weights every time: seconds for the digits,
-    a few minutes for MNIST. It is kept, with its accuracy and its SHA-256, in the user's cache
-    folder, or the one that GANZOO_CACHE names.
+    Once per dataset, on one CPU thread, with the same weights every time: seconds for
+    the digits, a few minutes for MNIST. It is saved, with its accuracy and SHA-256, in
+    the user's cache folder or in $GANZOO_CACHE.
     """
     from ganzoo.cli.progress import Display
     from ganzoo.measure.classifier import places, train_classifier
@@ -194,7 +192,7 @@ def prepare(
     if as_json:
         streams.result(facts)
     else:
-        streams.say(f"{network.name}: {network.accuracy:.2%} of the test images right")
+        streams.say(f"{network.name}: {network.accuracy:.2%} accuracy on the test images")
         streams.say(f"SHA-256 {network.sha256}" + ("" if path is None else f", in '{path}'"))
     if problems:
         raise MachineError(*problems)
@@ -202,13 +200,13 @@ def prepare(
 
 @measure.command(examples=["ganzoo measure adopt inception.safetensors --sha256 6f1a…"])
 @click.argument("weights", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--sha256", required=True, metavar="DIGITS", help="Of the file, 64 digits.")
+@click.option("--sha256", required=True, metavar="DIGITS", help="SHA-256 of the file, 64 digits.")
 @data_option
 @click.pass_obj
 def adopt(settings: Settings, *, weights: Path, sha256: str, data: str | None) -> None:
-    """Take Inception-v3's weights into the data folder, for measure.network = 'inception'.
+    """Copy Inception-v3 weights into the data folder.
 
-    They are never downloaded. FILE is safetensors; docs/measures.md says where it comes from.
+    They are never downloaded. FILE is a safetensors file; docs/measures.md says where to get it.
     """
     from ganzoo.cli.progress import Display
     from ganzoo.measure.inception import adopt as take
@@ -255,8 +253,8 @@ def _run(
 
     if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
-            f"'{target}' is no run; for a folder of images name the data set they are held "
-            "against: --dataset mnist"
+            f"'{target}' is not a run; for a folder of images, name the dataset "
+            "to compare with: --dataset mnist"
         )
     for override in overrides:
         if not override.strip().startswith(OWN):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     examples=["ganzoo new recipe mine", "ganzoo new plugin ganzoo-quadratic --kind loss"],
 )
 def new() -> None:
-    """Write the beginning of something of your own."""
+    """Create a recipe or a plugin of your own."""
 
 
 @new.command(
@@ -38,17 +38,20 @@ def new() -> None:
 @click.argument("name")
 @click.option("--kind", default="loss", metavar="KIND", help="Kind of component; loss if left out.")
 @click.option(
-    "--labels", "special", flag_value="labels", help="A generator or discriminator told the class."
+    "--labels",
+    "special",
+    flag_value="labels",
+    help="A class-conditional generator or discriminator.",
 )
 @click.option(
-    "--state", "special", flag_value="state", help="A loss that remembers from step to step."
+    "--state", "special", flag_value="state", help="A loss that keeps state between steps."
 )
 @click.option(
-    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Where it goes."
+    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Folder to write to."
 )
 @json_option
 def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json: bool) -> None:
-    """Write a package NAME with one component: it installs, is found and passes at once.
+    """Create package NAME with one component; its tests pass.
 
     KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric or view.
     """
@@ -74,33 +77,31 @@ def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json:
 @new.command(
     cls=Command,
     examples=[
-        "ganzoo new recipe mine                          asks for the parts",
-        "ganzoo new recipe mine --from wgan_mnist        a copy",
+        "ganzoo new recipe mine                          asks for each part",
+        "ganzoo new recipe mine --from wgan_mnist        start from a recipe",
         "ganzoo new recipe mine --dataset digits --loss hinge",
         "ganzoo new recipe photos --from-folder ~/photos",
     ],
 )
 @click.argument("name")
 @click.option(
-    "--from", "below", metavar="RECIPE", shell_complete=recipe_names, help="Recipe to begin from."
+    "--from", "below", metavar="RECIPE", shell_complete=recipe_names, help="Recipe to start from."
 )
-@click.option(
-    "--from-folder", "folder", metavar="DIR", help="Images of your own, looked at; a .zip, too."
-)
-@click.option("--size", metavar="N|HxW", help="Of --from-folder: pixels, 64 or 50x150.")
+@click.option("--from-folder", "folder", metavar="DIR", help="Folder or .zip of your own images.")
+@click.option("--size", metavar="N|HxW", help="With --from-folder: size, 64 or 50x150.")
 @click.option(
     "--for",
     "purpose",
     type=click.Choice(["speed", "quality"]),
-    help="Of --from-folder: minutes or hours; speed if left out.",
+    help="With --from-folder: minutes (speed, the default) or hours.",
 )
-@click.option("--labels", is_flag=True, help="Of --from-folder: networks are told the class.")
-@click.option("--dataset", metavar="USE", help="Data set; see: ganzoo list data")
+@click.option("--labels", is_flag=True, help="With --from-folder: train class-conditional.")
+@click.option("--dataset", metavar="USE", help="Dataset; see: ganzoo list data")
 @click.option("--generator", metavar="USE", help="Generator; see: ganzoo list generators")
 @click.option("--discriminator", metavar="USE", help="Discriminator.")
 @click.option("--loss", metavar="USE", help="Loss; see: ganzoo list losses")
 @click.option(
-    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Where it goes."
+    "--out", default=".", metavar="DIR", type=NewFile(path_type=Path), help="Folder to write to."
 )
 @plugin_options
 @json_option
@@ -117,7 +118,7 @@ def recipe(
     as_json: bool,
     **given: str | None,
 ) -> None:
-    """Write NAME.toml: a copy, one with parts you choose, or one for your images."""
+    """Create NAME.toml: from a recipe, parts, or your images."""
     from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.new import BASE, write
 
@@ -135,14 +136,14 @@ def recipe(
     if below is None and not chosen:
         if not sys.stdin.isatty():
             raise GanzooError(
-                f"nobody is there to be asked; say what to begin from, as in: --from {BASE}, or "
+                f"not a terminal, so cannot ask; say what to start from: --from {BASE}, or "
                 "choose parts: --dataset, --generator, --discriminator, --loss; or name images of "
                 "your own: --from-folder DIR"
             )
         chosen = asked(registry)
     path = write(name, below or BASE, chosen, out, registry)
     if "# yours" in path.read_text(encoding="utf-8"):
-        streams.tell(f"lines of '{path}' that end in '# yours' are examples: put yours there")
+        streams.tell(f"lines of '{path}' that end in '# yours' are examples: replace them")
     streams.result({"file": str(path)} if as_json else str(path))
     streams.tell(f"next: ganzoo run {path}")
 

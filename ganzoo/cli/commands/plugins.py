@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def plugins(context: click.Context, *, plugin_files: PluginFiles, as_json: bool) -> None:
-    """List plugins: installed, named, blocked and broken; check one."""
+    """List plugins, also blocked and broken ones, or check one."""
     if context.invoked_subcommand is not None:
         return
     registry = plugin_files.load()
@@ -61,9 +61,9 @@ def plugins(context: click.Context, *, plugin_files: PluginFiles, as_json: bool)
 @data_option
 @json_option
 def check(*, target: str, plugin_files: PluginFiles, data: str | None, as_json: bool) -> int:
-    """Try whether a plugin, a component or a file keeps all it promises.
+    """Test a plugin, a component or a file against the plugin contract.
 
-    Nothing is downloaded: data sets are tried where their files are.
+    Nothing is downloaded: datasets are tested if their files are there.
     """
     from ganzoo.common.data_root import DataRoot, data_root
     from ganzoo.testing.findings import Report
@@ -78,12 +78,12 @@ def check(*, target: str, plugin_files: PluginFiles, data: str | None, as_json: 
         streams.result([asdict(finding) for finding in report.findings])
     else:
         for finding in (*report.notes, *report.problems):
-            streams.say(f"{'note' if finding in report.notes else 'WRONG'}  {finding}")
+            streams.say(f"{'note' if finding in report.notes else 'FAILED'}  {finding}")
         components = ", ".join(dict.fromkeys(each.component for each in report.findings))
-        verdict = f"{len(report.problems)} wrong" if report.problems else "all is well"
+        verdict = f"{len(report.problems)} failed" if report.problems else "all passed"
         streams.say(
             f"{len(report.findings)} checks of {components}: {verdict}"
-            + (f", {len(report.notes)} noted" if report.notes else "")
+            + (f", {len(report.notes)} notes" if report.notes else "")
         )
     return 2 if report.problems else 0
 

@@ -18,16 +18,17 @@ from ganzoo.runs.folder import RunDir
     examples=["ganzoo report last", "ganzoo report last --watch       while it trains"],
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
-@click.option("--watch", is_flag=True, help="Show it at a local address, kept up to date.")
+@click.option("--watch", is_flag=True, help="Serve it locally and keep it up to date.")
 @click.option(
-    "--port", type=click.IntRange(1024, 65535), metavar="N", help="Port, else any that is free."
+    "--port", type=click.IntRange(1024, 65535), metavar="N", help="Port; default: any free one."
 )
 @out_option
 @json_option
 def report(*, name: str, watch: bool, port: int | None, out: Path, as_json: bool) -> None:
-    """Write the page of RUN: its letters, a folder, or 'last'.
+    """Write the report page of RUN.
 
-    The page is one file that needs no other. --watch can be reached from this machine alone.
+    RUN is its four letters, a folder, or 'last'. The page is a single file. With --watch it is
+    served to this machine only.
     """
     from ganzoo.runs.folder import find
 
@@ -50,9 +51,9 @@ def serve(run: RunDir, port: int, as_json: bool) -> None:
         server = live_server(run, port)
     except OSError as error:
         raise MachineError(
-            f"port {port} cannot be had: {error.strerror}; choose another, or leave --port out"
+            f"port {port} is not available: {error.strerror}; choose another, or omit --port"
         ) from error
     streams.result({"url": server.url} if as_json else server.url)
-    streams.tell("open it in a browser on this machine; Ctrl-C ends it")
+    streams.tell("open it in a browser on this machine; Ctrl-C stops it")
     with server, suppress(KeyboardInterrupt):
         server.serve_forever(poll_interval=0.2)

@@ -69,9 +69,9 @@ def resume(
     track: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Go on with RUN: its four letters, its folder, or 'last'.
+    """Resume RUN: its four letters, its folder, or 'last'.
 
-    Only train.epochs, train.steps and where its data lies may be changed.
+    Only train.epochs, train.steps and the path of its data may change.
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
@@ -109,7 +109,7 @@ def check_plugin_files(run: RunDir, given: Sequence[Path], display: Display) -> 
         was = digest_of(run.read(PLUGINS, copy.name, most=MOST_CODE))
         if file.is_file() and (now := digest_of(file.read_bytes())) != was:
             display.warn(
-                f"plugin file '{file}' has changed since the run began (SHA-256 "
+                f"plugin file '{file}' has changed since the run started (SHA-256 "
                 f"{now[:12]}, was {was[:12]}); as it was: '{copy}'"
             )
 
@@ -125,7 +125,7 @@ def compare_plugins(run: RunDir, registry: Registry, display: Display) -> None:
             changed.append(f"'{plugin.name}'{older}")
     if changed:
         display.warn(
-            f"the code of {', '.join(changed)} has changed since the run began: the result may "
+            f"the code of {', '.join(changed)} has changed since the run started: the result may "
             "differ from an uninterrupted run"
         )
 
@@ -152,9 +152,9 @@ def refuse_other_changes(run: RunDir, frozen: Recipe, wanted: Recipe) -> None:
             f"  {key}: was {written(was)}, would be {written(now)}" for key, was, now in others
         )
         raise GanzooError(
-            f"run {short_name(run)} goes on with its own recipe, where only "
-            f"{' and '.join(BUDGET)} may change; this would change:\n{listed}\n"
-            f"for another run: ganzoo run {run.recipe} --set ..."
+            f"run {short_name(run)} resumes with its own recipe, where "
+            f"only {' and '.join(BUDGET)} may change; this would change:\n{listed}\n"
+            f"to start another run: ganzoo run {run.recipe} --set ..."
         )
 
 

@@ -44,16 +44,18 @@ WEIGHTS = re.compile(rb'(\n\[init\]\n(?:.*\n)*?)sha256 = "[0-9a-f]{64}"\n')
 )
 @click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @set_option
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="The same as --set train.seed=N.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Same as --set train.seed=N.")
 @plugin_options
 @place_options
 @precision_options
 @processes_option
 @minutes_option
 @out_option
-@click.option("--name", metavar="NAME", help="Name of the run's folder, else the recipe's.")
+@click.option(
+    "--name", metavar="NAME", help="Name of the run's folder; default: the recipe's name."
+)
 @click.option("--dry-run", is_flag=True, help="Build and show the networks; write nothing.")
-@click.option("--resume", is_flag=True, help="Go on with the newest run of this recipe, if any.")
+@click.option("--resume", is_flag=True, help="Resume the newest run of this recipe, if any.")
 @track_option
 @json_option
 @click.pass_obj
@@ -73,7 +75,7 @@ def run(
     track: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Train RECIPE: a file, or the name of a shipped recipe."""
+    """Train RECIPE, a file or the name of a shipped recipe."""
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
@@ -92,7 +94,7 @@ def run(
         if resume and (found := newest(checked, out)):
             return go_on(launch, found, checked)
         if ranks.restarts() and (found := newest(checked, out, job)):
-            display.note("the processes were started anew: going on with their run")
+            display.note("the processes were restarted: resuming their run")
             return go_on(launch, found, checked)
         record = origin(path, overrides, launch, checked)
         if job:

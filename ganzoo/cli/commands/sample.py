@@ -54,15 +54,15 @@ MOST_NAMED = 4
     help="Images of each class, or a walk's frames.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the latents.")
-@click.option("--walk", is_flag=True, help="Latent to latent, or class to class, as a strip.")
-@click.option("--gif", is_flag=True, help="The walk as a film.")
-@click.option("--single", is_flag=True, help="One file for each image.")
+@click.option("--walk", is_flag=True, help="Strip from latent to latent, or class to class.")
+@click.option("--gif", is_flag=True, help="The walk as an animation.")
+@click.option("--single", is_flag=True, help="One file per image.")
 @click.option(
     "--label",
     "labels",
     metavar="CLASS",
     multiple=True,
-    help="Class to make, or 'all'; several: rows, or stops.",
+    help="Class to make, or 'all'; repeatable.",
 )
 @click.option(
     "--latent",
@@ -70,7 +70,7 @@ MOST_NAMED = 4
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Latents of a file; several for a walk.",
+    help="File of latents; several for a walk.",
 )
 @click.option(
     "--move",
@@ -79,8 +79,8 @@ MOST_NAMED = 4
     multiple=True,
     help="A row: one latent, KEY at each value; repeatable.",
 )
-@click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
-@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
+@click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
+@click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
 @set_option
 @plugin_options
@@ -105,11 +105,11 @@ def sample(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Make images with RUN's generator; an exported folder will do."""
+    """Generate images with RUN's model, or an exported one."""
     walk |= gif
     if latent_files and (single or (count and not walk)):
         raise GanzooError(
-            "--latent makes a sheet of its own latents, or a walk; leave -n, --single"
+            "--latent makes a sheet of its own latents, or a walk; omit -n and --single"
         )
     if single and walk:
         raise GanzooError("--single writes images and --walk a strip or a film; choose one")
@@ -121,9 +121,9 @@ def sample(
     if gif and file is not None and file.suffix.lower() != ".gif":
         raise GanzooError(f"--gif writes a GIF, and '{file}' does not end in .gif")
     if not gif and not single and file is not None and file.suffix.lower() not in PICTURES:
-        film = "; a film is made by --gif" if file.suffix.lower() == ".gif" else ""
+        film = "; use --gif for an animation" if file.suffix.lower() == ".gif" else ""
         raise GanzooError(
-            f"'{file}' does not end in {', '.join(PICTURES)}, which say the picture's format{film}"
+            f"'{file}' does not end in {', '.join(PICTURES)}, which set the image format{film}"
         )
     from ganzoo.runs.folder import find
 
@@ -201,8 +201,7 @@ def changes(move: str) -> list[str]:
         values = None
     if not key or not isinstance(values, list) or not values:
         raise GanzooError(
-            f"--move {move}: needs a key and a list of its values, as "
-            "generator.code=[[0], [1], [2]]"
+            f"--move {move}: needs a key and a list of values, e.g. generator.code=[[0], [1], [2]]"
         )
     return [f"{key}={json.dumps(value)}" for value in values]
 
@@ -212,9 +211,9 @@ def explained(model: Model, classes: Sequence[str], *, walk: bool, single: bool)
     if not walk:
         return f"{'one after the other' if single else 'rows from the top'}: {listed(classes)}"
     between = (
-        "between two of them, what the generator looks up for a class is mixed"
+        "between two classes, their embeddings are mixed"
         if model.blends_classes
-        else "the generator has nothing between two of them, so the class changes at once"
+        else "this generator cannot mix classes, so the class changes at once"
     )
     return f"one latent through {listed(classes)}; {between}"
 

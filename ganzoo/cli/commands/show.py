@@ -16,6 +16,7 @@ from ganzoo.cli.summaries import count, progress, resume_command
 from ganzoo.common.errors import GanzooError, suggest
 from ganzoo.common.tables import Keys, leaves
 from ganzoo.runs.log import terms
+from ganzoo.runs.record import in_words
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -43,9 +44,9 @@ def show(
 ) -> None:
     """Show the component, recipe or run called NAME.
 
-    A component's fields with defaults and help; a recipe's keys and where each was written; a
-    run's state, what its components remember, and its files. KIND/NAME chooses between
-    components of one name.
+    For a component, its fields with defaults and help; for a recipe, its keys and where each
+    is set; for a run, its status, state and files. KIND/NAME picks one of
+    several components with the same name.
     """
     from ganzoo.recipe.source import shipped
     from ganzoo.runs.folder import is_run, list_runs
@@ -83,7 +84,7 @@ def unknown(name: str, registry: Registry) -> GanzooError:
 
     known = {*shipped(), *(use for kind in KINDS for use in registry.specs(kind))}
     return GanzooError(
-        f"there is no component, recipe or run named {name!r}{suggest(name, known)}; "
+        f"no component, recipe or run named {name!r}{suggest(name, known)}; "
         "list them with: ganzoo list"
     )
 
@@ -182,14 +183,14 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
             f"{facts['title']}",
         ),
         ("status", " ".join(filter(None, [facts["status"], str(facts["time"])]))),
-        ("why", str(facts["reason"])),
+        ("reason", in_words(str(facts["reason"]))),
         ("step", progress(facts)),
         ("last", terms(facts["last"])),
-        ("keeps", remembered(kept)),
+        ("state", remembered(kept)),
         ("from", descent(begun)),
         *files(run),
         ("folder", str(run.path)),
-        ("go on", "" if facts["status"] in {"done", "running"} else resume_command(run)),
+        ("resume", "" if facts["status"] in {"done", "running"} else resume_command(run)),
     ]
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
@@ -198,7 +199,7 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
 
 
 def descent(begun: Mapping[str, Any]) -> str:
-    """Return 'dcgan_mnist k7qf, step 600; 25 of 25 tensors taken'."""
+    """Return 'dcgan_mnist k7qf, step 600; 25 of 25 tensors loaded'."""
     from ganzoo.report.run_page import beginning
 
     if (found := beginning(begun)) is None:

@@ -44,8 +44,8 @@ def write(name: str, kind: str, folder: Path, special: Special = "") -> dict[Pat
         raise GanzooError(problem)
     if not DISTRIBUTION.fullmatch(name):
         raise GanzooError(
-            f"{name!r} is no name for a package: small letters, digits and '-', beginning with a "
-            "letter; for example 'ganzoo-quadratic'"
+            f"{name!r} is not a package name: use lowercase letters, digits and '-', starting "
+            "with a letter; for example 'ganzoo-quadratic'"
         )
     if problem := names.fault(name):
         raise GanzooError(f"{name!r} {problem}; choose another name for the package")
@@ -55,7 +55,7 @@ def write(name: str, kind: str, folder: Path, special: Special = "") -> dict[Pat
         raise GanzooError(f"--{special} goes with --kind {kinds}, not with {kind}")
     root = folder / name
     if root.exists():
-        raise GanzooError(f"'{root}' is there already; choose another name or folder")
+        raise GanzooError(f"'{root}' already exists; choose another name or folder")
     files = {root / path: text for path, text in package(name, kind, special).items()}
     for path, text in files.items():
         publish(path, text)

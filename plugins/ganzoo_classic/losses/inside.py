@@ -20,7 +20,7 @@ def unfit(inside: LossSpec | None) -> str:
     if "labels" in inside.needs:
         return f"loss '{inside.use}' needs labels of its own; use it by itself"
     if type(inside).module is not LossSpec.module:
-        return f"loss '{inside.use}' remembers numbers between steps; use it by itself"
+        return f"loss '{inside.use}' keeps state between steps; use it by itself"
     return ""
 
 

@@ -112,7 +112,7 @@ class MutualInformation(RegularizerSpec):
         if len(found) != len(ctx.latent):
             raise GanzooError(
                 f"{self.use}: {len(ctx.latent)} latents made {len(found)} things to read codes "
-                "from; it does not go with a view that packs images"
+                "from; it cannot be used with a view that packs images"
             )
         return found
 
@@ -150,6 +150,7 @@ def _refuse_other(code: Tensor, use: str, at: int, count: int) -> None:
         return
     if not bool((((code == 0) | (code == 1)).all(1) & (code.sum(1) == 1)).all()):
         raise NotShownError(
-            f"{use}: numbers {at} to {at + count - 1} of the latent are no code of {count} values; "
-            "give the generator the same codes (generator.codes with 'transpose' and 'upsample')"
+            f"{use}: numbers {at} to {at + count - 1} of the latent are not a code of {count} "
+            "values; give the generator the same codes (generator.codes with 'transpose' and "
+            "'upsample')"
         )

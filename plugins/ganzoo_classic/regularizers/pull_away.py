@@ -33,7 +33,7 @@ class PullAway(RegularizerSpec):
         features = shown(ctx.fake_out, "features", self.use)
         if len(features) < 2:
             raise GanzooError(
-                f"{self.use}: it compares fakes, and the batch has one; raise batch_size"
+                f"{self.use}: it compares fakes, but the batch has one; raise batch_size"
             )
         return {self.use: self.weight * mean_squared_cosine(features)}
 

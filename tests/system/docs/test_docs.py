@@ -8,6 +8,7 @@ top to its end, and every line shown under a command must be in what it prints. 
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -169,6 +170,35 @@ def test_every_shipped_page_is_built_and_no_link_is_broken(tmp_path: Path) -> No
     assert {path.stem for path in DOCS.glob("*.md")} - {"index"} <= found
     commands = (tmp_path / "site" / "commands" / "index.html").read_text()
     assert "ganzoo data get" in commands
+
+
+def test_the_help_pages_of_the_docs_are_what_the_commands_print() -> None:
+    page = runpy.run_path(str(DOCS / "build.py"))["commands"]()
+
+    shown = dict(re.findall(r"^## (ganzoo.*?)\n\n```text\n(.*?)\n```$", page, flags=re.S | re.M))
+
+    assert {"ganzoo", "ganzoo run", "ganzoo data cache list", "ganzoo invert"} <= set(shown)
+    for words, text in shown.items():
+        printed = CliRunner().invoke(command, [*words.split()[1:], "-h"], prog_name="ganzoo")
+        assert printed.output.rstrip() == text.rstrip(), words
+
+
+def test_every_table_has_headers() -> None:
+    text = {path: path.read_text() for path in [ROOT / "README.md", *DOCS.rglob("*.md")]}
+    heads = {
+        path: re.findall(r"^(\|.*\|)\n\|[ :|-]+\|$", whole, flags=re.M)
+        for path, whole in text.items()
+    }
+
+    bare = [
+        f"{path.name}: {head}"
+        for path, found in heads.items()
+        for head in found
+        if not all(cell.strip() for cell in head.strip("|").split("|"))
+    ]
+
+    assert sum(map(len, heads.values())) > 30
+    assert not bare
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

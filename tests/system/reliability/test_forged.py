@@ -157,7 +157,7 @@ EVENT = {"event": "flat", "step": 3, "text": "grey"}
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (gone(OPTIMIZER), "nothing of its state is there"),
+        (gone(OPTIMIZER), "its state is missing"),
         (holding(f"{OPTIMIZER}/0/step", torch.tensor(-5.0)), "'0/step' is negative"),
         (holding(f"{OPTIMIZER}/00/step", torch.tensor(5.0)), "'00/step' is unknown"),
         (holding(f"{OPTIMIZER}/-1/step", torch.tensor(5.0)), "'-1/step' is unknown"),

@@ -52,7 +52,7 @@ VERBS = {
                    "cannot write"),
     "sample": Does("sample RUN -n 4", "RUN/made/*.png", 4, "--file"),
     "sample elsewhere": Does("sample RUN -n 4 --file ELSEWHERE/a.png", "ELSEWHERE/a.png", 0, ""),
-    "measure": Does("measure RUN", "=frechet", 0, "the result stands without a file"),
+    "measure": Does("measure RUN", "=frechet", 0, "the result is complete, but a file"),
     "export": Does("export RUN --to safetensors", "RUN/exported/generator.safetensors", 4,
                    "--file"),
     "export elsewhere": Does("export RUN --to safetensors --file ELSEWHERE/g.safetensors",
@@ -171,7 +171,7 @@ def test_a_read_only_data_folder_stops_nothing(
     is_kept = (place.data.parent / "cache" / "measure").exists()
     assert is_kept == (verb == "measure" and where == "data")
     if verb == "measure":
-        assert ("is used and not kept" in done.stderr) == (where != "data")
+        assert ("is used but not saved" in done.stderr) == (where != "data")
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_film_or_curves_that_do_not_fit_leave_the_run_done_with_its_result(
         done = place.call(VERBS["run"])
 
     assert done.exit_code == 0, done.output
-    assert done.stderr.count("the result stands without a file that goes with it") == 2
+    assert done.stderr.count("the result is complete, but a file beside it is missing") == 2
     (run,) = (place.runs / "dcgan_digits").iterdir()
     assert json.loads((run / "status.json").read_text())["status"] == "done"
     assert (run / "result.json").is_file()

@@ -178,7 +178,7 @@ def test_a_relativistic_loss_refuses_96_real_images_against_128_fakes() -> None:
 
 
 def test_shared_fakes_in_eval_mode_are_refused_before_anything_runs() -> None:
-    with pytest.raises(GanzooError, match="fakes_for_discriminator = 'eval' cannot be had"):
+    with pytest.raises(GanzooError, match="fakes_for_discriminator = 'eval' cannot be combined"):
         assembled("seed_flux_mnist", "step.fakes_for_discriminator=eval")
 
 

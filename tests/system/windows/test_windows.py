@@ -94,7 +94,7 @@ def test_a_cp1252_console_shows_everything(told: dict[str, dict[str, Any]]) -> N
     lines = shown.split("\n")
 
     assert [line for line in lines if "?" in line and "did you mean" not in line] == []
-    assert "building data and networks …" in told["run"]["err"]
+    assert "building networks …" in told["run"]["err"]
     assert "lr: 0.0002 -> 1e-05" in told["ablate"]["out"]
 
 

@@ -1,4 +1,4 @@
-"""The data set holds what it says, and keeps all that ganzoo asks of a data set."""
+"""The dataset holds what it says, and keeps all that ganzoo asks of a dataset."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The author's own images as a data set, as a package of its own."""
+"""The author's own images as a dataset, as a package of its own."""
 
 from ganzoo.api import DatasetSpec, hookimpl
 from ganzoo_example_dataset.dataset import DrawnShapes
@@ -8,5 +8,5 @@ GANZOO_API = 1
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
-    """Supply the data set of this package."""
+    """Supply the dataset of this package."""
     return [DrawnShapes]

@@ -16,7 +16,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 @click.command()
 @click.argument("run")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Folder of the runs.")
 @click.option("--width", default=60, type=click.IntRange(1, 1000), help="Blocks in a line.")
 def sparks(run: str, out: Path, width: int) -> None:
     """Draw the losses of RUN as blocks: its letters, a folder, or 'last'."""
