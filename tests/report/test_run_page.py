@@ -371,7 +371,7 @@ def test_names_are_beside_their_rows_and_can_be_read(
 def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, browser: Any) -> None:
     from threading import Thread
 
-    from ganzoo.report.serving import live_server
+    from ganzoo.report.live import live_server
 
     with live_server(run) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
