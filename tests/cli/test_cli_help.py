@@ -24,6 +24,7 @@ PAGES = [
     ("plugins", "check"),
     ("new", "plugin"),
     ("new", "recipe"),
+    *(("runs", verb) for verb in ("list", "tag", "note", "logs", "stop", "remove", "prune")),
 ]
 
 
