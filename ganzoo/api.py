@@ -48,12 +48,14 @@ from ganzoo.recipe.component import ByUse
 from ganzoo.runs.log import curve_name
 
 if TYPE_CHECKING:
+    from ganzoo.report.overview import Overview
     from ganzoo.report.page import own_page, page_policy
     from ganzoo.report.serving import Asked, PageServer, Reply, Route
 
 _ON_DEMAND = {
     **dict.fromkeys(("Asked", "PageServer", "Reply", "Route"), "report.serving"),
     **dict.fromkeys(("own_page", "page_policy"), "report.page"),
+    "Overview": "report.overview",
 }
 """What a verb that serves a page imports, and nobody else waits for."""
 
@@ -95,6 +97,7 @@ __all__ = [
     "MovingShare",
     "OptimizerSpec",
     "OrRamp",
+    "Overview",
     "PageServer",
     "Pair",
     "Progress",

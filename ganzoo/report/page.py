@@ -42,6 +42,11 @@ def render(template: str, *, live: bool = False, **content: Any) -> str:
     )
 
 
+def fragment(template: str, **content: Any) -> str:
+    """Return a piece of a page; every value is escaped and stripped of control characters."""
+    return _environment().get_template(template).render(**content)
+
+
 def script_of(*, live: bool) -> str:
     """Return the script of a page."""
     return _own("script.js") + (_own("live.js") if live else "")

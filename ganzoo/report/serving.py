@@ -36,6 +36,7 @@ KINDS = {
     "text": "text/plain; charset=utf-8",
     "png": "image/png",
     "gif": "image/gif",
+    "webp": "image/webp",
     "bytes": "application/octet-stream",
 }
 """Kinds of replies, and how they are announced."""
