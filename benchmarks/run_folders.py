@@ -334,12 +334,17 @@ def arguments(command: str, root: Path, run: Path) -> list[str]:
         "export": ["export", str(run), "--to", "hub"],
         "measure": ["measure", str(run), *place],
         "compare study": ["compare", str(run), "--json"],
+        "logs": ["runs", "logs", str(run)],
+        "tag": ["runs", "tag", str(run), "mine", "--json"],
+        "prune": ["runs", "prune", str(run), "--yes"],
+        "remove": ["runs", "remove", str(run), "--out", str(root), "--yes"],
+        "remove study": ["runs", "remove", run.name, "--out", str(root), "--yes"],
     }[command]
 
 
 def live_page(root: Path, run: Path) -> None:  # noqa: ARG001
     """Ask the live page's server for the page."""
-    from ganzoo.report.serving import live_server
+    from ganzoo.report.live import live_server
     from ganzoo.runs.folder import find
 
     with live_server(find(str(run), run.parents[1])) as server:
@@ -347,6 +352,16 @@ def live_page(root: Path, run: Path) -> None:  # noqa: ARG001
         with urllib.request.urlopen(server.url, timeout=SECONDS) as answer:
             print(answer.read().decode())
         server.shutdown()
+
+
+def board(root: Path, run: Path) -> None:  # noqa: ARG001
+    """Ask for everything that the board shows of the runs."""
+    from ganzoo.api import Overview
+
+    overview = Overview(root)
+    print(json.dumps(told := overview.tables(), allow_nan=False))
+    for key in (row["key"] for row in told["runs"]):
+        print(overview.thumbnail(key), overview.page(key), overview.charts([key]))
 
 
 def notebook(root: Path, run: Path) -> None:  # noqa: ARG001
@@ -385,15 +400,16 @@ def study_page(root: Path, run: Path) -> None:  # noqa: ARG001
 
 CALLS: dict[str, Callable[[Path, Path], None]] = {
     "live page": live_page,
+    "board": board,
     "open_run": notebook,
     "completion": completion,
     "study page": study_page,
 }
 ON_RUNS = (
     "list", "show", "report", "compare", "resume", "sample", "export", "measure", "live page",
-    "open_run", "completion",
+    "open_run", "completion", "logs", "tag", "prune", "remove", "board",
 )  # fmt: skip
-ON_STUDIES = ("list", "compare study", "study page", "completion")
+ON_STUDIES = ("list", "compare study", "study page", "completion", "board", "remove study")
 
 
 def called(command: str, root: Path, run: Path) -> int:

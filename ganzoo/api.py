@@ -1,5 +1,9 @@
 """The whole public contract for plugins. Import from here and from nowhere else in ganzoo."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ganzoo.common.data_root import DataRoot, Progress
 from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
@@ -43,11 +47,33 @@ from ganzoo.plugin.types import (
 from ganzoo.recipe.component import ByUse
 from ganzoo.runs.log import curve_name
 
+if TYPE_CHECKING:
+    from ganzoo.report.overview import Overview
+    from ganzoo.report.page import own_page, page_policy
+    from ganzoo.report.serving import Asked, PageServer, Reply, Route
+
+_ON_DEMAND = {
+    **dict.fromkeys(("Asked", "PageServer", "Reply", "Route"), "report.serving"),
+    **dict.fromkeys(("own_page", "page_policy"), "report.page"),
+    "Overview": "report.overview",
+}
+"""What a verb that serves a page imports, and nobody else waits for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"ganzoo.{_ON_DEMAND[name]}"), name)
+
+
 Run = RunInfo
 """The name of ``RunInfo`` in plugins of before."""
 
 __all__ = [
     "API_VERSION",
+    "Asked",
     "ByUse",
     "Context",
     "DataError",
@@ -71,12 +97,16 @@ __all__ = [
     "MovingShare",
     "OptimizerSpec",
     "OrRamp",
+    "Overview",
+    "PageServer",
     "Pair",
     "Progress",
     "Ramp",
     "Reference",
     "RegularizerSpec",
+    "Reply",
     "Role",
+    "Route",
     "Run",
     "RunInfo",
     "Scale",
@@ -90,5 +120,7 @@ __all__ = [
     "fingerprint",
     "hookimpl",
     "keep",
+    "own_page",
+    "page_policy",
     "printable",
 ]

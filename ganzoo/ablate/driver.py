@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,8 @@ from ganzoo.ablate.observations import At, observations, surroundings
 from ganzoo.ablate.worker import Answer, Setup, Task
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
+from ganzoo.runs.asking import REASON, Asked, forget
+from ganzoo.runs.folder import RunDir
 from ganzoo.runs.record import State
 from ganzoo.training.signals import Stop
 
@@ -135,11 +138,19 @@ def conduct(
         record_death(experiment.run(cell), how)
         watcher.cell_ended(cell, experiment.state(cell), f"{DIED}{how}")
 
+    own = RunDir(experiment.path)
+    forget(own)
+    asked = Asked(own)
+
     def is_stopped() -> bool:
         watcher.tick()
+        if stop.signal is None and asked():
+            stop.signal = signal.SIGTERM
+            watcher.note(REASON)
         return stop.signal is not None
 
     engine.run([Task(setup, folder) for folder in folders], finished, vanished, is_stopped)
+    forget(own)
 
 
 def compared(experiment: Experiment) -> Result:

@@ -33,6 +33,7 @@ VERBS = {
     "measure": "measure:measure",
     "bench": "bench:bench",
     "check": "check:check",
+    "runs": "runs:runs",
     "list": "list:list_things",
     "show": "show:show",
     "plugins": "plugins:plugins",

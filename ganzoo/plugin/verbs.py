@@ -25,7 +25,7 @@ from ganzoo.plugin.limits import overlong, signals_noted
 HOOK = "ganzoo_commands"
 BUILT_IN = frozenset({
     "run", "resume", "ablate", "compare", "sample", "report", "export", "measure", "bench",
-    "check", "list", "show", "plugins", "new", "data", "schema", "doctor", "completion",
+    "check", "runs", "list", "show", "plugins", "new", "data", "schema", "doctor", "completion",
     "ls", "validate", "env",
 })  # fmt: skip
 """Verbs and other names of verbs that are ganzoo's own; nobody else can have them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def render(template: str, *, live: bool = False, **content: Any) -> str:
     )
 
 
+def fragment(template: str, **content: Any) -> str:
+    """Return a piece of a page; every value is escaped and stripped of control characters."""
+    return _environment().get_template(template).render(**content)
+
+
 def script_of(*, live: bool) -> str:
     """Return the script of a page."""
     return _own("script.js") + (_own("live.js") if live else "")
@@ -48,11 +54,44 @@ def script_of(*, live: bool) -> str:
 
 def policy(*, live: bool) -> str:
     """Return the Content-Security-Policy of a page."""
-    digest = base64.b64encode(hashlib.sha256(script_of(live=live).encode()).digest()).decode()
+    return page_policy(script_of(live=live), asks=live)
+
+
+def page_policy(script: str, *, asks: bool = True, images: Sequence[str] = ()) -> str:
+    """Return the Content-Security-Policy of a page with one inline script, and no other.
+
+    Args:
+        script: the text between ``<script>`` and ``</script>``, to the letter.
+        asks: whether the page may ask its own server.
+        images: where pictures may come from besides the page itself: ``'self'`` in quotes for its
+            server, ``blob:`` for those that its script was sent (``URL.createObjectURL``).
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"default-src 'none'; img-src {' '.join(['data:', *images])}; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        + ("; connect-src 'self'" if live else "")
+        + ("; connect-src 'self'" if asks else "")
+    )
+
+
+def own_page(title: str, body: str, *, script: str, style: str = "", policy: str = "") -> str:
+    """Return a page in the look of ganzoo's own, for a plugin that serves or writes one.
+
+    Args:
+        title: text; it is escaped.
+        body: the markup of its body, as it is. Let the script put in what others have written, as
+            ``textContent``.
+        script: its one script.
+        style: rules that follow ganzoo's own style sheet.
+        policy: of a page that is a file: its Content-Security-Policy, by ``page_policy``. A page
+            that is served has it in its route.
+    """
+    parts = {name: Markup(text) for name, text in {"body": body, "script": script}.items()}
+    whole = Markup(_own("style.css") + style)
+    return (
+        _environment()
+        .get_template("own.html")
+        .render(title=title, style=whole, policy=policy, version=__version__, **parts)
     )
 
 

@@ -49,6 +49,10 @@ BEGINNING = "init.json"
 """What a run began with, and what of it is not trained."""
 EXPERIMENT = "experiment.json"
 """What an ablation is known by, in the folder above those of its cells."""
+NOTES = "notes.json"
+"""Tags and a note."""
+STOP = "stop.json"
+"""Asks who trains there to save and stop."""
 
 MOST_TABLE = 16 * 1024 * 1024
 """Bytes of status.json and its like."""
@@ -63,7 +67,7 @@ FILES = (
     LOCK, HOLDER, "recipe.toml", "environment.json", "origin.json", BEGINNING, "status.json",
     "log.jsonl", "result.json", "minutes.json", "real.png", "samples.gif", "curves.png",
     "report.html", "generator.safetensors",
-    EXPERIMENT,
+    EXPERIMENT, NOTES, STOP,
 )  # fmt: skip
 FOLDERS = ("samples", "checkpoints", "plugins")
 """What a run's folder, or an experiment's, has under names of its own."""
@@ -354,9 +358,7 @@ def find(name: str, root: Path) -> RunDir:
         found = ", ".join(f"'{run.path}'" for run in matches)
         raise GanzooError(f"{name!r} names {len(matches)} runs: {found}; give the folder")
     hint = suggest(name, [run.id for run in runs])
-    raise GanzooError(
-        f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo list runs"
-    )
+    raise GanzooError(f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo runs")
 
 
 def list_runs(root: Path) -> list[RunDir]:

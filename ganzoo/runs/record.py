@@ -12,7 +12,9 @@ from typing import Any
 from ganzoo.common.errors import RefusedError
 from ganzoo.common.files import parse_json
 from ganzoo.common.system import is_locked
-from ganzoo.runs.folder import BEGINNING, EXPERIMENT, LOCK, RunDir, list_runs
+from ganzoo.runs.folder import BEGINNING, EXPERIMENT, LOCK, RunDir, is_cell, list_runs
+from ganzoo.runs.log import MEASURES
+from ganzoo.runs.notes import read_notes
 
 LAST_BYTES = 1 << 16
 UNREADABLE = "unreadable"
@@ -134,11 +136,34 @@ class Record:
     @cached_property
     def last_entry(self) -> dict[str, Any]:
         """The last whole line of the log, found without reading all of it."""
+        return self._entry(self._last_lines[-1]) if self._last_lines else {}
+
+    @cached_property
+    def recent_scores(self) -> dict[str, float]:
+        """The scores in the last lines of the log, by name."""
+        mark = f'"{MEASURES}'.encode()
+        for line in reversed(self._last_lines):
+            if mark in line:
+                return {
+                    name.removeprefix(MEASURES): number
+                    for name, value in self._entry(line).items()
+                    if name.startswith(MEASURES) and (number := real(value)) is not None
+                }
+        return {}
+
+    @cached_property
+    def _last_lines(self) -> list[bytes]:
         try:
             end = self.run.read(self.run.log.name, most=LAST_BYTES, only_end=True)
-            lines = end.split(b"\n")[:-1]
-            entry = parse_json(lines[-1]) if lines else {}
-        except (OSError, ValueError, RefusedError):
+        except (OSError, RefusedError):
+            return []
+        return end.split(b"\n")[:-1]
+
+    @staticmethod
+    def _entry(line: bytes) -> dict[str, Any]:
+        try:
+            entry = parse_json(line)
+        except ValueError:
             return {}
         return entry if isinstance(entry, dict) else {}
 
@@ -188,9 +213,9 @@ def summaries(out: Path) -> list[dict[str, Any]]:
 
 
 def summary(run: RunDir, titles: Titles | None = None) -> dict[str, Any]:
-    """Return where a run stands, and its last terms."""
+    """Return where a run stands, its last terms and scores, and what people wrote beside it."""
     titles = titles or Titles()
-    record, cell = Record(run), titles.cell(run)
+    record, cell, notes = Record(run), titles.cell(run), read_notes(run)
     return {
         "id": run.id,
         "recipe": run.path.parent.name,
@@ -203,8 +228,32 @@ def summary(run: RunDir, titles: Titles | None = None) -> dict[str, Any]:
         "reason": record.reason,
         "time": record.time,
         "last": {name: value for name, value in record.last_entry.items() if "/" in name},
+        "scores": scores(record),
+        "ablation": run.path.parent.name if is_cell(run) else None,
+        "tags": list(notes.tags),
+        "note": notes.note,
         "folder": str(run.path),
     }
+
+
+def scores(record: Record) -> dict[str, dict[str, Any]]:
+    """Return last and best of every score; of a run that is not done, those of its log's end.
+
+    'lower_is_better' is None, and 'best_step' too, where nobody has written it down.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in record.recent_scores.items():
+        found[name] = {"last": entry, "best": None, "best_step": None, "lower_is_better": None}
+    for name, metric in record.metrics.items():
+        last, best = table(metric.get("last")), table(metric.get("best"))
+        lower = metric.get("lower_is_better")
+        found[name] = {
+            "last": real(last.get("value")),
+            "best": real(best.get("value")),
+            "best_step": whole(best.get("step")),
+            "lower_is_better": lower if isinstance(lower, bool) else None,
+        }
+    return found
 
 
 def is_held(run: RunDir) -> bool:

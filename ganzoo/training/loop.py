@@ -23,6 +23,7 @@ from ganzoo.report import curves
 from ganzoo.report.points import scatter
 from ganzoo.report.sheets import save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
+from ganzoo.runs.asking import REASON, Asked, forget
 from ganzoo.runs.folder import BEGINNING, RunDir
 from ganzoo.runs.log import BATCH, RAMPS, is_term
 from ganzoo.runs.log import scores as scores_in_words
@@ -58,9 +59,13 @@ class Training(TrainingState):
         """Train to the end, or until asked to stop."""
         deadline = math.inf if minutes is None else self.started_at + 60 * minutes
         group = self.parts.group
+        asked = Asked(self.run)
 
         def wish() -> int:
-            # A signal weighs more: it has an exit code of its own.
+            # A signal weighs more: it has an exit code of its own. Who asks is heard as if by one.
+            if stop.signal is None and asked():
+                stop.signal = signal.SIGTERM
+                self.reporter.note("asked to stop; stopping after this step …")
             if stop.signal is not None:
                 return TIME_IS_UP + stop.signal
             return TIME_IS_UP if time.monotonic() >= deadline else 0
@@ -74,7 +79,9 @@ class Training(TrainingState):
             wanted = group.agreed if group.count > 1 else wish()
             if wanted and self.step < self.parts.steps:
                 number = wanted - TIME_IS_UP
-                if number:
+                if asked.is_heard:
+                    reason = REASON
+                elif number:
                     reason = signal.Signals(number).name
                 else:
                     reason = f"the {minutes or 0:g} minutes of --minutes are over"
@@ -341,6 +348,7 @@ def start(
     followed = Tracked(reporter, registry, track)
     reporter = followed
     with stopping(lambda: reporter.note("stopping after this step …")) as stop, run.locked():
+        forget(run)
         training = at_the_start(parts, registry, run, reporter, measured)
         is_restored = resume and saving.restore(training)
         if parts.group.count > 1:
@@ -361,6 +369,7 @@ def start(
             training.aside.settle()
         with followed.following(training), failures(training):
             outcome = training.loop(stop, minutes)
+        forget(run)
         reporter.finished(training, outcome)
         return outcome
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -145,19 +143,6 @@ def test_an_axis_has_a_few_round_marks_inside(low: float, high: float, log: bool
 
     assert 2 <= len(marks) <= 10
     assert all(0 <= mark.at <= 100 for mark in marks)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return headless Chromium, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    binary = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not binary:
-        pytest.skip("needs Chromium: install it, or set CHROMIUM to its path")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser

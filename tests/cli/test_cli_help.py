@@ -29,6 +29,7 @@ PAGES = [
     ("plugins", "check"),
     ("new", "plugin"),
     ("new", "recipe"),
+    *(("runs", verb) for verb in ("list", "tag", "note", "logs", "stop", "remove", "prune")),
 ]
 
 

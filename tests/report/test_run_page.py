@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -303,18 +300,6 @@ def test_the_marks_of_an_axis_have_room_beside_it(top: float, marks: list[str]) 
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Start Chromium, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no chromium on this machine")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=found, args=arguments)
-
-
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_slider_goes_through_the_sheets(run: RunDir, browser: Any, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
@@ -374,7 +359,7 @@ def test_names_are_beside_their_rows_and_can_be_read(
 def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, browser: Any) -> None:
     from threading import Thread
 
-    from ganzoo.report.serving import live_server
+    from ganzoo.report.live import live_server
 
     with live_server(run) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

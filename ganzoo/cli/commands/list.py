@@ -15,8 +15,6 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options
 from ganzoo.cli.output import show_table
-from ganzoo.cli.summaries import progress
-from ganzoo.common.text import number
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -49,7 +47,7 @@ class Section(NamedTuple):
 @click.command(
     "list",
     cls=Command,
-    examples=["ganzoo list losses", "ganzoo list runs --json", "ganzoo list all"],
+    examples=["ganzoo list losses", "ganzoo list recipes --json", "ganzoo list all"],
 )
 @click.argument("what", default="all", metavar="[WHAT]")
 @plugin_options
@@ -59,10 +57,12 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     """List recipes, runs, data or the components of a kind.
 
     WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
-    optimizers, metrics or views.
+    optimizers, metrics or views. 'ganzoo runs' does more with runs.
     """
+    from ganzoo.cli import run_table
     from ganzoo.common.errors import GanzooError, suggest
     from ganzoo.plugin.kinds import KINDS
+    from ganzoo.runs.choosing import Wish
 
     choices = ["all", "recipes", "runs", *KINDS]
     others = {"recipe": "recipes", "run": "runs"} | {
@@ -72,13 +72,16 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     if chosen not in choices:
         near = suggest(what, [*choices, *others])
         raise GanzooError(f"nothing named {what!r} to list{near}; there are {', '.join(choices)}")
-    registry = None if chosen in {"recipes", "runs"} else plugin_files.load(streams.warn)
+    if chosen == "runs":
+        runs = run_table.chosen(out, Wish())
+        return streams.result(runs) if as_json else run_table.show_runs(runs)
+    registry = None if chosen == "recipes" else plugin_files.load(streams.warn)
     names = [name for name in choices if name != "all"] if chosen == "all" else [chosen]
-    sections = {name: section(name, registry, out) for name in names}
+    sections = {name: section(name, registry) for name in names if name != "runs"}
+    runs = run_table.chosen(out, Wish()) if chosen == "all" else []
     if as_json:
         found = {name: part.rows for name, part in sections.items()}
-        streams.result(found if chosen == "all" else found[chosen])
-        return
+        return streams.result({**found, "runs": runs} if chosen == "all" else found[chosen])
     for place, (name, part) in enumerate(sections.items()):
         if place:
             streams.say()
@@ -86,23 +89,16 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
             show_recipes(part.rows, with_title=len(sections) > 1)
             continue
         show_table(name if len(sections) > 1 else "", part.columns, map(part.shown, part.rows))
+    if chosen == "all":
+        streams.say()
+        run_table.show_runs(runs, title="runs")
+    return None
 
 
-def section(name: str, registry: Registry | None, out: Path) -> Section:
+def section(name: str, registry: Registry | None) -> Section:
     """Return one table's content."""
     if name == "recipes":
         return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
-    if name == "runs":
-        from ganzoo.runs.record import summaries
-
-        return Section(
-            ("run", "recipe", "status", "step", "last changed", "losses d, g"),
-            summaries(out),
-            lambda row: (
-                row["id"], row["title"], row["status"], progress(row),
-                str(row["time"])[5:16].replace("T", " "), losses(row["last"]),
-            ),
-        )  # fmt: skip
     assert registry is not None
     return Section(
         (name, "from", "about"),
@@ -204,9 +200,3 @@ def expected(header: list[str]) -> str:
     """Return what follows 'Expect:' in a recipe's header."""
     _, _, after = " ".join(header).partition("Expect: ")
     return after
-
-
-def losses(last: dict[str, Any]) -> str:
-    """Return the sums of both sides, '1.369, 0.714'."""
-    found = [last[name] for name in ("d/loss", "g/loss") if name in last]
-    return ", ".join(map(number, found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -44,16 +43,9 @@ def report(*, name: str, watch: bool, port: int | None, out: Path, as_json: bool
 
 def serve(run: RunDir, port: int, as_json: bool) -> None:
     """Show the page until Ctrl-C."""
-    from ganzoo.common.errors import MachineError
-    from ganzoo.report.serving import live_server
+    from ganzoo.report.live import live_server
 
-    try:
-        server = live_server(run, port)
-    except OSError as error:
-        raise MachineError(
-            f"port {port} is not available: {error.strerror}; choose another, or omit --port"
-        ) from error
+    server = live_server(run, port)
     streams.result({"url": server.url} if as_json else server.url)
     streams.tell("open it in a browser on this machine; Ctrl-C stops it")
-    with server, suppress(KeyboardInterrupt):
-        server.serve_forever(poll_interval=0.2)
+    server.serve()

@@ -3,7 +3,7 @@ let tag = "";
 const parts = () => ["header", "main"].map((name) => document.querySelector(name));
 async function refresh() {
   try {
-    const answer = await fetch("/", { headers: tag ? { "If-None-Match": tag } : {} });
+    const answer = await fetch(location.pathname, { headers: tag ? { "If-None-Match": tag } : {} });
     if (answer.status === 200) {
       const isFirst = tag === "";
       tag = answer.headers.get("ETag") || "none";

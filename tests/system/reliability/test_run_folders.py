@@ -11,7 +11,9 @@ import pytest
 from benchmarks import run_folders
 from benchmarks.run_folders import Attack, attacks, attempt, lay_out
 
-QUICK = ("list", "show", "report", "live page", "sample", "completion")
+QUICK = (
+    "list", "show", "report", "live page", "sample", "completion", "board", "tag", "remove",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,26 @@
+"""``ganzoo board``: one page over all runs of a folder, as long as the command runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--port", type=click.IntRange(1024, 65535), help="Port, else any that is free.")
+@click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")
+def board(out: Path, port: int | None, as_json: bool) -> None:
+    """Show all runs and ablations of a folder on one page, kept up to date.
+
+    Pictures, status, scores, and the curves of up to eight runs beside each other. The page can be
+    reached from this machine alone, and changes nothing. Ctrl-C ends it.
+    """
+    from ganzoo_board.serving import board_server
+
+    server = board_server(out, port or 0)
+    click.echo(json.dumps({"url": server.url}) if as_json else server.url)
+    click.echo("open it in a browser on this machine; Ctrl-C ends it", err=True)
+    server.serve()
