@@ -23,6 +23,7 @@ from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.verdict import verdict
 from ganzoo.training.feed import pick, shape_of
 from ganzoo.training.labels import first_labels
 from ganzoo.training.parts import Parts
@@ -148,7 +149,9 @@ def write_result(run: RunDir, measured: Measured) -> bool:
     result = run.read_json("result.json")
     if result.get("status") != "done" or result.get("step") != measured.result["step"]:
         return False
-    run.write_json("result.json", result | measured.result)
+    result |= measured.result
+    told = verdict(run, result)
+    run.write_json("result.json", result | {"verdict": None if told is None else told.plain()})
     return True
 
 

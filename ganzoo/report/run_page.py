@@ -20,9 +20,9 @@ from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.log import MEASURES, RAMPS, STATE
 from ganzoo.runs.plugin_files import plugin_files
-from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, many, real, table, whole
 from ganzoo.runs.thinned import read_thinned
+from ganzoo.runs.verdict import reading
 
 NAME = "report.html"
 MOST_SHEETS = 60

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.runs.reading import reading
+from ganzoo.runs.verdict import reading
 
 REAL = {"precision": 0.95, "recall": 0.92, "density": 1.0, "coverage": 0.97}
 
@@ -28,9 +28,9 @@ def metrics(label: str = "", **values: float | None) -> dict[str, Any]:
         (metrics(precision=1.0, recall=0.0), "precision 1.000 with recall 0.000: the fakes lie"),
         (metrics("b_", precision=1.0, recall=0.0), "no real image lies among them"),
         (metrics(precision=0.657, recall=0.0), "while it shows noise, train longer"),
-        (metrics(precision=0.0, recall=0.9), "spread so wide that real images lie among them"),
-        (metrics(precision=0.0, recall=0.0), "fakes and real images lie apart"),
-        (metrics(modes_5=1.0), "no more than 1 of 10 classes"),
+        (metrics(precision=0.0, recall=0.9), "spread so widely that real images lie among them"),
+        (metrics(precision=0.0, recall=0.0), "fakes and real images are far apart"),
+        (metrics(modes_5=1.0), "finds only 1 of 10 classes"),
         (metrics(memorised=0.9), "they are copies"),
     ],
 )

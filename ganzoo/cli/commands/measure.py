@@ -27,7 +27,7 @@ from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import beside
 from ganzoo.common.text import number
-from ganzoo.runs.reading import reading
+from ganzoo.runs.verdict import reading
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
