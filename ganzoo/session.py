@@ -219,6 +219,7 @@ def train(
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
         GanzooError: if the folder is in use, the disk refuses, or a tracker is unknown.
     """
+    from ganzoo.measure.looks import leave_looks
     from ganzoo.measure.watch import watch
     from ganzoo.report.run_page import leave_page
     from ganzoo.training.beside import go_along
@@ -230,7 +231,7 @@ def train(
         if not parts.group.is_first:
             return go_along(parts, registry, minutes=minutes)
         try:
-            return start(
+            outcome = start(
                 parts,
                 registry,
                 run,
@@ -243,6 +244,9 @@ def train(
                     parts, registry, reporter.warn, asked=asked, tell=reporter.note
                 ),
             )
+            if outcome.status == "done":
+                leave_looks(parts, run, parts.steps, reporter.warn)
+            return outcome
         finally:
             # Whoever starts several processes ends them all where one has failed: a page is short.
             with stopping(lambda: None) if parts.group.count > 1 else nullcontext():

@@ -275,6 +275,8 @@ def _unquoted(token: str) -> str:
 
 def inline(value: object) -> str:
     """Return a value as TOML on one line, tables and lists of tables included."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
     written = tomli_w.dumps({"x": [[value]]}, indent=0)
     text = written.partition("=")[2].replace("\n", " ")
     for _ in range(2):  # inside two lists, nothing becomes a table of its own

@@ -166,5 +166,5 @@ class Evidence:
         return any(each.get("use") in names for each in self.used(what))
 
 
-KNOWN = ("precision", "recall", "modes_5", "modes", "memorised")
+KNOWN = ("precision", "recall", "modes_5", "modes", "high_quality", "memorised")
 """Scores that rules ask for by name; any other is known by its whole name."""

@@ -33,7 +33,7 @@ FEW_STEPS = 100
 STILL = 0.01
 """Share of the real images' contrast by which sheets differ that count as the same."""
 UNMOVED = 0.002
-"""Span of both losses over a run that counts as none."""
+"""Span of both losses over a run, of their size, that counts as none."""
 ALIKE = 0.3
 """Share of the real images' mean distance below which fakes are alike."""
 FLAT = 0.05
@@ -156,6 +156,10 @@ def _usual_rate(e: Evidence) -> Keys:
     return found
 
 
+def _generator_rate(e: Evidence) -> Keys:
+    return [each for each in _usual_rate(e) if each.startswith("optimizer.generator.")]
+
+
 def _shared_noise(e: Evidence) -> Keys:
     is_cut = e.key("step.generator_noise") == "detached"
     return ["step.generator_noise=same"] if is_cut else []
@@ -271,10 +275,11 @@ def _separate(e: Evidence) -> Keys:
 
 def _twice_as_long(e: Evidence) -> Keys:
     epochs, steps = e.key("train.epochs"), e.key("train.steps")
-    factor = 2 if e.step > WARM_UP_STEPS else max(2, -(-2 * WARM_UP_STEPS // max(1, e.step)))
     if isinstance(steps, int):
-        return [f"train.steps={steps * factor}"]
-    return [f"train.epochs={epochs * factor:g}"] if isinstance(epochs, int | float) else []
+        return [f"train.steps={max(2 * steps, 2 * WARM_UP_STEPS)}"]
+    if not isinstance(epochs, int | float):
+        return []
+    return [f"train.epochs={epochs * max(2, -(-2 * WARM_UP_STEPS // max(1, e.step))):g}"]
 
 
 def _to_the_best(e: Evidence) -> Keys:
@@ -324,14 +329,16 @@ def _stands_still(e: Evidence) -> str:
             "the real images' contrast"
         )
     spans = [_span(e.course(name)) for name in ("d/loss", "g/loss")]
-    if moved is None and all(span is not None and span < UNMOVED for span in spans):
+    if all(span is not None and span < UNMOVED for span in spans):
         return "It has not learned: neither loss has moved since the first line of the log"
     return ""
 
 
 def _span(course: Sequence[tuple[int, float]]) -> float | None:
     values = [value for _, value in course]
-    return max(values) - min(values) if len(values) >= FEWEST_LOGS else None
+    if len(values) < FEWEST_LOGS:
+        return None
+    return (max(values) - min(values)) / (max(map(abs, values)) or 1.0)
 
 
 def certain_since(e: Evidence) -> tuple[int, bool] | None:
@@ -445,9 +452,21 @@ def _few_kinds(e: Evidence) -> str:
     )
 
 
+def _off_centre(e: Evidence) -> str:
+    for score in e.all_of("high_quality"):
+        if score.share < NONE:
+            return (
+                f"{score.name} {number(score.value)} of {number(score.wanted)}: hardly a point "
+                "lies near a centre yet"
+            )
+    return ""
+
+
 def _few_centres(e: Evidence) -> str:
+    if _off_centre(e) or e.step <= WARM_UP_STEPS:
+        return ""
     for score in e.all_of("modes"):
-        if score.share <= FEW_CENTRES and e.step > WARM_UP_STEPS:
+        if score.share <= FEW_CENTRES:
             return (
                 f"The generator lost modes: its points lie near {score.value:.0f} of "
                 f"{score.wanted:.0f} centres"
@@ -530,7 +549,7 @@ def _too_short(e: Evidence) -> str:
         return f"{early}, and the images are still much alike"
     if "few_kinds" in e.events or _narrow(e) or _few_classes(e):
         return f"{early}, and the images are still of few kinds"
-    if _apart(e):
+    if _apart(e) or _off_centre(e):
         return f"{early}, and no image looks like a real one yet"
     return early if e.step <= FEW_STEPS else ""
 
@@ -596,7 +615,17 @@ def _unmeasured(e: Evidence) -> str:
 
 
 OF_ONE = frozenset(
-    {"flat", "collapsed", "few_kinds", "few_centres", "few_classes", "narrow", "wide", "apart"}
+    {
+        "flat",
+        "collapsed",
+        "few_kinds",
+        "few_centres",
+        "few_classes",
+        "off_centre",
+        "narrow",
+        "wide",
+        "apart",
+    }
 )
 """What a generator that does not learn also shows."""
 
@@ -637,6 +666,7 @@ RULES: tuple[Rule, ...] = (
         (
             Change(_no_head_start, "do not train the discriminator beforehand", KERAS),
             CUT,
+            Change(_generator_rate, "train the generator at a rate that moves weights", DCGAN),
             Change(_rates_together, "give both networks the same rate", DCGAN),
             Change(_critic_dropout, "make the discriminator's work harder by dropout", KERAS),
             Change(_r1, "penalise a steep discriminator", R1),
@@ -671,6 +701,7 @@ RULES: tuple[Rule, ...] = (
         of_scores=True,
     ),
     Rule("too_short", _too_short, (LONGER,), is_trouble=False, hides=OF_ONE),
+    Rule("off_centre", _off_centre, (LONGER, *LESS), of_scores=True),
     Rule("narrow", _narrow, (LONGER, *LESS), of_scores=True),
     Rule(
         "wide",

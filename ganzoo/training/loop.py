@@ -89,7 +89,7 @@ class Training(TrainingState):
         self.run.set_status("interrupted", self.step, reason)
         with beside(self.reporter.warn):
             curves.draw(self.run)
-        return Outcome("interrupted", reason, exit_code, self._result("interrupted", {}))
+        return Outcome("interrupted", reason, exit_code, self._result("interrupted"))
 
     def _is_measured(self) -> bool:
         """Return whether the next step's generator is measured: the first process knows."""
@@ -265,7 +265,7 @@ class Training(TrainingState):
         means = {name: epochs[-1][1] for name, epochs in found.items() if epochs}
         return {"last_epoch": means} if means else {}
 
-    def _result(self, status: str, look: Mapping[str, float]) -> dict[str, Any]:
+    def _result(self, status: str, look: Mapping[str, float] | None = None) -> dict[str, Any]:
         if not self.last:
             last = Record(self.run).last_entry
             self.last = {name: value for name, value in last.items() if is_term(name)}
@@ -282,7 +282,7 @@ class Training(TrainingState):
             "best": {name: entry["value"] for name, entry in self.measures.best.items()},
             **self.measures.result(),
             "health": self.health.events,
-            "look": dict(look),
+            "look": dict(look or {}),
             **self.parts.facts(),
         }
         told = verdict(self.run, found)
