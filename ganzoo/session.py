@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import tomli_w
-
 from ganzoo._version import __version__
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
 from ganzoo.plugin import registry as plugin_registry
@@ -20,13 +18,14 @@ from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load_recipe
 from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.source import find_recipe
+from ganzoo.recipe.toml import inline
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.folder import MOST_PICTURE, RunDir
 from ganzoo.runs.frozen import frozen_recipe
 from ganzoo.runs.log import SIDES
 from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
-from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record
+from ganzoo.runs.verdict import verdict
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 
@@ -220,6 +219,7 @@ def train(
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
         GanzooError: if the folder is in use, the disk refuses, or a tracker is unknown.
     """
+    from ganzoo.measure.looks import leave_looks
     from ganzoo.measure.watch import watch
     from ganzoo.report.run_page import leave_page
     from ganzoo.training.beside import go_along
@@ -231,7 +231,7 @@ def train(
         if not parts.group.is_first:
             return go_along(parts, registry, minutes=minutes)
         try:
-            return start(
+            outcome = start(
                 parts,
                 registry,
                 run,
@@ -244,6 +244,9 @@ def train(
                     parts, registry, reporter.warn, asked=asked, tell=reporter.note
                 ),
             )
+            if outcome.status == "done":
+                leave_looks(parts, run, parts.steps, reporter.warn)
+            return outcome
         finally:
             # Whoever starts several processes ends them all where one has failed: a page is short.
             with stopping(lambda: None) if parts.group.count > 1 else nullcontext():
@@ -449,10 +452,11 @@ class Lines(Silent):
             f"{training.seconds_left:.0f} s left{sums}"
         )
 
-    def finished(self, training: TrainingState, outcome: Outcome) -> None:  # noqa: ARG002
-        """Say what the measures mean together, where that is striking."""
-        for text in reading(outcome.result["metrics"]):
-            self.note(text)
+    def finished(self, training: TrainingState, outcome: Outcome) -> None:
+        """Say the verdict, and what to try next."""
+        if told := verdict(training.run, outcome.result):
+            for text in told.lines():
+                self.note(text)
 
 
 def _paths(files: Files) -> list[Path]:
@@ -461,12 +465,4 @@ def _paths(files: Files) -> list[Path]:
 
 def _written(overrides: Mapping[str, object] | None) -> list[str]:
     """Return overrides as the command line takes them."""
-    return [f"{key}={_inline(value)}" for key, value in (overrides or {}).items()]
-
-
-def _inline(value: object) -> str:
-    """Return a value as TOML on one line, tables and lists of tables included."""
-    text = tomli_w.dumps({"x": [[value]]}).partition("=")[2].replace("\n", " ")
-    for _ in range(2):  # inside two lists, nothing becomes a table of its own
-        text = text.strip()[1:-1].strip().removesuffix(",")
-    return text.strip()
+    return [f"{key}={inline(value)}" for key, value in (overrides or {}).items()]

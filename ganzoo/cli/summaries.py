@@ -11,7 +11,6 @@ from ganzoo.common.text import duration, most_memory, number
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
-from ganzoo.runs.reading import reading
 from ganzoo.runs.record import in_words
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
             (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
             ("reason", in_words(outcome.reason)),
             *(row for row in files(run) if row[0] in {"pictures", "report"}),
+            *judged(result.get("verdict")),
             ("saved", checkpoint_name(run)),
             ("resume", resume_command(run)),
         ]
@@ -73,7 +73,7 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
         rows.append(("final", final))
     if epoch := terms(result.get("last_epoch", {})):
         rows.append(("last epoch", epoch))
-    return rows + measured(result["metrics"]) + files(run)
+    return rows + measured(result["metrics"]) + files(run) + judged(result.get("verdict"))
 
 
 def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
@@ -89,7 +89,17 @@ def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
         if metric["best"]["step"] != metric["last"]["step"]:
             best.append(f"{name} {number(metric['best']['value'])} at {metric['best']['step']:,}")
     rows = [("measured", ", ".join(last)), ("best", ", ".join(best))]
-    rows += [("meaning", text) for text in reading(metrics)]
+    return [(label, text) for label, text in rows if text]
+
+
+def judged(verdict: Mapping[str, Any] | None) -> Rows:
+    """Return a verdict in words, and what to try next as commands, each with its reason."""
+    if not verdict:
+        return []
+    rows = [("verdict", verdict["text"]), *(("also", text) for text in verdict["more"])]
+    rows.append(("reached", verdict["reached"]))
+    for each in verdict["attempts"]:
+        rows += [("try", f"{each['why']} [{each['source']}]"), ("", each["command"])]
     return [(label, text) for label, text in rows if text]
 
 

@@ -23,6 +23,7 @@ from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir
+from ganzoo.runs.verdict import verdict
 from ganzoo.training.feed import pick, shape_of
 from ganzoo.training.labels import first_labels
 from ganzoo.training.parts import Parts
@@ -42,12 +43,14 @@ class Measured:
         some: the first fakes, as stored.
         train: the training images they are held against.
         image: their shape.
+        asked: the classes ``[N]`` that those fakes were asked for, if any.
     """
 
     result: dict[str, Any]
     some: Tensor
     train: ImageData
     image: ImageShape
+    asked: Tensor | None = None
 
 
 def usual(registry: Registry) -> list[MetricSpec]:
@@ -86,9 +89,9 @@ def measure_run(
     with checkpoint.fitting(path):
         measures.restore(state.measures, state.step)
     measures.take(state.step)
-    return Measured(
-        {"step": state.step, **measures.result()}, _first(parts), parts.data, parts.shape
-    )
+    some, asked = _first(parts)
+    result = {"step": state.step, **measures.result()}
+    return Measured(result, some, parts.data, parts.shape, asked)
 
 
 def measure_images(
@@ -148,12 +151,16 @@ def write_result(run: RunDir, measured: Measured) -> bool:
     result = run.read_json("result.json")
     if result.get("status") != "done" or result.get("step") != measured.result["step"]:
         return False
-    run.write_json("result.json", result | measured.result)
+    result |= measured.result
+    told = verdict(run, result)
+    run.write_json("result.json", result | {"verdict": None if told is None else told.plain()})
     return True
 
 
-def _first(parts: Parts) -> Tensor:
-    recipe = parts.recipe
+def _first(parts: Parts) -> tuple[Tensor, Tensor | None]:
+    recipe, labels = parts.recipe, None
+    if recipe.generator.uses_labels and parts.data.labels is not None:
+        labels = first_labels(parts.data, ON_A_SHEET)
     with observing(parts.best_generator):
         made = fakes(
             parts.best_generator,
@@ -161,9 +168,9 @@ def _first(parts: Parts) -> Tensor:
             parts.shape,
             ON_A_SHEET,
             device=parts.machine.device,
-            labels=None if parts.data.labels is None else first_labels(parts.data, ON_A_SHEET),
+            labels=labels,
         )
-        return torch.cat([images for images, _ in made])
+        return torch.cat([images for images, _ in made]), labels
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:

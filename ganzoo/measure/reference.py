@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganzoo.common.data_root import Progress, no_progress
@@ -15,7 +14,6 @@ from ganzoo.measure.features import BATCH, FeatureNetwork
 from ganzoo.measure.fitting import fit
 from ganzoo.plugin.types import ImageData, ImageShape, Seen
 from ganzoo.recipe.model import Measure
-from ganzoo.report.sheets import sheet
 from ganzoo.training.feed import pick, to_range
 from ganzoo.training.randomness import key
 
@@ -188,20 +186,6 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
         1,
     )
     return exact, numbers
-
-
-def neighbours(images: Tensor, train: ImageData, image: ImageShape) -> Image.Image:
-    """Return a sheet with one row per fake: the fake, then its five nearest training images.
-
-    Args:
-        images: fakes ``[N, C, H, W]`` as stored.
-    """
-    _, numbers = nearest(images, train, min(NEIGHBOURS, len(train)))
-    rows = [
-        torch.cat([fake.unsqueeze(0), pick(train, own)])
-        for fake, own in zip(images, numbers, strict=True)
-    ]
-    return sheet(to_range(torch.cat(rows), image), image, 1 + numbers.shape[1])
 
 
 def batches(data: ImageData, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from ganzoo.common.errors import printable
 from ganzoo.common.system import AT_ONCE
 from ganzoo.common.tables import Keys, leaves
@@ -269,3 +271,14 @@ class _Scanner:
 
 def _unquoted(token: str) -> str:
     return next(iter(tomllib.loads(f"{token} = 0"))) if token[0] in "\"'" else token
+
+
+def inline(value: object) -> str:
+    """Return a value as TOML on one line, tables and lists of tables included."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    written = tomli_w.dumps({"x": [[value]]}, indent=0)
+    text = written.partition("=")[2].replace("\n", " ")
+    for _ in range(2):  # inside two lists, nothing becomes a table of its own
+        text = text.strip()[1:-1].strip().removesuffix(",")
+    return text.strip()

@@ -63,7 +63,7 @@ def sheet_classes(surroundings: Table, sheet: Path | None) -> Classes:
     rows, images = _names(found.get("rows")), _names(found.get("images"))
     if not rows:
         return Classes(images, are_rows=False)
-    width, height = _size(sheet)
+    width, height = picture_size(sheet)
     return Classes(rows, fit=NARROWEST * height >= TEXT * len(rows) * width > 0)
 
 
@@ -71,7 +71,7 @@ def _names(found: object) -> tuple[str, ...]:
     return tuple(str(name)[:LONGEST] for name in many(found)[:MOST_NAMES])
 
 
-def _size(path: Path | None) -> tuple[int, int]:
+def picture_size(path: Path | None) -> tuple[int, int]:
     """Return width and height as a PNG's first bytes say them; 0 where it is none."""
     if path is None:
         return 0, 0

@@ -15,14 +15,15 @@ from ganzoo.common.text import as_written, duration, number
 from ganzoo.recipe.toml import MAX_BYTES
 from ganzoo.report.charts import Curves, curves
 from ganzoo.report.classes import sheet_classes
+from ganzoo.report.looks import LOOKS, all_looks, film
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.log import MEASURES, RAMPS, STATE
 from ganzoo.runs.plugin_files import plugin_files
-from ganzoo.runs.reading import reading
 from ganzoo.runs.record import Record, Table, in_words, many, real, table, whole
 from ganzoo.runs.thinned import read_thinned
+from ganzoo.runs.verdict import verdict
 
 NAME = "report.html"
 MOST_SHEETS = 60
@@ -99,6 +100,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
     record, log = Record(run), read_log(run)
     result, surroundings = record.result, record.environment
     sheets = all_sheets(run)
+    pictures, uri_of_film = all_looks(run), film(run)
     measures = all_measures(result, log)
     return render(
         "run.html",
@@ -118,7 +120,9 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         charts_drawn=all_charts(log, measures),
         ramps=all_ramps(log),
         measures=measures,
-        reading=reading(table(result.get("metrics"))),
+        verdict=verdict(run),
+        pictures=pictures,
+        film=uri_of_film,
         provenance=[(item.name, item.provenance) for item in measures if item.provenance],
         events=all_events(result, log),
         facts=all_facts(surroundings),
@@ -375,6 +379,10 @@ def all_files(run: RunDir) -> list[tuple[str, str, int]]:
         "generator.safetensors": "the weights to share",
         run.film.name: "all sheets as an animation",
         "real.png": "real images",
+        "walk.png": "a latent walk",
+        "classes.png": "a row of each class",
+        "neighbours.png": "fakes beside their nearest training images",
+        LOOKS: "what is on these three",
     }
     files: list[tuple[tuple[str, ...], str]]
     files = [((name,), about) for name, about in known.items()]

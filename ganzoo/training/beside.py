@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Beside(Training):
     def _finish(self) -> Outcome:
         return Outcome("done", "", 0, self._result("done"))
 
-    def _result(self, status: str) -> dict[str, Any]:
+    def _result(self, status: str, look: Mapping[str, float] | None = None) -> dict[str, Any]:  # noqa: ARG002
         return {"status": status, "step": self.step, **self.measures.result()}
 
 

@@ -10,22 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, TrainingError
+from ganzoo.runs.rules import CERTAIN_LOGS, FLAT, WARM_UP_STEPS, is_certain, is_fooled
 from ganzoo.training.variety import Variety
 
 ALIKE = 0.05
 """Share of the real images' diversity below which the samples count as alike."""
-FLAT = 0.05
-"""Share of the real images' contrast below which the samples count as flat."""
 BAD_SHEETS = 3
-WARM_UP_STEPS = 500
-"""Steps in which samples may be alike or flat: an untrained generator's always are."""
-CERTAIN = 0.995
-"""Discriminator accuracy from which it counts as having won."""
-FOOLED = 0.9
-"""Share of the generator's fakes taken for real from which its half counts as won."""
-NEAR_ZERO = 0.05
-"""Discriminator loss below which it counts as near zero."""
-CERTAIN_LOGS = 10
 
 COUNTS = ("alike", "flat", "certain", "told_apart")
 """How often in a row each trouble was seen."""
@@ -136,14 +126,9 @@ class Health:
 
         A Wasserstein critic may well be right about every image; its loss is then far below zero.
         """
-        is_certain = (
-            not terms.keys().isdisjoint({"d/accuracy", "d/loss"})
-            and terms.get("d/accuracy", 1.0) >= CERTAIN
-            and 0 <= terms.get("d/loss", 0.0) < NEAR_ZERO
-        )
-        is_fooled = terms.get("g/accuracy", 0.0) >= FOOLED
-        self.told_apart = self.told_apart + 1 if is_certain and is_fooled else 0
-        self.certain = self.certain + 1 if is_certain and not is_fooled else 0
+        has_won, fools = is_certain(terms), is_fooled(terms)
+        self.told_apart = self.told_apart + 1 if has_won and fools else 0
+        self.certain = self.certain + 1 if has_won and not fools else 0
         if self.certain == CERTAIN_LOGS:
             self._tell(
                 "discriminator_won",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import ImageChops, ImageStat
 from PIL.Image import Image
 from torch import Tensor
 
@@ -21,13 +22,14 @@ from ganzoo.plugin.types import is_points
 from ganzoo.recipe.model import freeze
 from ganzoo.report import curves
 from ganzoo.report.points import scatter
-from ganzoo.report.sheets import save_gif, save_png, sheet
+from ganzoo.report.sheets import opened, save_gif, save_png, sheet
 from ganzoo.runs import folder as rundir
 from ganzoo.runs.asking import REASON, Asked, forget
 from ganzoo.runs.folder import BEGINNING, RunDir
 from ganzoo.runs.log import BATCH, RAMPS, is_term
 from ganzoo.runs.log import scores as scores_in_words
 from ganzoo.runs.record import Record
+from ganzoo.runs.verdict import verdict
 from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
@@ -217,8 +219,8 @@ class Training(TrainingState):
         network = self.parts.best_generator
         recipe, classes = freeze(self.parts.recipe), self.parts.data.classes
         write_generator(self.run.generator, network, recipe, self.parts.shape, classes, self.step)
-        self._look_back()
-        result = self._result("done")
+        look = self._look_back()
+        result = self._result("done", look)
         self.run.write_json("result.json", result)
         self.run.set_status("done", self.step)
         with beside(self.reporter.warn):
@@ -228,7 +230,7 @@ class Training(TrainingState):
         return Outcome("done", "", 0, result)
 
     @torch.no_grad()
-    def _look_back(self) -> None:
+    def _look_back(self) -> dict[str, float]:
         """Look at some images of the finished generator, without a trace in the run."""
         parts, recipe = self.parts, self.parts.recipe
         network = parts.best_generator
@@ -240,8 +242,26 @@ class Training(TrainingState):
             latents = parts.noise.latents(recipe.latent, FAKES, "look back", 0)
             images = images_of(recipe.generator, network, latents, labels)
         found = variety(images, parts.data, parts.shape)
-        if found is not None:
-            self.health.watch_end(self.step, found, self.reporter.note)
+        if found is None:
+            return {}
+        self.health.watch_end(self.step, found, self.reporter.note)
+        return found.facts() | self._moved()
+
+    def _moved(self) -> dict[str, float]:
+        """Return how far the last sheet is from the first one, of the real images' contrast."""
+        sheets, depth = self.run.sheets(), self.health.real_contrast
+        recipe, shape = self.parts.recipe, self.parts.shape
+        if recipe.samples.noise == "fresh" or is_points(shape) or len(sheets) < 2 or not depth > 0:
+            return {}
+        first, last = (opened(sheets[place]) for place in (0, -1))
+        if first is None or last is None or (first.size, first.mode) != (last.size, last.mode):
+            return {}
+        mean = sum(ImageStat.Stat(ImageChops.difference(first, last)).mean) / len(first.getbands())
+        steps = rundir.step_of(sheets[-1]) - rundir.step_of(sheets[0])
+        return {
+            "moved": round(mean / 255 * (shape.high - shape.low) / depth, 4),
+            "moved_over": steps,
+        }
 
     def _last_epoch(self) -> dict[str, dict[str, float]]:
         """Return the means over the last whole epoch, where the log has a line at its end."""
@@ -252,11 +272,11 @@ class Training(TrainingState):
         means = {name: epochs[-1][1] for name, epochs in found.items() if epochs}
         return {"last_epoch": means} if means else {}
 
-    def _result(self, status: str) -> dict[str, Any]:
+    def _result(self, status: str, look: Mapping[str, float] | None = None) -> dict[str, Any]:
         if not self.last:
             last = Record(self.run).last_entry
             self.last = {name: value for name, value in last.items() if is_term(name)}
-        return {
+        found = {
             "status": status,
             "step": self.step,
             "seconds": round(self.total_seconds, 2),
@@ -269,8 +289,11 @@ class Training(TrainingState):
             "best": {name: entry["value"] for name, entry in self.measures.best.items()},
             **self.measures.result(),
             "health": self.health.events,
+            "look": dict(look or {}),
             **self.parts.facts(),
         }
+        told = verdict(self.run, found)
+        return found | {"verdict": None if told is None else told.plain()}
 
 
 def sheet_size(parts: Parts) -> int:

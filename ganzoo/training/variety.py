@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.runs.rules import ALIKE, are_few
 from ganzoo.training.feed import pick, to_range
 
 FAKES = 64
@@ -25,12 +26,6 @@ SIDE = 32
 """Larger images are averaged down to this many pixels a side."""
 TELLS = 0.75
 """Share of held-out images whose nearest neighbour has their class, for classes to be told."""
-ALIKE = 0.3
-"""Share of the real images' mean distance below which fakes are alike."""
-FEW = 0.25
-"""Share of the real images' number of kinds below which fakes are of few kinds."""
-LEAST_KINDS = 1.8
-"""Of the real images: of fewer, nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,7 @@ class Variety:
         kinds: exp of the entropy of their classes; None where classes cannot be told.
         real_kinds: the same of real images.
         most: the classes of most fakes with their counts, the largest first.
+        contrast: their deviation over pixels, over that of real images; None for points.
     """
 
     count: int
@@ -50,6 +46,7 @@ class Variety:
     kinds: float | None = None
     real_kinds: float | None = None
     most: tuple[tuple[str, int], ...] = ()
+    contrast: float | None = None
 
     @property
     def are_alike(self) -> bool:
@@ -59,9 +56,17 @@ class Variety:
     @property
     def are_few_kinds(self) -> bool:
         """Whether nearly all of them are of one class or two of many."""
-        if self.kinds is None or self.real_kinds is None or self.real_kinds < LEAST_KINDS:
-            return False
-        return self.kinds < max(FEW * self.real_kinds, 1.2)
+        return are_few(self.kinds, self.real_kinds)
+
+    def facts(self) -> dict[str, float]:
+        """Return what a result keeps of it."""
+        found = {
+            "distance": self.distance,
+            "contrast": self.contrast,
+            "kinds": self.kinds,
+            "real_kinds": self.real_kinds,
+        }
+        return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def variety(fakes: Tensor, data: ImageData, shape: ImageShape) -> Variety | None:
@@ -81,14 +86,17 @@ def variety(fakes: Tensor, data: ImageData, shape: ImageShape) -> Variety | None
     if len(seen) < 2 or not wide > 0:
         return None
     distance = mean_distance(seen) / wide
+    contrast = None
+    if seen.shape[1] > 2 and (deep := float(real.std(1).mean())) > 0:
+        contrast = float(seen.std(1).mean()) / deep
     if not has_classes or not bool(apart.any()) or bool(apart.all()):
-        return Variety(len(seen), distance)
+        return Variety(len(seen), distance, contrast=contrast)
     assert data.labels is not None
     labels = data.labels[chosen].long().cpu()
     known, names = real[~apart], labels[~apart]
     held_out = names[torch.cdist(real[apart], known).argmin(1)]
     if float((held_out == labels[apart]).float().mean()) < TELLS:
-        return Variety(len(seen), distance)
+        return Variety(len(seen), distance, contrast=contrast)
     classes = names[torch.cdist(seen, known).argmin(1)]
     return Variety(
         len(seen),
@@ -96,6 +104,7 @@ def variety(fakes: Tensor, data: ImageData, shape: ImageShape) -> Variety | None
         kinds(classes),
         kinds(labels),
         _counted(classes, data.classes),
+        contrast,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.runs.reading import reading
+from ganzoo.runs.verdict import reading
 
 REAL = {"precision": 0.95, "recall": 0.92, "density": 1.0, "coverage": 0.97}
 

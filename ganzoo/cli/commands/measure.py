@@ -27,7 +27,7 @@ from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.files import beside
 from ganzoo.common.text import number
-from ganzoo.runs.reading import reading
+from ganzoo.runs.verdict import reading
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def of(
         # The scores are what was asked for; what lies beside them may not be to be written.
         drawn = False
         with beside(display.warn):
-            drawn = _draw(found, sheet)
+            drawn = _draw(found, sheet, keep)
         with beside(display.warn):
             _keep(keep, found, display)
     if as_json:
@@ -123,14 +123,22 @@ def of(
         streams.tell(f"fakes with their nearest training images: {sheet}")
 
 
-def _draw(found: Measured, sheet: Path) -> bool:
-    """Draw fakes beside their nearest training images, but of points; return whether it was."""
+def _draw(found: Measured, sheet: Path, run: RunDir | None) -> bool:
+    """Draw fakes beside their nearest training images, but of points; return whether it was.
+
+    Args:
+        run: whose page shall say what is on the sheet.
+    """
     if found.image.height == 1:
         return False
-    from ganzoo.measure.reference import neighbours
+    from ganzoo.measure.looks import neighbours
+    from ganzoo.report.looks import LOOKS
     from ganzoo.report.sheets import save_png
 
-    save_png(neighbours(found.some, found.train, found.image), sheet)
+    picture, facts = neighbours(found.some, found.train, found.image, found.asked)
+    save_png(picture, sheet)
+    if run is not None:
+        run.write_json(LOOKS, run.read_json(LOOKS) | {"neighbours": facts})
     return True
 
 

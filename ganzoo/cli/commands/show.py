@@ -161,19 +161,29 @@ def origin(root: Node, keys: Keys) -> str:
 
 def show_run(name: str, out: Path, as_json: bool) -> None:
     """Print where a run stands, its last terms and its files."""
-    from ganzoo.cli.summaries import files
+    from ganzoo.cli.summaries import files, judged
     from ganzoo.runs.folder import find
     from ganzoo.runs.memory import memory
     from ganzoo.runs.record import Record, summary
+    from ganzoo.runs.verdict import verdict
 
     run = find(name, out)
     facts = summary(run)
     kept = memory(run)
     begun = Record(run).beginning
+    told = verdict(run)
+    found = None if told is None else told.plain()
     if as_json:
         result = run.read_json("result.json")
         streams.result(
-            {**facts, "own": kept, "init": begun, "result": result, "files": dict(files(run))}
+            {
+                **facts,
+                "own": kept,
+                "init": begun,
+                "verdict": found,
+                "result": result,
+                "files": dict(files(run)),
+            }
         )
         return
     rows = [
@@ -188,6 +198,7 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
         ("last", terms(facts["last"])),
         ("state", remembered(kept)),
         ("from", descent(begun)),
+        *judged(found),
         *files(run),
         ("folder", str(run.path)),
         ("resume", "" if facts["status"] in {"done", "running"} else resume_command(run)),
