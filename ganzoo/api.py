@@ -14,6 +14,7 @@ from ganzoo.plugin.ramps import (
     Ramp,
 )
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -22,6 +23,7 @@ from ganzoo.plugin.specs import (
     OptimizerSpec,
     Pair,
     RegularizerSpec,
+    StepSpec,
     ViewSpec,
 )
 from ganzoo.plugin.table import Table
@@ -32,13 +34,17 @@ from ganzoo.plugin.types import (
     ImageSource,
     Look,
     Meter,
+    Part,
+    Play,
     Reference,
     Role,
     RunInfo,
     Scale,
     Seen,
+    Setting,
     Split,
     Terms,
+    Varied,
 )
 from ganzoo.recipe.component import ByUse
 from ganzoo.runs.log import curve_name
@@ -48,6 +54,7 @@ Run = RunInfo
 
 __all__ = [
     "API_VERSION",
+    "AdversarialSpec",
     "ByUse",
     "Context",
     "DataError",
@@ -72,6 +79,8 @@ __all__ = [
     "OptimizerSpec",
     "OrRamp",
     "Pair",
+    "Part",
+    "Play",
     "Progress",
     "Ramp",
     "Reference",
@@ -81,9 +90,12 @@ __all__ = [
     "RunInfo",
     "Scale",
     "Seen",
+    "Setting",
     "Split",
+    "StepSpec",
     "Table",
     "Terms",
+    "Varied",
     "ViewSpec",
     "curve_name",
     "fetch",

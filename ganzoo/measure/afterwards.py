@@ -78,10 +78,9 @@ def measure_run(
         warn,
     )
     with checkpoint.fitting(path):
-        checkpoint.unpack_module("generator", parts.generator.network, tensors)
-        checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
-        if parts.average is not None:
-            checkpoint.unpack_module("average", parts.average.network, tensors)
+        for name, network in parts.networks.items():
+            if name in parts.sides or network in parts.best.values():
+                checkpoint.unpack_module(name, network, tensors)
     measures = watch(parts, registry, warn, asked="yes", tell=tell)
     with checkpoint.fitting(path):
         measures.restore(state.measures, state.step)

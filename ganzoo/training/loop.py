@@ -112,8 +112,8 @@ class Training(TrainingState):
             or (recipe.train.log_each_epoch and ends_epoch)
         )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
-        if self.parts.average is not None:
-            self.parts.average.follow(self.parts.generator.network, self.step)
+        for name, average in self.parts.averages.items():
+            average.follow(self.parts.sides[name].network, self.step)
         self.step += 1
         self.window.append(terms)
         if self.parts.machine.device.type == "cpu":
@@ -165,7 +165,7 @@ class Training(TrainingState):
             raise
         self.log_lines += 1
         self.logged_at, self.logged_step = time.monotonic(), self.step
-        if self.step > self.parts.recipe.step.generator_waits:
+        if self.step > self.parts.recipe.step.waits():
             # Alone, a discriminator shall be right about every image.
             self.health.watch_accuracy(self.step, self.last)
         self.reporter.logged(self, entry)
@@ -408,7 +408,7 @@ def at_the_start(
             diversity(real),
             reporter.warn,
             contrast(real),
-            parts.recipe.step.generator_waits,
+            parts.recipe.step.waits(),
         ),
         parts.noise.fixed_latents(parts.recipe.latent, sheet_size(parts)),
         measured(),

@@ -40,7 +40,7 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     """List recipes, runs, data or the components of a kind.
 
     WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
-    optimizers, metrics or views.
+    optimizers, metrics, views or steps.
     """
     from ganzoo.common.errors import GanzooError, suggest
     from ganzoo.plugin.kinds import KINDS
