@@ -121,7 +121,11 @@ def check_extension(run: RunDir, parts: Parts, made: int, display: Display) -> N
             f"run {short_name(run)} has made {made} steps, more than the {parts.steps} now wanted"
         )
     optimizers = parts.recipe.optimizer
-    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
+    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {
+        "linear",
+        "cosine",
+        "late_linear",
+    }:
         display.warn(
             "the learning rate's schedule is stretched to the new length: the result differs from "
             "that of a run which had this length from its beginning"

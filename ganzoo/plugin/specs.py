@@ -164,8 +164,9 @@ class OptimizerSpec(Spec):
 
     lr: MovingRate = 2e-4
     """Learning rate."""
-    schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
-    """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""
+    schedule: Literal["constant", "linear", "cosine", "late_linear", "inverse_time"] = "constant"
+    """Course of the rate: constant; linear or cosine to zero at the end; constant for half of the \
+run, then linear to zero; lr / (1 + decay · t)."""
     decay: NonNegativeFloat = 0.0
     """Decay per update of the 'inverse_time' schedule."""
     clip_value: PositiveFloat | None = None

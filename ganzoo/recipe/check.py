@@ -181,9 +181,7 @@ def _home(keys: Keys, model: type[BaseModel], registry: Registry) -> str:
         return ""
     tables = {name: _model_in(field.annotation) for name, field in model.model_fields.items()}
     homes = [
-        name
-        for name, table in tables.items()
-        if table and keys[1] in _fields_of(table, registry)
+        name for name, table in tables.items() if table and keys[1] in _fields_of(table, registry)
     ]
     return homes[0] if len(homes) == 1 else ""
 

@@ -32,7 +32,7 @@ from ganzoo.runs.given import Given, with_content
 from ganzoo.training.beginning import Beginning, begin_with, frozen_by
 from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
 from ganzoo.training.ema import Average
-from ganzoo.training.feed import Batch, Feed, shape_of
+from ganzoo.training.feed import Batch, Feed, shape_of, some_inputs
 from ganzoo.training.half_step import owners, seen_shape
 from ganzoo.training.machine import Machine
 from ganzoo.training.own_step import OwnStep
@@ -157,6 +157,12 @@ class Parts:
     def best_generator(self) -> nn.Module:
         """The generator that is looked at and shared: the average where there is one."""
         return self.best[self.made_by]
+
+    def given(self, latents: Tensor) -> Tensor:
+        """Return what the generator is shown where nobody trains it: latents, or some inputs."""
+        if not self.recipe.generator.translates:
+            return latents
+        return some_inputs(self.data, self.shape, len(latents)).to(latents.device)
 
     def epoch(self, steps: int) -> float:
         """Return how many passes over the data ``steps`` steps are."""
