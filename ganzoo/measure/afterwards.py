@@ -161,8 +161,16 @@ def _first(parts: Parts) -> Tensor:
             ON_A_SHEET,
             device=parts.machine.device,
             labels=None if parts.data.labels is None else first_labels(parts.data, ON_A_SHEET),
+            inputs=_some_inputs(parts),
         )
         return torch.cat([images for images, _ in made])
+
+
+def _some_inputs(parts: Parts) -> list[Tensor] | None:
+    inputs = parts.data.inputs
+    if not parts.recipe.generator.translates or inputs is None:
+        return None
+    return [torch.stack([inputs[number] for number in range(min(ON_A_SHEET, len(inputs)))])]
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:

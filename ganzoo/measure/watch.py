@@ -81,6 +81,7 @@ class Watch:
                 self.scorer.bench.n_fake,
                 device=self.parts.machine.device,
                 labels=self.scorer.bench.asked(),
+                inputs=self.scorer.bench.made_of(),
             )
             found = self.scorer.score(images)
         for spec in self.scorer.metrics:
@@ -254,6 +255,7 @@ def bench_of(
         network.to(device),
         discriminate if is_able else None,
         sampled=set_at_sampling(recipe.generator),
+        translates=recipe.generator.translates,
         has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
         progress=parts.root.progress,
     )

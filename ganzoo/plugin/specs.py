@@ -228,7 +228,8 @@ class MetricSpec(Spec):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
 'asked_labels' (fakes made for a class), 'classifier' (images of classes, 8 pixels wide or more, \
-that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator'."""
+that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator', \
+'pairs' (fakes made of inputs that belong to real images: ``Seen.targets``)."""
     has_floor: ClassVar[bool] = True
     """Whether real images may be measured in place of fakes, as the floor."""
 

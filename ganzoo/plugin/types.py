@@ -404,12 +404,15 @@ class Seen:
         probabilities: ``[N, K]`` float32 of the network's classes, or None where it has none.
         labels: ``[N]`` int64: the classes of real images, or those that were asked of a generator
             for its fakes; None without any.
+        targets: ``[N, C, H, W]`` uint8: what each fake should be, where it was made of an input
+            that belongs to it; else None.
     """
 
     images: Tensor
     features: Tensor
     probabilities: Tensor | None = None
     labels: Tensor | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)

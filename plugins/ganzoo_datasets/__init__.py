@@ -19,5 +19,5 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the data sets of this package."""
-    own = [Folder, HuggingFace, Hdf5, Paired, Unpaired, Edges]
+    own: list[type[DatasetSpec]] = [Folder, HuggingFace, Hdf5, Paired, Unpaired, Edges]
     return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, ChangedDigits, *own]

@@ -92,8 +92,8 @@ class Paired(_Beside):
     use: ClassVar[str] = "paired"
 
     inputs: Place | None = None
-    """Folder or archive of the inputs, by the same names without their endings; left out where each \
-picture holds input and target side by side."""
+    """Folder or archive of the inputs, by the same names without their endings; left out where \
+each picture holds input and target side by side."""
     input_half: Literal["left", "right"] = "left"
     """Which half of such a picture is the input."""
 
@@ -104,6 +104,7 @@ picture holds input and target side by side."""
             DataError: if a picture has no partner, or cannot be read.
         """
         store = open_store(located(self.path, root.path))
+        stores: tuple[Store, Store]
         if self.inputs is None:
             right = self.input_half == "left"
             stores = Half(store, right=right), Half(store, right=not right)
@@ -338,6 +339,11 @@ class Half(Store):
         except BROKEN as error:
             raise UnreadableError(reason(error)) from error
         return written.getvalue()
+
+    def peek(self, name: str, length: int) -> tuple[bytes, int]:
+        """Return the beginning of a half, and its length."""
+        data = self.read(name, 256 << 20)
+        return data[:length], len(data)
 
 
 def beside(
