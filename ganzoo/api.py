@@ -18,6 +18,7 @@ from ganzoo.plugin.ramps import (
     Ramp,
 )
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -26,6 +27,7 @@ from ganzoo.plugin.specs import (
     OptimizerSpec,
     Pair,
     RegularizerSpec,
+    StepSpec,
     ViewSpec,
 )
 from ganzoo.plugin.table import Table
@@ -36,13 +38,17 @@ from ganzoo.plugin.types import (
     ImageSource,
     Look,
     Meter,
+    Part,
+    Play,
     Reference,
     Role,
     RunInfo,
     Scale,
     Seen,
+    Setting,
     Split,
     Terms,
+    Varied,
 )
 from ganzoo.recipe.component import ByUse
 from ganzoo.runs.log import curve_name
@@ -73,6 +79,7 @@ Run = RunInfo
 
 __all__ = [
     "API_VERSION",
+    "AdversarialSpec",
     "Asked",
     "ByUse",
     "Context",
@@ -100,6 +107,8 @@ __all__ = [
     "Overview",
     "PageServer",
     "Pair",
+    "Part",
+    "Play",
     "Progress",
     "Ramp",
     "Reference",
@@ -111,9 +120,12 @@ __all__ = [
     "RunInfo",
     "Scale",
     "Seen",
+    "Setting",
     "Split",
+    "StepSpec",
     "Table",
     "Terms",
+    "Varied",
     "ViewSpec",
     "curve_name",
     "fetch",

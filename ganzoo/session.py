@@ -138,10 +138,10 @@ def build(
     """
     import torch
 
-    from ganzoo.training.guards import try_out
     from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
     from ganzoo.training.together import Group, device_for, join
+    from ganzoo.training.trial import try_out
 
     machine, warning = set_up(
         device_for(place.device),

@@ -121,7 +121,11 @@ def check_extension(run: RunDir, parts: Parts, made: int, display: Display) -> N
             "requested"
         )
     optimizers = parts.recipe.optimizer
-    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {"linear", "cosine"}:
+    if {optimizers.generator.schedule, optimizers.discriminator.schedule} & {
+        "linear",
+        "cosine",
+        "late_linear",
+    }:
         display.warn(
             "the learning rate's schedule is stretched to the new length: the result differs "
             "from a run that had this length from the start"

@@ -13,8 +13,6 @@ from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import count, data_line
 from ganzoo.common.files import megabytes
 from ganzoo.training.cost import cost_of_a_step
-from ganzoo.training.guards import players_of
-from ganzoo.training.half_step import apply_views
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
@@ -73,21 +71,19 @@ def show_networks(parts: Parts, *, as_json: bool) -> None:
 
 
 def layers_of(parts: Parts) -> dict[str, list[dict[str, Any]]]:
-    """Return the layers of both networks in the order in which they are called."""
-    recipe = parts.recipe
-    batch = parts.feed(0)
-    images = batch.images[:COUNT]
-    labels = None if batch.labels is None else batch.labels[:COUNT]
-    latent = recipe.generator.latents(parts.noise.latents(recipe.latent, len(images), "probe"))
-    with observing():
-        images = apply_views(players_of(recipe, parts.own).views, images, "real")
+    """Return the layers of every player in the order in which they are called."""
     return {
-        role: layers(network, (first, labels) if spec.uses_labels else (first,))
-        for role, network, spec, first in (
-            ("generator", parts.generator.network, recipe.generator, latent),
-            ("discriminator", parts.discriminator.network, recipe.discriminator, images),
+        name: layers(
+            side.network,
+            [_repeated(each).to(parts.machine.device) for each in parts.examples[name]],
         )
+        for name, side in parts.sides.items()
+        if name in parts.examples
     }
+
+
+def _repeated(example: Tensor) -> Tensor:
+    return example[:1].expand(COUNT, *example.shape[1:])
 
 
 @torch.no_grad()

@@ -81,10 +81,9 @@ def measure_run(
         warn,
     )
     with checkpoint.fitting(path):
-        checkpoint.unpack_module("generator", parts.generator.network, tensors)
-        checkpoint.unpack_module("discriminator", parts.discriminator.network, tensors)
-        if parts.average is not None:
-            checkpoint.unpack_module("average", parts.average.network, tensors)
+        for name, network in parts.networks.items():
+            if name in parts.sides or network in parts.best.values():
+                checkpoint.unpack_module(name, network, tensors)
     measures = watch(parts, registry, warn, asked="yes", tell=tell)
     with checkpoint.fitting(path):
         measures.restore(state.measures, state.step)
@@ -169,8 +168,16 @@ def _first(parts: Parts) -> tuple[Tensor, Tensor | None]:
             ON_A_SHEET,
             device=parts.machine.device,
             labels=labels,
+            inputs=_some_inputs(parts),
         )
         return torch.cat([images for images, _ in made]), labels
+
+
+def _some_inputs(parts: Parts) -> list[Tensor] | None:
+    inputs = parts.data.inputs
+    if not parts.recipe.generator.translates or inputs is None:
+        return None
+    return [torch.stack([inputs[number] for number in range(min(ON_A_SHEET, len(inputs)))])]
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:

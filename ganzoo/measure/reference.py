@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -44,6 +44,8 @@ class Bench:
     discriminate: Callable[[Tensor], Tensor] | None = None
     sampled: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the generator that may be changed at sampling and were set: a truncation."""
+    translates: bool = False
+    """Whether fakes are made of what the data has beside its images."""
     has_asked_labels: bool = False
     """Whether fakes are made for labels that were asked for."""
     progress: Progress = no_progress
@@ -65,6 +67,10 @@ class Bench:
         self._order = shuffled(size, self.seed, f"reference of {self.measure.split}")
         self._other = other
         self.n_fake = min(wanted, others + size - self.n_real)
+        if self.translates:
+            assert self._main.inputs is not None
+            # Of each input one image is made, and measured once.
+            self.n_fake = min(self.n_fake, len(self._main.inputs))
 
     @property
     def floor_split(self) -> str:
@@ -93,6 +99,28 @@ class Bench:
             yield seen
         if size <= MOST_KEPT:
             self._kept = kept
+
+    def given(self, count: int) -> Iterator[Tensor]:
+        """Yield the inputs that fakes are made of, as stored: those of the reference first."""
+        assert self._main.inputs is not None
+        for indices in torch.split(self._inputs_order[:count], BATCH):
+            yield torch.stack([self._main.inputs[int(index)] for index in indices])
+
+    def made_of(self) -> Iterator[Tensor] | None:
+        """Return the inputs that all fakes are made of; None where they are made of latents."""
+        return self.given(self.n_fake) if self.translates else None
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether fakes have targets."""
+        return self.translates and self._main.paired
+
+    @property
+    def _inputs_order(self) -> Tensor:
+        if self._main.paired:
+            return self._order
+        assert self._main.inputs is not None
+        return shuffled(len(self._main.inputs), self.seed, "measured inputs")
 
     def asked(self) -> Tensor | None:
         """Return the labels that fakes are made for, ``[n_fake]``: those of the reference."""
@@ -153,10 +181,22 @@ class Bench:
 
         return logits
 
-    def look(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Seen]:
-        """Yield what the network sees in batches of images as stored, with their labels."""
+    def look(
+        self, images: Iterable[tuple[Tensor, Tensor | None]], *, made: bool = False
+    ) -> Iterator[Seen]:
+        """Yield what the network sees in batches of images as stored, with their labels.
+
+        Args:
+            made: whether they are the fakes of ``given``, which may have targets.
+        """
+        count = 0
         for batch, labels in images:
-            yield self.network.see(batch, labels)
+            seen = self.network.see(batch, labels)
+            if made and self.has_pairs:
+                own = self._inputs_order[count : count + len(batch)]
+                seen = replace(seen, targets=pick(self._main, own))
+            count += len(batch)
+            yield seen
 
     def _labels(self, indices: Tensor) -> Tensor | None:
         return None if self._main.labels is None else self._main.labels[indices]

@@ -21,6 +21,7 @@ from ganzoo.plugin.specs import MetricSpec
 from ganzoo.plugin.types import ImageShape, is_points
 from ganzoo.recipe.model import Recipe
 from ganzoo.report.sheets import to_pixels
+from ganzoo.training.feed import to_range
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key
 
@@ -44,16 +45,20 @@ class Scorer:
         Args:
             images: batches, each with the labels that were asked for, or None.
         """
-        return self._shown(self.metrics, images)
+        return self._shown(self.metrics, images, made=True)
 
     def _shown(
-        self, metrics: Sequence[MetricSpec], images: Iterable[tuple[Tensor, Tensor | None]]
+        self,
+        metrics: Sequence[MetricSpec],
+        images: Iterable[tuple[Tensor, Tensor | None]],
+        *,
+        made: bool = False,
     ) -> dict[str, float]:
         meters = [
             attempt(spec, "looking at real images", partial(spec.meter, self.bench))
             for spec in metrics
         ]
-        for seen in self.bench.look(images):
+        for seen in self.bench.look(images, made=made):
             for spec, meter in zip(metrics, meters, strict=True):
                 attempt(spec, "looking at fakes", partial(meter.add, seen))
         found: dict[str, float] = {}
@@ -148,6 +153,8 @@ def measurable(
         lacking["test"] = "the dataset has no test images"
     elif bench.measure.split == "test":
         lacking["test"] = "the test images are the reference (measure.split)"
+    if not bench.has_pairs:
+        lacking["pairs"] = "no image has a target that it should be"
     if not bench.has_asked_labels:
         lacking["asked_labels"] = "the generator takes no labels"
     if bench.discriminate is None:
@@ -172,6 +179,7 @@ def fakes(
     *,
     device: torch.device,
     labels: Tensor | None = None,
+    inputs: Iterable[Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield ``count`` fakes as stored and their labels, batch by batch: bytes, or float32 points.
 
@@ -180,8 +188,16 @@ def fakes(
 
     Args:
         labels: what a generator that takes labels is asked for, ``[count, ...]``.
+        inputs: what a generator that translates is given, as stored, a batch at a time.
     """
     generator.train(recipe.measure.mode == "train")
+    if recipe.generator.translates:
+        assert inputs is not None
+        for some in inputs:
+            shown = to_range(some, image).to(device)
+            images = images_of(recipe.generator, generator, shown, None).detach()
+            yield to_pixels(images, image), None
+        return
     for number in range(math.ceil(count / BATCH)):
         source = torch.Generator().manual_seed(key(recipe.measure.seed, "measured fakes", number))
         latents = draw(recipe.latent, BATCH, source)[: count - number * BATCH]

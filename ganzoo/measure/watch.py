@@ -73,7 +73,7 @@ class Watch:
         if self.scorer is None:
             return {}
         recipe, generator = self.parts.recipe, self.parts.best_generator
-        with observing(generator, self.parts.discriminator.network):
+        with observing(generator, *(side.network for side in self.parts.sides.values())):
             images = fakes(
                 generator,
                 recipe,
@@ -81,6 +81,7 @@ class Watch:
                 self.scorer.bench.n_fake,
                 device=self.parts.machine.device,
                 labels=self.scorer.bench.asked(),
+                inputs=self.scorer.bench.made_of(),
             )
             found = self.scorer.score(images)
         for spec in self.scorer.metrics:
@@ -234,11 +235,15 @@ def bench_of(
         reason=reason,
         tell=tell,
     )
-    discriminator = parts.discriminator.network
+    judge = recipe.step.judge
+    discriminator = parts.sides[judge].network if judge else None
     seen = seen_shape(recipe.view, parts.shape)
+
+    is_able = bool(judge) and not recipe.discriminator.uses_labels and seen == parts.shape
 
     @torch.no_grad()
     def discriminate(images: Tensor) -> Tensor:
+        assert discriminator is not None
         discriminator.eval()
         return named_outputs(discriminator(images.to(device)), "logits")["logits"]
 
@@ -248,8 +253,9 @@ def bench_of(
         parts.data,
         test_images(parts.dataset, parts),
         network.to(device),
-        None if recipe.discriminator.uses_labels or seen != parts.shape else discriminate,
+        discriminate if is_able else None,
         sampled=set_at_sampling(recipe.generator),
+        translates=recipe.generator.translates,
         has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
         progress=parts.root.progress,
     )

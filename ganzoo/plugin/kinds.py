@@ -21,6 +21,7 @@ from ganzoo.plugin.specs import (
     OptimizerSpec,
     RegularizerSpec,
     Spec,
+    StepSpec,
     ViewSpec,
 )
 
@@ -39,6 +40,8 @@ class Kind:
         sees_views: whether it is given what views make of the images, and so their labels.
         asked: what ``ganzoo.testing.check`` may be told for it.
         also: other words for it on the command line.
+        default: the component that a table without ``use`` chooses, and that a recipe has which
+            says nothing; '' where a recipe has to choose.
     """
 
     spec: type[Spec]
@@ -49,6 +52,7 @@ class Kind:
     sees_views: bool = False
     asked: frozenset[str] = frozenset()
     also: tuple[str, ...] = ()
+    default: str = ""
 
     @property
     def name(self) -> str:
@@ -128,6 +132,7 @@ KINDS: dict[str, Kind] = {
         Kind(OptimizerSpec, "optimizers", "networks", must_define=("build",)),
         Kind(MetricSpec, "metrics", "list", must_define=("meter",)),
         Kind(ViewSpec, "views", "list", must_define=("apply",), asked=frozenset({"beside"})),
+        Kind(StepSpec, "steps", "table", must_define=("update",), default="adversarial"),
     )
 }
 """Every kind by its name, in the order in which kinds are listed."""

@@ -6,10 +6,11 @@ field is the key's help, and the class attribute ``use`` is the name by which re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import DataError
@@ -21,9 +22,11 @@ from ganzoo.plugin.types import (
     ImageShape,
     Look,
     Meter,
+    Play,
     Reference,
     Role,
     Scale,
+    Setting,
     Split,
     Terms,
 )
@@ -48,6 +51,9 @@ class GeneratorSpec(Spec):
     """Whether the network is called as ``generator(latent, labels)``."""
     at_sampling: ClassVar[frozenset[str]] = frozenset()
     """Fields that may be changed when a trained generator is sampled: truncation, a code."""
+    translates: ClassVar[bool] = False
+    """Whether the network is called with what the data has beside each image, and not with a \
+latent; ``image.input_shape`` is what that looks like."""
 
     def output_range(self) -> tuple[float, float] | None:
         """Return the lowest and highest value the network can make; None without bounds."""
@@ -158,8 +164,9 @@ class OptimizerSpec(Spec):
 
     lr: MovingRate = 2e-4
     """Learning rate."""
-    schedule: Literal["constant", "linear", "cosine", "inverse_time"] = "constant"
-    """Course of the rate: constant; linear or cosine to zero at the end; lr / (1 + decay · t)."""
+    schedule: Literal["constant", "linear", "cosine", "late_linear", "inverse_time"] = "constant"
+    """Course of the rate: constant; linear or cosine to zero at the end; constant for half of the \
+run, then linear to zero; lr / (1 + decay · t)."""
     decay: NonNegativeFloat = 0.0
     """Decay per update of the 'inverse_time' schedule."""
     clip_value: PositiveFloat | None = None
@@ -221,7 +228,8 @@ class MetricSpec(Spec):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
 'asked_labels' (fakes made for a class), 'classifier' (images of classes, 8 pixels wide or more, \
-that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator'."""
+that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator', \
+'pairs' (fakes made of inputs that belong to real images: ``Seen.targets``)."""
     has_floor: ClassVar[bool] = True
     """Whether real images may be measured in place of fakes, as the floor."""
 
@@ -272,6 +280,144 @@ class ViewSpec(OwnerSpec):
 
         Logits are those of the whole batch, also where it was seen in parts.
         """
+
+
+Few = Annotated[int, Field(ge=1, le=100)]
+Steps = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class StepSpec(Spec):
+    """One update of all players: which network is asked what, and moved when."""
+
+    kind: ClassVar[str] = "step"
+    players: ClassVar[Mapping[str, Role]] = MappingProxyType(
+        {"generator": "generator", "discriminator": "discriminator"}
+    )
+    """Networks that are trained, each by the optimizer of its role; the first generator is \
+the run's: it is sampled and exported by that name."""
+    takes_inputs: ClassVar[bool] = False
+    """Whether generators are given what the data has beside each image."""
+    judge: ClassVar[str] = ""
+    """The player that scores plain images with one logit each, for measures that ask one."""
+    is_captured: ClassVar[bool] = False
+    """Whether a step is the same work each time, with no decision in Python on numbers: it may \
+then be captured as a CUDA graph."""
+
+    accumulate: Few = 1
+    """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
+to the whole batch unless images influence each other; else a message says so at the start."""
+    guards: Literal["error", "warn"] = "error"
+    """What to do if the first step has a term that trains nothing, or wrong images."""
+
+    def batches(self) -> int:
+        """Return how many batches of the data one step sees."""
+        return 1
+
+    def updates(self, player: str) -> int:  # noqa: ARG002
+        """Return how often a step moves that player."""
+        return 1
+
+    def waits(self) -> int:
+        """Return in how many steps at the start generators are not moved."""
+        return 0
+
+    def makers(self) -> list[str]:
+        """Return the players that make images, the run's generator first."""
+        return [name for name, role in self.players.items() if role == "generator"]
+
+    def moves_with(self, player: str) -> Sequence[str]:  # noqa: ARG002
+        """Return other players whose weights that player's optimizer moves as well."""
+        return ()
+
+    def networks(self, setting: Setting) -> Mapping[str, nn.Module]:
+        """Return every network by its name: the players, and modules that only remember.
+
+        By default each player is what the recipe's [generator] or [discriminator] builds. What a
+        module without parameters keeps in its buffers is saved with every checkpoint.
+        """
+        make = {"generator": setting.generator, "discriminator": setting.discriminator}
+        return {name: make[role](name) for name, role in self.players.items()}
+
+    def update(self, play: Play) -> Terms:
+        """Make one step; return its terms by name, as ``play.gather`` gives them."""
+        raise NotImplementedError
+
+    def sheet(
+        self,
+        networks: Mapping[str, nn.Module],  # noqa: ARG002
+        inputs: Tensor,  # noqa: ARG002
+        targets: Tensor,  # noqa: ARG002
+    ) -> Tensor | None:
+        """Return the pictures ``[N, C, H, W']`` of a sheet, where it shows more than fakes.
+
+        Args:
+            networks: those that make images, averaged where the recipe averages.
+            inputs: ``[N, C', H, W]``, what the data has beside some images.
+            targets: these images ``[N, C, H, W]``.
+        """
+        return None
+
+
+class AdversarialSpec(StepSpec):
+    """The settings of a game in two halves: who is updated how often, on which images."""
+
+    judge: ClassVar[str] = "discriminator"
+
+    discriminator_updates: Few = 1
+    """Discriminator updates in a step, each on its own batch."""
+    generator_updates: Few = 1
+    """Generator updates in a step."""
+    generator_waits: Steps = 0
+    """Steps at the start in which the discriminator is trained alone."""
+    first: Literal["discriminator", "generator"] = "discriminator"
+    """Who is updated first in a step."""
+    generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
+    """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
+redrawn, or cut from the generator's graph (it then learns nothing)."""
+    fakes_for_discriminator: Literal["train", "eval"] = "train"
+    """Mode of the generator while it makes the discriminator's fakes."""
+    fakes: Literal["matched", "full"] = "matched"
+    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
+has fewer real ones."""
+    batching: Literal["separate", "joint"] = "separate"
+    """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
+    generator_step_trains: Literal["generator", "both"] = "generator"
+    """Whose weights the generator's optimizer moves."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
+            raise ValueError(
+                "fakes_for_discriminator = 'eval' cannot be combined with generator_noise = "
+                "'shared', whose one batch the generator is trained on; use 'same' or 'fresh'"
+            )
+        if self.first == "generator" and self.generator_noise == "shared" and self.accumulate > 1:
+            raise ValueError(
+                "accumulate generates new fakes for each half, and after first = 'generator' the "
+                "generator has moved, so generator_noise = 'shared' is not possible; use 'same'"
+            )
+        return self
+
+    def batches(self) -> int:
+        """Return the discriminator's updates: each has a batch."""
+        return self.discriminator_updates
+
+    def updates(self, player: str) -> int:
+        """Return how often a step moves that player."""
+        return self.discriminator_updates if player == "discriminator" else self.generator_updates
+
+    def waits(self) -> int:
+        """Return the steps in which the discriminator is trained alone."""
+        return self.generator_waits
+
+    def moves_with(self, player: str) -> Sequence[str]:
+        """Return the discriminator, where generator_step_trains says 'both'."""
+        is_both = player == "generator" and self.generator_step_trains == "both"
+        return ("discriminator",) if is_both else ()
+
+    def update(self, play: Play) -> Terms:
+        """Make the two halves."""
+        return play.halves()
 
 
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -25,7 +25,8 @@ class ImageShape:
     """What every image of a run looks like: ``[C, H, W]`` with values in [low, high].
 
     ``num_classes`` is 0 where the data has no labels. ``label_shape`` is what one label looks like:
-    () for a class, (K,) for K numbers an image.
+    () for a class, (K,) for K numbers an image. ``input_shape`` is what paired or unpaired data has
+    beside each image, (C', H', W'); () where there is nothing.
     """
 
     channels: int
@@ -35,6 +36,7 @@ class ImageShape:
     high: float = 1.0
     num_classes: int = 0
     label_shape: tuple[int, ...] = ()
+    input_shape: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.channels}×{self.height}×{self.width}"
@@ -67,7 +69,10 @@ class ImageData:
         source: where the bytes came from, for the run's record.
         fingerprint: SHA-256 over the content; equal data has equal fingerprints.
         notes: remarks for the run's record.
-        inputs: what belongs to each image beside it, ``[N, ...]`` as ``images``; paired data.
+        inputs: what belongs to each image beside it, ``[N, ...]`` as ``images``; paired data. Where
+            it is not ``paired``, any number of them: ``[M, ...]``.
+        paired: whether input n belongs to image n. Otherwise both are drawn on their own.
+        varied: what training sees in their place.
     """
 
     images: Tensor | ImageSource
@@ -77,9 +82,28 @@ class ImageData:
     fingerprint: str
     notes: tuple[str, ...] = ()
     inputs: Tensor | ImageSource | None = None
+    paired: bool = True
+    varied: Varied | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+@dataclass(frozen=True)
+class Varied:
+    """Images of which training sees a crop at random, mirrored or not; everybody else the plain.
+
+    Of a pair both are cropped and mirrored alike.
+
+    Attributes:
+        images: ``[N, C, H+, W+]``, at least as large as the plain ones and in their order.
+        inputs: the same of the inputs; of a pair they are as large.
+        flips: whether half of them are mirrored.
+    """
+
+    images: Tensor | ImageSource
+    inputs: Tensor | ImageSource | None = None
+    flips: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +233,132 @@ class Context(Protocol):
         ...
 
 
+class Setting(Protocol):
+    """What the networks of a step are built in.
+
+    Attributes:
+        image: what the data's images look like.
+        latent_size: numbers in a latent.
+    """
+
+    image: ImageShape
+    latent_size: int
+
+    def generator(self, name: str, image: ImageShape | None = None) -> nn.Module:
+        """Build the recipe's generator as player ``name``, for the data's images or others."""
+        ...
+
+    def discriminator(self, name: str, image: ImageShape | None = None) -> nn.Module:
+        """Build the recipe's discriminator as player ``name``, behind the recipe's views."""
+        ...
+
+    def build(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+        """Build a network of another kind, from a seed of its own."""
+        ...
+
+
+class Part(Protocol):
+    """A batch, or a part of it, as a step's terms are asked for it.
+
+    Attributes:
+        images: ``[N, C, H, W]`` real images in the recipe's range.
+        labels: ``[N, ...]`` or None.
+        inputs: ``[N, C', H', W']``, what the data has beside them, or None.
+        latent: ``[N, Z]``.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    inputs: Tensor | None
+    latent: Tensor
+
+    def make(self, player: str, given: Tensor | None = None) -> Tensor:
+        """Return what a generator makes of ``given``; else of latents, or inputs, and labels."""
+        ...
+
+    def call(self, player: str, *given: Tensor) -> Mapping[str, Tensor]:
+        """Return what a network says, by name; a bare tensor is 'logits'."""
+        ...
+
+    def terms(
+        self, role: Role, fake: Tensor, real: Tensor | None = None, judge: str = "discriminator"
+    ) -> Terms:
+        """Return what the recipe's loss and regularizers ask of a side, through its views.
+
+        Args:
+            role: whose terms; for the discriminator's, fakes are cut from their generator.
+            fake: ``[N, C, H, W]`` that ``judge`` is shown.
+            real: the same of real ones; the batch's images where nothing is given.
+            judge: the discriminator that is asked.
+        """
+        ...
+
+    def keep(self, name: str, rows: Tensor) -> None:
+        """Keep ``[N, ...]`` for ``play.kept``, where the parts of all processes come together."""
+        ...
+
+    def of(self, whole: Tensor) -> Tensor:
+        """Return this part's rows of what belongs to the whole batch."""
+        ...
+
+
+class Play(Protocol):
+    """One step as it is made; see ``StepSpec.update``.
+
+    Attributes:
+        step: steps finished before this one.
+        steps: length of the run.
+        networks: all of them, by name.
+        kept: what parts have kept in this step, ``[N, ...]`` of the whole batch.
+    """
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]: ...
+
+    @property
+    def kept(self) -> Mapping[str, Tensor]: ...
+
+    def gather(
+        self, players: str | Sequence[str], terms: Callable[[Part], Terms], batch: int = 0
+    ) -> Terms:
+        """Take the gradients of terms at the weights of players, and move nothing.
+
+        ``terms`` is called for each part of the batch, whose gradients add up over parts and
+        processes; nobody else gets gradients. They lie in ``parameter.grad``.
+
+        Args:
+            batch: which of the step's ``batches()``.
+
+        Returns:
+            The terms of the whole batch, named for the log: 'g/adversarial'.
+        """
+        ...
+
+    def move(self, *players: str) -> None:
+        """Move each by its optimizer; its gradients are used up."""
+        ...
+
+    def minimise(
+        self, players: str | Sequence[str], terms: Callable[[Part], Terms], batch: int = 0
+    ) -> Terms:
+        """Gather, then move."""
+        ...
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw numbers in [0, 1) that are the same in every process, on the CPU."""
+        ...
+
+    def halves(self) -> Terms:
+        """Make a step in two halves, as the settings of an ``AdversarialSpec`` say."""
+        ...
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """A run as the run-time hooks see it.
@@ -254,12 +404,15 @@ class Seen:
         probabilities: ``[N, K]`` float32 of the network's classes, or None where it has none.
         labels: ``[N]`` int64: the classes of real images, or those that were asked of a generator
             for its fakes; None without any.
+        targets: ``[N, C, H, W]`` uint8: what each fake should be, where it was made of an input
+            that belongs to it; else None.
     """
 
     images: Tensor
     features: Tensor
     probabilities: Tensor | None = None
     labels: Tensor | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
@@ -153,7 +153,7 @@ def _message(
         what = "has the unknown key" if mistake["type"] == "extra_forbidden" else "needs the key"
         return f"{what} {quoted(mistake['loc'][-1])}"
     if mistake["type"] == "extra_forbidden":
-        if home := _home(keys, model):
+        if home := _home(keys, model, registry):
             return f"unknown key; it belongs in [{home}]"
         return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
     if mistake["type"] == "missing":
@@ -175,17 +175,24 @@ def _addition(keys: Keys, registry: Registry) -> str:
     return f"add {keys[-1]} = ..."
 
 
-def _home(keys: Keys, model: type[BaseModel]) -> str:
+def _home(keys: Keys, model: type[BaseModel], registry: Registry) -> str:
     """Return the only other table of a recipe that has such a key; '' where there is none."""
     if len(keys) != 2:
         return ""
     tables = {name: _model_in(field.annotation) for name, field in model.model_fields.items()}
     homes = [
-        name
-        for name, table in tables.items()
-        if table and not issubclass(table, Spec) and keys[1] in table.model_fields
+        name for name, table in tables.items() if table and keys[1] in _fields_of(table, registry)
     ]
     return homes[0] if len(homes) == 1 else ""
+
+
+def _fields_of(table: type[BaseModel], registry: Registry) -> Collection[str]:
+    """Return the keys of a table; of a component's those of the one that needs no ``use``."""
+    if not issubclass(table, Spec):
+        return table.model_fields
+    default = KINDS[table.kind].default if getattr(table, "kind", "") in KINDS else ""
+    found = registry.specs(table.kind).get(default) if default else None
+    return found.model_fields if found else ()
 
 
 def _known_keys(keys: Keys, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:

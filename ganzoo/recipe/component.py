@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.describe import KIND
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.limits import signals_noted
 from ganzoo.plugin.specs import Spec
 from ganzoo.recipe.messages import listed, quoted
@@ -59,7 +60,7 @@ def _chosen(kind: type[Spec], value: Any, info: ValidationInfo) -> Spec:
     registry: Registry = info.context["registry"]
     if not isinstance(value, dict):
         raise _mistake(f"needs a table, got {quoted(value)}; with {example(kind.kind, registry)}")
-    use = value.get("use")
+    use = value.get("use", KINDS[kind.kind].default or None)
     if use is None:
         raise _at_use(value, f"missing; add e.g. {example(kind.kind, registry)}")
     if not isinstance(use, str):
@@ -97,4 +98,12 @@ def _at_use(value: object, message: str) -> ValidationError:
 
 
 def _with_use(spec: Spec) -> dict[str, Any]:
-    return {"use": spec.use, **spec.model_dump(exclude_none=True)}
+    own = spec.model_dump(exclude_none=True)
+    # What goes without saying is not said: recipes of before have the digest they had.
+    return own if spec.use == default_of(spec) else {"use": spec.use, **own}
+
+
+def default_of(spec: object) -> str:
+    """Return the component that a table of the spec's kind chooses without ``use``; '' if none."""
+    kind = KINDS.get(getattr(spec, "kind", ""))
+    return "" if kind is None else kind.default

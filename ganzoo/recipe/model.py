@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from ganzoo.common.tables import differing, dotted
 from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -19,10 +21,12 @@ from ganzoo.plugin.specs import (
     MetricSpec,
     OptimizerSpec,
     RegularizerSpec,
+    Spec,
+    StepSpec,
     ViewSpec,
 )
 from ganzoo.plugin.table import Table
-from ganzoo.recipe.component import ByUse
+from ganzoo.recipe.component import ByUse, default_of
 
 # Upper bounds keep out what would only fill the memory, or a counter, long after the start.
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -85,50 +89,6 @@ class Latent(Table):
 uniform on the sphere of radius √size."""
     truncation: Annotated[float, Field(ge=0.01, le=10)] = 2.0
     """Largest number of a 'truncated' latent, in standard deviations: those beyond are redrawn."""
-
-
-class Step(Table):
-    """One adversarial update: who is updated how often, on which images."""
-
-    discriminator_updates: Few = 1
-    """Discriminator updates in a step, each on its own batch."""
-    accumulate: Few = 1
-    """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
-to the whole batch unless images influence each other; else a message says so at the start."""
-    generator_updates: Few = 1
-    """Generator updates in a step."""
-    generator_waits: CountOrNone = 0
-    """Steps at the start in which the discriminator is trained alone."""
-    first: Literal["discriminator", "generator"] = "discriminator"
-    """Who is updated first in a step."""
-    generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
-    """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
-redrawn, or cut from the generator's graph (it then learns nothing)."""
-    fakes_for_discriminator: Literal["train", "eval"] = "train"
-    """Mode of the generator while it makes the discriminator's fakes."""
-    fakes: Literal["matched", "full"] = "matched"
-    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
-has fewer real ones."""
-    batching: Literal["separate", "joint"] = "separate"
-    """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
-    generator_step_trains: Literal["generator", "both"] = "generator"
-    """Whose weights the generator's optimizer moves."""
-    guards: Literal["error", "warn"] = "error"
-    """What happens when the first step shows a term that trains nothing, or wrong images."""
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        if self.fakes_for_discriminator == "eval" and self.generator_noise == "shared":
-            raise ValueError(
-                "fakes_for_discriminator = 'eval' cannot be combined with generator_noise = "
-                "'shared', whose one batch the generator is trained on; use 'same' or 'fresh'"
-            )
-        if self.first == "generator" and self.generator_noise == "shared" and self.accumulate > 1:
-            raise ValueError(
-                "accumulate generates new fakes for each half, and after first = 'generator' the "
-                "generator has moved, so generator_noise = 'shared' is not possible; use 'same'"
-            )
-        return self
 
 
 class Samples(Table):
@@ -263,7 +223,8 @@ class Recipe(Table):
         list[Annotated[RegularizerSpec, ByUse()]], Field(default_factory=list, max_length=32)
     ]
     """Penalties and constraints, in the order they are applied."""
-    step: Step = Step()
+    step: Annotated[StepSpec, ByUse(), Field(default_factory=dict, validate_default=True)]
+    """One update of all players."""
     samples: Samples = Samples()
     checkpoint: Checkpoint = Checkpoint()
     ema: Ema | None = None
@@ -288,7 +249,12 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         train, step = self.train, self.step
-        if train.shards > 1 and step.first == "generator" and step.generator_noise == "shared":
+        if (
+            isinstance(step, AdversarialSpec)
+            and train.shards > 1
+            and step.first == "generator"
+            and step.generator_noise == "shared"
+        ):
             raise ValueError(
                 "train.shards generates new fakes for each half, and after step.first = "
                 "'generator' the generator has moved, so step.generator_noise = "
@@ -304,7 +270,8 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _labels_match(self) -> Self:
         uses_labels = self.generator.uses_labels or self.discriminator.uses_labels
-        if self.step.fakes == "full" and (uses_labels or "labels" in self.loss.needs):
+        is_full = isinstance(self.step, AdversarialSpec) and self.step.fakes == "full"
+        if is_full and (uses_labels or "labels" in self.loss.needs):
             raise ValueError(
                 "step.fakes = 'full' makes fakes without a label of their own, and the networks "
                 "or the loss use labels; set it to 'matched'"
@@ -345,8 +312,9 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
     """
     if isinstance(now, BaseModel) and isinstance(was, dict):
         use = getattr(now, "use", None)
-        if use != was.get("use"):
-            return [(f"{key}.use", was.get("use"), use)]
+        before = was.get("use", default_of(now) or None)
+        if use != before:
+            return [(f"{key}.use", before, use)]
         fields = type(now).model_fields
         found: list[tuple[str, object, object]] = [
             (_below(key, name), was[name], None)
@@ -356,13 +324,20 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
             value, name = getattr(now, own), field.alias or own
             if name in was:
                 found += departures(was[name], value, _below(key, name))
-            elif value is not None and value != field.get_default(call_default_factory=True):
+            elif value is not None and not _goes_without_saying(value, field):
                 found.append((_below(key, name), None, _plain(value)))
         return found
     if isinstance(now, list) and isinstance(was, list) and len(now) == len(was):
         pairs = enumerate(zip(was, now, strict=True))
         return [each for n, pair in pairs for each in departures(*pair, _below(key, str(n)))]
     return [] if _plain(now) == was else [(key, was, _plain(now))]
+
+
+def _goes_without_saying(value: Any, field: FieldInfo) -> bool:
+    """Return whether a field has its default: a table's own, or a component with all of its."""
+    default = field.get_default(call_default_factory=True)
+    is_component = isinstance(value, Spec) and value.use == default_of(value)
+    return bool(value == (type(value)() if is_component and default == {} else default))
 
 
 def keys_of(table: type[BaseModel]) -> list[str]:

@@ -41,7 +41,9 @@ def schema(registry: Registry) -> Json:
     root["if"] = {"required": ["extends"]}
     root["else"] = {
         "required": required,
-        "properties": {kind.name: _chosen(kind, root) for kind in KINDS.values()},
+        "properties": {
+            kind.name: _chosen(kind, root) for kind in KINDS.values() if not kind.default
+        },
     }
     return root
 
@@ -67,7 +69,9 @@ def _component(kind: str, specs: Mapping[str, type[Spec]], tables: Json) -> Json
             tables[f"{kind}.{use}.{name}"] = inner
         table["title"] = f"{kind} {use}"
         table["properties"] = {"use": {"const": use}, **table.get("properties", {})}
-        table["required"] = ["use", *table.get("required", [])]
+        needed = [] if use == KINDS[kind].default else ["use"]
+        if needed or "required" in table:
+            table["required"] = [*needed, *table.get("required", [])]
         tables[f"{kind}.{use}"] = _renamed(table, f"{kind}.{use}")
     known = {name for use in specs for name in tables[f"{kind}.{use}"]["properties"]}
     inherited = {
@@ -79,7 +83,11 @@ def _component(kind: str, specs: Mapping[str, type[Spec]], tables: Json) -> Json
         "type": "object",
         "description": (KINDS[kind].spec.__doc__ or "").strip(),
         "properties": {"use": {"enum": list(specs)}},
-        "oneOf": [*({"$ref": f"#/$defs/{kind}.{use}"} for use in specs), inherited],
+        # Without ``use`` a table may be that of the default or of what is extended.
+        "anyOf" if KINDS[kind].default else "oneOf": [
+            *({"$ref": f"#/$defs/{kind}.{use}"} for use in specs),
+            inherited,
+        ],
     }
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DiscriminatorSpec,
     GeneratorSpec,
     LossSpec,
@@ -24,7 +25,7 @@ from ganzoo.plugin.specs import (
     ViewSpec,
 )
 from ganzoo.plugin.types import Context, ImageShape, Role, Terms
-from ganzoo.recipe.model import Latent, Recipe, Step, Train
+from ganzoo.recipe.model import Latent, Recipe, Train
 from ganzoo.testing.claims import images
 from ganzoo.testing.examples import UntriedError, example
 from ganzoo.training.feed import Batch
@@ -184,7 +185,7 @@ class Scene:
             loss=setting.loss,
             regularizer=list(setting.regularizers),
             view=list(setting.views),
-            step=Step(batching=setting.batching),
+            step=AdversarialSpec(batching=setting.batching),
             latent=Latent(size=LATENT),
         )
         seen = seen_shape(setting.views, setting.shape)

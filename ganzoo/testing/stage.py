@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from ganzoo.plugin.specs import DiscriminatorSpec, GeneratorSpec
-from ganzoo.recipe.model import Recipe, Step
+from ganzoo.plugin.specs import AdversarialSpec, DiscriminatorSpec, GeneratorSpec
+from ganzoo.recipe.model import Recipe
 from ganzoo.testing.scene import STEPS
 from ganzoo.training.half_step import Game
 
@@ -18,6 +18,6 @@ def stage(
     """Return a game of networks; without specs they are called without labels."""
     first, second = specs or (GeneratorSpec(), DiscriminatorSpec())
     recipe = Recipe.model_construct(  # type: ignore[call-arg]
-        generator=first, discriminator=second, step=Step(), view=[], regularizer=[]
+        generator=first, discriminator=second, step=AdversarialSpec(), view=[], regularizer=[]
     )
     return Game(recipe, generator, discriminator, STEPS)

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.cuda_graph import GraphStep
+from ganzoo.training.own_step import OwnStep
 from ganzoo.training.parts import Parts
 from ganzoo.training.step import AdversarialStep, Inputs
 
@@ -74,7 +75,7 @@ def _tried(parts: Parts, whole: Inputs, tried: int, count: int) -> Cost:
     held = Held(networks)
     counter = Operations()
     # A generator that waits is counted when it no longer does.
-    number = parts.recipe.step.generator_waits
+    number = parts.recipe.step.waits()
     with counter, saved_tensors_hooks(held.pack, held.unpack):
         plain(parts).update(number, inputs, observe=False)
     trained = sum(
@@ -101,12 +102,12 @@ def _tried(parts: Parts, whole: Inputs, tried: int, count: int) -> Cost:
     )
 
 
-def plain(parts: Parts) -> AdversarialStep:
+def plain(parts: Parts) -> AdversarialStep | OwnStep:
     """Return the step as it is before any graph is captured of it."""
     step = parts.step
     if isinstance(step, GraphStep):
         return step.plain
-    assert isinstance(step, AdversarialStep)
+    assert isinstance(step, AdversarialStep | OwnStep)
     return step
 
 

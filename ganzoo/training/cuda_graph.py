@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.training.feed import Batch
+from ganzoo.training.own_step import OwnStep
 from ganzoo.training.step import AdversarialStep, Inputs, Side
 
 WARM_UP = 3
@@ -77,7 +78,9 @@ class CudaRecorder:
 class Captured:
     """One captured kind of step: where its inputs go, and what repeats it."""
 
-    def __init__(self, step: AdversarialStep, number: int, inputs: Inputs, by: Recorder) -> None:
+    def __init__(
+        self, step: AdversarialStep | OwnStep, number: int, inputs: Inputs, by: Recorder
+    ) -> None:
         self.inputs = _places(inputs)
         self.names: list[str] = []
 
@@ -105,10 +108,10 @@ class Captured:
 
 
 class GraphStep:
-    """An ``AdversarialStep`` that is captured as soon as it can be."""
+    """A step that is captured as soon as it can be."""
 
     def __init__(
-        self, plain: AdversarialStep, recorder: Recorder, told: Callable[[str], None]
+        self, plain: AdversarialStep | OwnStep, recorder: Recorder, told: Callable[[str], None]
     ) -> None:
         self.plain = plain
         self.recorder = recorder
@@ -116,9 +119,9 @@ class GraphStep:
         self.refused = ""
         self._seen: Counter[Pattern] = Counter()
         self._captured: dict[Pattern, Captured] = {}
-        for side in (plain.generator, plain.discriminator):
+        for side in plain.sides.values():
             self._prepare(side)
-        plain.ramps.keep_on(plain.generator.moved[0].device)
+        plain.ramps.keep_on(next(iter(plain.sides.values())).moved[0].device)
 
     def __call__(
         self, step: int, next_batch: Callable[[int], Batch], *, observe: bool = False
@@ -150,7 +153,7 @@ class GraphStep:
     def _pattern(self, step: int, inputs: Inputs) -> Pattern:
         """Return what makes two steps the same work: sizes, who is trained, which regularizers."""
         recipe = self.plain.recipe
-        updates = {recipe.step.discriminator_updates, recipe.step.generator_updates}
+        updates = {side.updates for side in self.plain.sides.values()}
         due = tuple(
             (step * count + k) % item.every == 0
             for item in recipe.regularizer
@@ -194,7 +197,7 @@ class GraphStep:
 
     def _set_rates(self, step: int) -> None:
         self.plain.ramps.fill(step)
-        for side in (self.plain.generator, self.plain.discriminator):
+        for side in self.plain.sides.values():
             for at, places in enumerate(side.rates):
                 side.adjust(step * len(side.rates) + at)
                 for group, place in zip(side.optimizer.param_groups, places, strict=True):
@@ -203,7 +206,7 @@ class GraphStep:
 
     def _put_back(self) -> None:
         """Undo what an interrupted step may have left behind; no weight was moved."""
-        for side in (self.plain.generator, self.plain.discriminator):
+        for side in self.plain.sides.values():
             side.network.train()
             for parameter in side.moved:
                 parameter.requires_grad_(True)

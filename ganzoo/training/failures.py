@@ -60,7 +60,6 @@ def out_of_memory(parts: Parts) -> str:
 
 LARGE = 100_000_000
 """Bytes of a checkpoint from which on it is told what it takes."""
-ROLES = ("generator", "discriminator")
 
 
 def predict_disk_use(training: TrainingState) -> None:
@@ -69,8 +68,8 @@ def predict_disk_use(training: TrainingState) -> None:
     weights, others = (
         sum(value.nbytes for network in networks for value in network.state_dict().values())
         for networks in (
-            (parts.generator.network, parts.discriminator.network),
-            [each for name, each in parts.networks.items() if name not in ROLES],
+            [side.network for side in parts.sides.values()],
+            [each for name, each in parts.networks.items() if name not in parts.sides],
         )
     )
     # Two moments per weight.

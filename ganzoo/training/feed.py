@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
@@ -82,6 +83,29 @@ class Order:
         return epochs * self.batches_per_epoch
 
 
+class Beside:
+    """Which inputs are beside batch number n of images that they do not belong to.
+
+    They are shuffled on their own, and one pass over them begins where the last has ended.
+    """
+
+    def __init__(self, train: Train, inputs: Sized) -> None:
+        self.train = train
+        self.count = len(inputs)
+
+    def indices(self, number: int, size: int) -> Tensor:
+        """Return the ``[size]`` indices of batch ``number``."""
+        places = torch.arange(size) + number * self.train.batch_size
+        found = torch.empty(size, dtype=torch.long)
+        for epoch in sorted({int(place) // self.count for place in (places[0], places[-1])}):
+            of_epoch = places // self.count == epoch
+            source = torch.Generator()
+            source.manual_seed(key(self.train.seed, "order of inputs", epoch))
+            shuffled = torch.randperm(self.count, generator=source)
+            found[of_epoch] = shuffled[places[of_epoch] % self.count]
+        return found
+
+
 class Feed:
     """Hands out real batches by number."""
 
@@ -98,10 +122,16 @@ class Feed:
         self.cut = cut
         place = device if fits(data, device) else CPU
         self.order = Order(train, len(data), place)
+        self.beside = None if data.paired or data.inputs is None else Beside(train, data.inputs)
+        seen = data.varied
+        self._flips = seen is not None and seen.flips
+        if seen is not None:
+            data = replace(data, images=seen.images, inputs=seen.inputs)
         self.shape = shape
         self.device = device
         self.workers = workers
         self.data = data
+        self.seed = train.seed
         self._labels = None if data.labels is None else data.labels.to(place)
         self._inputs = data.inputs.to(place) if isinstance(data.inputs, Tensor) else None
         self._resident = data.images.to(place) if isinstance(data.images, Tensor) else None
@@ -119,21 +149,43 @@ class Feed:
         if labels is not None:
             labels = labels.to(self.device, non_blocking=True)
         # As bytes: a quarter of what the same images are as floats.
+        raw = raw.to(self.device, non_blocking=True)
+        beside = self._inputs_of(number, indices, len(every))
+        if self._flips or raw.shape[-2:] != (self.shape.height, self.shape.width):
+            raw = self._changed(raw, number, len(every), "images")
+        if beside is not None and self.data.varied is not None:
+            stream = "images" if self.data.paired else "inputs"
+            beside = self._changed(beside, number, len(every), stream)
         return Batch(
-            to_range(raw.to(self.device, non_blocking=True), self.shape),
+            to_range(raw, self.shape),
             labels,
-            self._inputs_of(indices),
+            None if beside is None else to_range(beside, self.shape),
             0 if len(indices) == len(every) else len(every),
         )
 
-    def _inputs_of(self, indices: Tensor) -> Tensor | None:
+    def _changed(self, raw: Tensor, number: int, whole: int, stream: str) -> Tensor:
+        """Return a crop of each image at random, mirrored or not: drawn for the whole batch."""
+        size = self.shape.height, self.shape.width
+        source = torch.Generator().manual_seed(key(self.seed, f"varied {stream}", number))
+        drawn = self.cut.of(torch.rand(whole, 3, generator=source, dtype=torch.float64)).tolist()
+        room = [there - here for there, here in zip(raw.shape[-2:], size, strict=True)]
+        found = []
+        for image, (down, across, mirrored) in zip(raw, drawn, strict=True):
+            top, left = int(down * (room[0] + 1)), int(across * (room[1] + 1))
+            part = image[:, top : top + size[0], left : left + size[1]]
+            found.append(part.flip(2) if self._flips and mirrored < 0.5 else part)
+        return torch.stack(found)
+
+    def _inputs_of(self, number: int, indices: Tensor, whole: int) -> Tensor | None:
         if self.data.inputs is None:
             return None
+        if self.beside is not None:
+            indices = self.cut.of(self.beside.indices(number, whole)).to(indices.device)
         if self._inputs is not None:
             raw = self._inputs.index_select(0, indices)
         else:
             raw = torch.stack([self.data.inputs[int(index)] for index in indices])
-        return to_range(raw.to(self.device, non_blocking=True), self.shape)
+        return raw.to(self.device, non_blocking=True)
 
     def close(self) -> None:
         """Stop the loader's workers."""
@@ -247,7 +299,9 @@ def shape_of(data: ImageData, dataset: DatasetSpec) -> ImageShape:
     _, channels, height, width = first_images(data, 1).shape
     low = -1.0 if dataset.value_range == "symmetric" else 0.0
     label_shape = () if data.labels is None else tuple(data.labels.shape[1:])
-    return ImageShape(channels, height, width, low, 1.0, len(data.classes), label_shape)
+    classes = len(data.classes)
+    beside = () if data.inputs is None else tuple(data.inputs[0].shape)
+    return ImageShape(channels, height, width, low, 1.0, classes, label_shape, beside)
 
 
 def first_images(data: ImageData, count: int) -> Tensor:
@@ -264,6 +318,19 @@ def real_images(data: ImageData, shape: ImageShape, count: int) -> Tensor:
     if isinstance(data.images, Tensor):
         return to_range(data.images[chosen], shape)
     return to_range(torch.stack([data.images[index] for index in chosen]), shape)
+
+
+def some_inputs(data: ImageData, shape: ImageShape, count: int) -> Tensor:
+    """Return inputs in the recipe's range: of pairs those of ``real_images``, else spaced as they.
+
+    Where there are fewer than ``count``, they begin anew.
+    """
+    assert data.inputs is not None
+    length = len(data.inputs)
+    some = min(count, length)
+    chosen = [round(number * (length - 1) / max(1, some - 1)) for number in range(some)]
+    found = torch.stack([data.inputs[chosen[number % some]] for number in range(count)])
+    return to_range(found, shape)
 
 
 class Batch(NamedTuple):

@@ -29,6 +29,7 @@ from ganzoo.training.half_step import (
     Players,
     apply_views,
     half_step,
+    in_halves,
     owners,
     seen_shape,
     terms_of,
@@ -205,7 +206,7 @@ def _wrong_terms(
     latent: Tensor,
 ) -> list[str]:
     recipe, discriminator = game.recipe, game.discriminator
-    is_cut = role == "discriminator" or recipe.step.generator_noise == "detached"
+    is_cut = role == "discriminator" or in_halves(recipe).generator_noise == "detached"
     seen = {name: value.detach() if is_cut else value for name, value in made.items()}
     movable = [item for item in discriminator.parameters() if item.requires_grad]
     for parameter in movable:
@@ -252,7 +253,7 @@ def _reaches(term: Tensor, parameters: list[nn.Parameter]) -> bool:
 
 
 def _remedy(recipe: Recipe, role: Role) -> str:
-    if role == "generator" and recipe.step.generator_noise == "detached":
+    if role == "generator" and in_halves(recipe).generator_noise == "detached":
         return "step.generator_noise = 'detached' cuts it off: set it to 'shared'"
     return "a tensor was detached on the way, or a gradient taken without create_graph=True"
 
@@ -264,12 +265,8 @@ TOO_FEW = "Expected more than 1 value per channel when training"
 """How torch's batch norm refuses one image."""
 
 
-def try_out(parts: Parts, reporter: Reporter) -> None:
-    """Run the first-step guards.
-
-    Raises:
-        GanzooError: listing what is wrong, unless the recipe only wants to be warned.
-    """
+def try_halves(parts: Parts, reporter: Reporter) -> list[str]:
+    """Return what is wrong with the first step of a game in two halves."""
     networks = (parts.generator.network, parts.discriminator.network, *parts.own.values())
     with observing(*networks):
         torch.manual_seed(0)
@@ -291,6 +288,15 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
             )
         if not problems:
             told_of_parts(parts, batch, labels, seen, reporter)
+    return problems
+
+
+def settle(parts: Parts, problems: list[str], reporter: Reporter) -> None:
+    """Tell what is wrong.
+
+    Raises:
+        GanzooError: listing it, unless the recipe only wants to be warned.
+    """
     if not problems:
         return
     if parts.recipe.step.guards == "warn":
@@ -393,7 +399,7 @@ def _fewest(parts: Parts) -> tuple[int, int, bool]:
 
     It is a part of a batch, or of the last batch of an epoch where that is kept and gets its turn.
     """
-    train, step = parts.recipe.train, parts.recipe.step
+    train, step = parts.recipe.train, in_halves(parts.recipe)
     rest = len(parts.data) % train.batch_size
     is_reached = parts.steps * step.discriminator_updates >= parts.feed.order.batches_per_epoch
     is_kept = train.last_batch == "keep" and train.order != "replacement"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.specs import LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
+from ganzoo.plugin.specs import AdversarialSpec, LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
 from ganzoo.plugin.types import ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.drawing import Rows
@@ -61,6 +61,12 @@ def owners(recipe: Recipe) -> dict[str, OwnerSpec]:
     found: dict[str, OwnerSpec] = {"loss": recipe.loss}
     found |= {f"regularizer.{number}": spec for number, spec in enumerate(recipe.regularizer)}
     return found | {f"view.{number}": spec for number, spec in enumerate(recipe.view)}
+
+
+def in_halves(recipe: Recipe) -> AdversarialSpec:
+    """Return the settings of a recipe whose step is made of two halves."""
+    assert isinstance(recipe.step, AdversarialSpec)
+    return recipe.step
 
 
 class HalfStep:
@@ -152,7 +158,9 @@ class HalfStep:
 
     @property
     def _is_joint(self) -> bool:
-        return self.role == "discriminator" and self._game.recipe.step.batching == "joint"
+        step = self._game.recipe.step
+        is_joint = isinstance(step, AdversarialSpec) and step.batching == "joint"
+        return self.role == "discriminator" and is_joint
 
     @cached_property
     def _both_out(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

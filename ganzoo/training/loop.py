@@ -17,6 +17,7 @@ from torch import Tensor
 from ganzoo.common.errors import CheckpointError, MachineError
 from ganzoo.common.files import beside, publish
 from ganzoo.common.system import quoted
+from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.types import is_points
 from ganzoo.recipe.model import freeze
@@ -34,7 +35,7 @@ from ganzoo.runs.weights import write_generator
 from ganzoo.training import saving
 from ganzoo.training.background import Aside, CudaCopier, Tensors
 from ganzoo.training.failures import failures, predict_disk_use
-from ganzoo.training.feed import real_images
+from ganzoo.training.feed import real_images, some_inputs
 from ganzoo.training.followers import Tracked
 from ganzoo.training.health import Health, contrast, diversity
 from ganzoo.training.labels import first_labels, sheet_facts, sheet_labels
@@ -121,8 +122,8 @@ class Training(TrainingState):
             or (recipe.train.log_each_epoch and ends_epoch)
         )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
-        if self.parts.average is not None:
-            self.parts.average.follow(self.parts.generator.network, self.step)
+        for name, average in self.parts.averages.items():
+            average.follow(self.parts.sides[name].network, self.step)
         self.step += 1
         self.window.append(terms)
         if self.parts.machine.device.type == "cpu":
@@ -174,7 +175,7 @@ class Training(TrainingState):
             raise
         self.log_lines += 1
         self.logged_at, self.logged_step = time.monotonic(), self.step
-        if self.step > self.parts.recipe.step.generator_waits:
+        if self.step > self.parts.recipe.step.waits():
             # Alone, a discriminator shall be right about every image.
             self.health.watch_accuracy(self.step, self.last)
         self.reporter.logged(self, entry)
@@ -187,6 +188,7 @@ class Training(TrainingState):
     def _sample(self, number: int) -> None:
         images, step = self.samples(), self.step
         self.health.watch_samples(step, images)
+        images = self._shown(images)
         path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=number)}.png"
 
         def write(copies: Tensors) -> None:
@@ -206,7 +208,24 @@ class Training(TrainingState):
         network = self.parts.best_generator
         with observing(network):
             network.train(recipe.samples.mode == "train")
-            return images_of(recipe.generator, network, latents, sheet_labels(self.parts))
+            given = self.parts.given(latents)
+            return images_of(recipe.generator, network, given, sheet_labels(self.parts))
+
+    @torch.no_grad()
+    def _shown(self, images: Tensor) -> Tensor:
+        """Return the pictures of a sheet: these images, or what the step shows in their place."""
+        parts, mode = self.parts, self.parts.recipe.samples.mode
+        if not parts.recipe.generator.translates:
+            return images
+        networks, count = parts.best, len(images)
+        inputs = some_inputs(parts.data, parts.shape, count).to(images.device)
+        targets = real_images(parts.data, parts.shape, count).to(images.device)
+        with observing(*networks.values()):
+            for network in networks.values():
+                network.train(mode == "train")
+            step = parts.recipe.step
+            found = attempt(step, "sheet()", lambda: step.sheet(networks, inputs, targets))
+        return images if found is None else found
 
     def save(self) -> None:
         """Write a checkpoint; see ``saving.save``."""
@@ -240,7 +259,7 @@ class Training(TrainingState):
         with observing(network):
             network.train(recipe.samples.mode == "train")
             latents = parts.noise.latents(recipe.latent, FAKES, "look back", 0)
-            images = images_of(recipe.generator, network, latents, labels)
+            images = images_of(recipe.generator, network, parts.given(latents), labels)
         found = variety(images, parts.data, parts.shape)
         if found is None:
             return {}
@@ -440,7 +459,7 @@ def at_the_start(
             diversity(real),
             reporter.warn,
             contrast(real),
-            parts.recipe.step.generator_waits,
+            parts.recipe.step.waits(),
         ),
         parts.noise.fixed_latents(parts.recipe.latent, sheet_size(parts)),
         measured(),

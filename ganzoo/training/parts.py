@@ -17,7 +17,14 @@ from ganzoo.common.fetch import FetchError
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.registry import Registry
-from ganzoo.plugin.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, OptimizerSpec
+from ganzoo.plugin.specs import (
+    AdversarialSpec,
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    OptimizerSpec,
+    Spec,
+)
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Recipe
@@ -25,9 +32,10 @@ from ganzoo.runs.given import Given, with_content
 from ganzoo.training.beginning import Beginning, begin_with, frozen_by
 from ganzoo.training.cuda_graph import CudaRecorder, GraphStep
 from ganzoo.training.ema import Average
-from ganzoo.training.feed import Batch, Feed, shape_of
+from ganzoo.training.feed import Batch, Feed, shape_of, some_inputs
 from ganzoo.training.half_step import owners, seen_shape
 from ganzoo.training.machine import Machine
+from ganzoo.training.own_step import OwnStep
 from ganzoo.training.precision import cast_of
 from ganzoo.training.randomness import Noise, key
 from ganzoo.training.same_data import lying_at
@@ -63,15 +71,18 @@ class Parts:
     shape: ImageShape
     noise: Noise
     feed: Feed
-    generator: Side
-    discriminator: Side
-    average: Average | None
+    sides: Mapping[str, Side]
+    """The players: networks with optimizers, by name."""
+    averages: Mapping[str, Average]
+    """Running averages of those that make images, by name."""
     step: TrainingStep
     steps: int
     """Steps of the whole run."""
     dataset: DatasetSpec
     """The dataset that is trained on: the recipe's own, or its fallback."""
     root: DataRoot
+    memory: Mapping[str, nn.Module] = field(default_factory=dict)
+    """Modules of the step that are not trained and remember something, by name."""
     own: Mapping[str, nn.Module] = field(default_factory=dict)
     """Modules that components own, by their places: 'loss', 'regularizer.0', 'view.1'."""
     ramps: Ramps = field(default_factory=lambda: Ramps({}, 1))
@@ -82,6 +93,8 @@ class Parts:
     """The weights that the networks began with, where some were given."""
     group: Group = field(default_factory=Group)
     """The processes that make the run together."""
+    examples: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
+    """What each player is called with for a few images: zeros."""
 
     def begin_with(self, given: Given) -> None:
         """Begin with weights that were given, and name them in the recipe.
@@ -94,37 +107,66 @@ class Parts:
         networks = {name: side.network for name, side in self.sides.items()}
         self.beginning = begin_with(given, networks, init.source or "")
         self.recipe = with_content(self.recipe, given.sha256)
-        if self.average is not None:
-            self.average.network.load_state_dict(self.generator.network.state_dict())
+        for name, average in self.averages.items():
+            average.network.load_state_dict(self.sides[name].network.state_dict())
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """Every module that is trained or remembers something, by its name in a checkpoint."""
-        average: dict[str, nn.Module] = {}
-        if self.average is not None:
-            average["average"] = self.average.network
-            if self.average.rest is not None:
-                average[REST] = self.average.rest
+        averages: dict[str, nn.Module] = {}
+        for name, average in self.averages.items():
+            # The run's generator is averaged under the name that it has always had.
+            ending = "" if name == self.made_by else f".{name}"
+            averages[f"average{ending}"] = average.network
+            if average.rest is not None:
+                averages[f"{REST}{ending}"] = average.rest
         return {
-            "generator": self.generator.network,
-            "discriminator": self.discriminator.network,
-            **average,
+            **{name: side.network for name, side in self.sides.items()},
+            **averages,
+            **{f"memory/{name}": module for name, module in self.memory.items()},
             **{f"own/{place}": module for place, module in self.own.items()},
         }
 
     @property
-    def sides(self) -> dict[str, Side]:
-        """The networks with optimizers, by name."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
+    def made_by(self) -> str:
+        """The name of the run's generator among the players."""
+        return self.recipe.step.makers()[0]
+
+    @property
+    def generator(self) -> Side:
+        """The run's generator."""
+        return self.sides[self.made_by]
+
+    @property
+    def discriminator(self) -> Side:
+        """The discriminator, of a step that has one of that name."""
+        return self.sides["discriminator"]
+
+    @property
+    def average(self) -> Average | None:
+        """The running average of the run's generator."""
+        return self.averages.get(self.made_by)
+
+    @property
+    def best(self) -> dict[str, nn.Module]:
+        """The networks that make images, as they are looked at and shared: averaged if they are."""
+        found = {name: self.sides[name].network for name in self.recipe.step.makers()}
+        return found | {name: average.network for name, average in self.averages.items()}
 
     @property
     def best_generator(self) -> nn.Module:
         """The generator that is looked at and shared: the average where there is one."""
-        return self.generator.network if self.average is None else self.average.network
+        return self.best[self.made_by]
+
+    def given(self, latents: Tensor) -> Tensor:
+        """Return what the generator is shown where nobody trains it: latents, or some inputs."""
+        if not self.recipe.generator.translates:
+            return latents
+        return some_inputs(self.data, self.shape, len(latents)).to(latents.device)
 
     def epoch(self, steps: int) -> float:
         """Return how many passes over the data ``steps`` steps are."""
-        return self.feed.order.epochs_done(steps * self.recipe.step.discriminator_updates)
+        return self.feed.order.epochs_done(steps * self.recipe.step.batches())
 
     def ends_epoch(self, steps: int) -> bool:
         """Return whether a pass over the data was completed in step number ``steps`` (from 1)."""
@@ -132,7 +174,7 @@ class Parts:
 
     def images_per_step(self) -> int:
         """Return how many real images one step sees."""
-        return self.recipe.train.batch_size * self.recipe.step.discriminator_updates
+        return self.recipe.train.batch_size * self.recipe.step.batches()
 
     def facts(self) -> dict[str, Any]:
         """Return what the run consists of, for its record."""
@@ -150,8 +192,7 @@ class Parts:
                 "notes": list(self.data.notes),
             },
             "parameters": {
-                "generator": count_parameters(self.generator.network),
-                "discriminator": count_parameters(self.discriminator.network),
+                name: count_parameters(side.network) for name, side in self.sides.items()
             },
             "steps": self.steps,
         }
@@ -190,64 +231,45 @@ def assemble(
         )
     shape = shape_of(data, recipe.dataset)
     seed, device = recipe.train.seed, machine.device
-    generator = _network(
-        seed, "generator", lambda: recipe.generator.build(recipe.latent.size, shape), recipe, device
-    )
-    seen = seen_shape(recipe.view, shape)
-    discriminator = _network(
-        seed, "discriminator", lambda: recipe.discriminator.build(seen), recipe, device
-    )
+    refuse_other_inputs(recipe, shape)
+    built = Building(recipe, shape, device)
+    networks = attempt(recipe.step, "networks()", lambda: recipe.step.networks(built))
+    players = players_in(recipe, networks)
+    memory = {name: each for name, each in networks.items() if name not in players}
     machine = with_suited_threads(
         machine,
         # Parts of a batch take one thread: their number, and so the bits, shall not depend on how
         # many processes share the processors.
         recipe.train.batch_size if recipe.train.shards == 1 else 0,
-        (generator, _example(recipe.generator, torch.zeros(TRIED, recipe.latent.size))),
-        (
-            discriminator,
-            _example(
-                recipe.discriminator, torch.zeros(TRIED, seen.channels, seen.height, seen.width)
-            ),
-        ),
+        *((players[name], example) for name, example in built.examples.items()),
     )
-    networks = {"generator": generator, "discriminator": discriminator}
-    frozen = frozen_by(recipe.init, networks)
+    frozen = frozen_by(recipe.init, players)
     feed = Feed(data, shape, recipe.train, device, workers=machine.workers, cut=cut)
     refuse_empty_parts(recipe, len(data), cut)
     steps = total_steps(recipe, feed)
-    both = recipe.step.generator_step_trains == "both"
-    own = _owned(recipe, seed, seen, device)
-    sides = {}
-    for role, network, updates in (
-        ("generator", generator, recipe.step.generator_updates),
-        ("discriminator", discriminator, recipe.step.discriminator_updates),
-    ):
+    own = _owned(recipe, seed, seen_shape(recipe.view, built.judged), device)
+    sides: dict[str, Side] = {}
+    left = dict(own)
+    for name, network in players.items():
+        role, updates = recipe.step.players[name], recipe.step.updates(name)
         spec: OptimizerSpec = getattr(recipe.optimizer, role)
         specs = owners(recipe)
-        owned = [
-            parameter
-            for place, module in own.items()
-            if specs[place].trained_with == role
-            for parameter in trainable(module)
-        ]
+        # What a component owns is trained with the first player of its role.
+        taken = [place for place in left if specs[place].trained_with == role]
+        owned = [each for place in taken for each in trainable(left.pop(place))]
         moved = trainable(network) + owned
-        if role == "generator" and both:
-            moved = moved + trainable(discriminator)
+        for other in recipe.step.moves_with(name):
+            moved = moved + trainable(players[other])
         first = at_step(spec, lambda ramp: ramp.at(0, steps))
         optimizer = attempt(spec, "building", lambda spec=first, moved=moved: spec.build(moved))  # type: ignore[misc]
         _check_ramps(role, spec, optimizer)
-        sides[role] = Side(network, optimizer, spec, steps * updates, moved, updates, owned)
+        sides[name] = Side(network, optimizer, spec, steps * updates, moved, updates, owned)
     noise = Noise(seed, device)
-    step = AdversarialStep(
-        recipe,
-        sides["generator"],
-        sides["discriminator"],
-        noise,
-        cast_of(machine.precision),
-        own=own,
-        steps=steps,
+    step = step_of(
+        recipe, sides, noise, cast_of(machine.precision), memory=memory, own=own, steps=steps,
         group=group,
-    )
+    )  # fmt: skip
+    makers = recipe.step.makers() if recipe.ema else []
     return Parts(
         recipe,
         machine,
@@ -257,18 +279,23 @@ def assemble(
         shape,
         noise,
         feed,
-        sides["generator"],
-        sides["discriminator"],
-        Average(generator, recipe.ema.half_life, steps) if recipe.ema else None,
+        sides,
+        {
+            name: Average(sides[name].network, recipe.ema.half_life, steps)
+            for name in makers
+            if recipe.ema
+        },
         step_on(machine, step, warn),
         steps,
         dataset,
         root,
+        memory,
         own,
         Ramps(moving(recipe), steps),
         frozen,
         None,
         group,
+        built.examples,
     )
 
 
@@ -292,7 +319,9 @@ def moving(recipe: Recipe) -> dict[str, Table]:
     return found if recipe.ema is None else found | {"ema": recipe.ema}
 
 
-def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None]) -> TrainingStep:
+def step_on(
+    machine: Machine, plain: AdversarialStep | OwnStep, warn: Callable[[str], None]
+) -> TrainingStep:
     """Return the step as ``machine`` makes it quickest: captured, on a GPU that need not be exact.
 
     GANZOO_GRAPH=0 turns that off.
@@ -300,6 +329,8 @@ def step_on(machine: Machine, plain: AdversarialStep, warn: Callable[[str], None
     is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
     # A captured step cannot go back in its random numbers, as parts of a batch do.
     if machine.device.type != "cuda" or not is_wanted or plain.cut.parts > 1:
+        return plain
+    if not plain.recipe.step.is_captured:
         return plain
     return GraphStep(plain, CudaRecorder(machine.device), warn)
 
@@ -311,7 +342,7 @@ def total_steps(recipe: Recipe, feed: Feed) -> int:
         limits.append(recipe.train.steps)
     if recipe.train.epochs is not None:
         batches = feed.order.batches_of(recipe.train.epochs)
-        limits.append(-(-batches // recipe.step.discriminator_updates))
+        limits.append(-(-batches // recipe.step.batches()))
     return min(limits)
 
 
@@ -380,18 +411,121 @@ def _data(
         return attempt(fallback, "reading", lambda: fallback.build(root)), fallback, reason
 
 
+class Building:
+    """What the networks of a step are built in; see ``ganzoo.api.Setting``.
+
+    Attributes:
+        examples: what each network is called with for a few images.
+        judged: what the first discriminator is shown, before any view.
+    """
+
+    def __init__(self, recipe: Recipe, image: ImageShape, device: torch.device) -> None:
+        self.image = self.judged = image
+        self.latent_size = recipe.latent.size
+        self.examples: dict[str, tuple[Tensor, ...]] = {}
+        self._recipe, self._device = recipe, device
+        self._has_judge = False
+
+    def generator(self, name: str, image: ImageShape | None = None) -> nn.Module:
+        """Build the recipe's generator as player ``name``."""
+        image, spec = image or self.image, self._recipe.generator
+        network = self._built(spec, name, lambda: spec.build(self.latent_size, image))
+        sides = image.input_shape if spec.translates else (self.latent_size,)
+        self.examples[name] = _example(spec, torch.zeros(TRIED, *sides))
+        return network
+
+    def discriminator(self, name: str, image: ImageShape | None = None) -> nn.Module:
+        """Build the recipe's discriminator as player ``name``, behind the recipe's views."""
+        image, spec = image or self.image, self._recipe.discriminator
+        if not self._has_judge:
+            self._has_judge, self.judged = True, image
+        seen = seen_shape(self._recipe.view, image)
+        network = self._built(spec, name, lambda: spec.build(seen))
+        first = torch.zeros(TRIED, seen.channels, seen.height, seen.width)
+        self.examples[name] = _example(spec, first)
+        return network
+
+    def build(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+        """Build a network of another kind."""
+        return self._built(self._recipe.step, name, make)
+
+    def _built(self, spec: Spec, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+        # Each network has its own seed: another discriminator leaves the generator's weights alone.
+        seed = self._recipe.train.seed
+        is_one = name in {"generator", "discriminator"}
+        stream = (
+            key(seed, "weights", name == "generator")
+            if is_one
+            else key(seed, f"weights of player {name}")
+        )
+        torch.manual_seed(stream)
+        network = attempt(spec, "building", make)
+        if not isinstance(network, nn.Module):
+            who = spec.kind if spec.kind != "step" else f"network {name!r} of step"
+            raise GanzooError(f"{who} {spec.use!r}: build() returned no torch module")
+        return network.to(self._device).train()
+
+
+def players_in(recipe: Recipe, networks: object) -> dict[str, nn.Module]:
+    """Return the players among the networks of a step.
+
+    Raises:
+        GanzooError: where one is missing, or another has weights that nothing would train.
+    """
+    step = recipe.step
+    if not isinstance(networks, Mapping) or not all(
+        isinstance(each, nn.Module) for each in networks.values()
+    ):
+        raise GanzooError(f"step {step.use!r}: networks() returned no mapping of torch modules")
+    if missing := [name for name in step.players if name not in networks]:
+        raise GanzooError(f"step {step.use!r}: networks() lacks the player {missing[0]!r}")
+    for name, network in networks.items():
+        if name not in step.players and trainable(network):
+            raise GanzooError(
+                f"step {step.use!r}: network {name!r} has weights and is no player; name it in "
+                "'players', or let its weights ask for no gradient"
+            )
+    return {name: networks[name] for name in step.players}
+
+
+def refuse_other_inputs(recipe: Recipe, shape: ImageShape) -> None:
+    """Raise GanzooError where step, generator and data do not agree on what is translated."""
+    step, generator = recipe.step, recipe.generator
+    if step.takes_inputs and not shape.input_shape:
+        raise GanzooError(
+            f"step {step.use!r} turns what data has beside its images into images, and data set "
+            f"{recipe.dataset.use!r} has nothing beside them; use e.g. dataset.use = 'paired'"
+        )
+    if step.takes_inputs and not generator.translates:
+        raise GanzooError(
+            f"step {step.use!r} gives its generators images, and generator {generator.use!r} "
+            "makes images of latents; use one that translates, e.g. 'unet'"
+        )
+    if generator.translates and not step.takes_inputs:
+        raise GanzooError(
+            f"generator {generator.use!r} turns images into images, and step {step.use!r} gives "
+            "it latents; use e.g. step.use = 'pix2pix'"
+        )
+
+
+def step_of(
+    recipe: Recipe,
+    sides: Mapping[str, Side],
+    noise: Noise,
+    cast: torch.dtype | None,
+    *,
+    memory: Mapping[str, nn.Module],
+    own: Mapping[str, nn.Module],
+    steps: int,
+    group: Group,
+) -> AdversarialStep | OwnStep:
+    """Return what makes the steps of a recipe."""
+    if type(recipe.step).update is not AdversarialSpec.update:
+        return OwnStep(recipe, sides, noise, cast, memory=memory, own=own, steps=steps, group=group)
+    both = sides["generator"], sides["discriminator"]
+    return AdversarialStep(recipe, *both, noise, cast, own=own, steps=steps, group=group)
+
+
 def _example(spec: GeneratorSpec | DiscriminatorSpec, first: Tensor) -> tuple[Tensor, ...]:
     labels = torch.zeros(len(first), dtype=torch.long)
     return (first, labels) if spec.uses_labels else (first,)
-
-
-def _network(
-    seed: int, role: str, build: Callable[[], nn.Module], recipe: Recipe, device: torch.device
-) -> nn.Module:
-    # Each network has its own seed: another discriminator leaves the generator's weights alone.
-    torch.manual_seed(key(seed, "weights", role == "generator"))
-    spec = recipe.generator if role == "generator" else recipe.discriminator
-    network = attempt(spec, "building", build)
-    if not isinstance(network, nn.Module):
-        raise GanzooError(f"{role} {spec.use!r}: build() returned no torch module")
-    return network.to(device).train()

@@ -179,7 +179,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
                 "from an uninterrupted run in the last bits"
             )
     for place, network in parts.networks.items():
-        if place == REST and not checkpoint.select(REST, tensors):
+        if place.startswith(REST) and not checkpoint.select(place, tensors):
             training.reporter.warn(
                 f"the checkpoint is of an earlier ganzoo, whose averages stood still at an "
                 f"ema.half_life above {LONG:,.0f}: from step {state.step} on it moves"
@@ -190,7 +190,8 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
         name = f"optimizer/{role}"
         numbers = state.optimizers.get(name, {})
         # A generator that still waits has not been moved, and its optimizer remembers nothing.
-        is_still = role == "generator" and state.step <= parts.recipe.step.generator_waits
+        is_maker = parts.recipe.step.players[role] == "generator"
+        is_still = is_maker and state.step <= parts.recipe.step.waits()
         wanted = after_one_step(side, parts.steps) if state.step and not is_still else {}
         unpack_optimizer(name, side.optimizer, tensors, numbers, wanted)
     window = {

@@ -28,6 +28,7 @@ from ganzoo.training.half_step import (
     Players,
     accuracy,
     half_step,
+    in_halves,
     owners,
     terms_of,
     total,
@@ -190,7 +191,7 @@ class AdversarialStep:
         self.ramps = Ramps(owners(recipe), steps)
         self.reads_step = False
         """Whether a term has asked which step it is."""
-        self._trains_both = recipe.step.generator_step_trains == "both"
+        self._trains_both = in_halves(recipe).generator_step_trains == "both"
         self._same_players: Players | None = None
         self._made_from: tuple[list[Tensor], RandomState] | None = None
         """What the discriminator's half made its fakes from, where the generator's sees them."""
@@ -211,7 +212,7 @@ class AdversarialStep:
 
     def inputs(self, step: int, next_batch: Callable[[int], Batch]) -> Inputs:
         """Return everything step number ``step`` starts from."""
-        recipe = self.recipe.step
+        recipe = in_halves(self.recipe)
         numbers = [
             step * recipe.discriminator_updates + k for k in range(recipe.discriminator_updates)
         ]
@@ -258,7 +259,7 @@ class AdversarialStep:
         """
         is_shared = self._is_shared
         met: dict[str, Tensor] | None = None
-        if self.recipe.step.first == "generator":
+        if in_halves(self.recipe).first == "generator":
             terms, met = self._generator_half(step, inputs, None, observe)
             terms |= self._discriminator_half(step, inputs, met if is_shared else None, observe)[0]
         else:
@@ -274,7 +275,7 @@ class AdversarialStep:
         Args:
             made: the fakes of the first one, where the generator has made them.
         """
-        recipe = self.recipe.step
+        recipe = in_halves(self.recipe)
         terms: dict[str, Tensor] = {}
         leads_on = self._is_shared and recipe.first == "discriminator" and not self.waits(step)
         for k, (batch, latent) in enumerate(zip(inputs.batches, inputs.latents, strict=True)):
@@ -295,7 +296,7 @@ class AdversarialStep:
         Args:
             made: the fakes of the first one, where the discriminator's are taken.
         """
-        recipe = self.recipe.step
+        recipe = in_halves(self.recipe)
         terms: dict[str, Tensor] = {}
         batch, latent = inputs.batches[self._beside], inputs.latents[self._beside]
         is_cut = recipe.generator_noise == "detached"
@@ -325,14 +326,19 @@ class AdversarialStep:
         return found
 
     @property
+    def sides(self) -> dict[str, Side]:
+        """Both sides, by name."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @property
     def _beside(self) -> int:
         """Which of the step's batches the generator's half looks at."""
-        return 0 if self.recipe.step.first == "generator" else -1
+        return 0 if in_halves(self.recipe).first == "generator" else -1
 
     @property
     def _is_shared(self) -> bool:
         # Every part of a batch makes its fakes anew: that is what saves memory.
-        return self.recipe.step.generator_noise == "shared" and self.cut.parts == 1
+        return in_halves(self.recipe).generator_noise == "shared" and self.cut.parts == 1
 
     def _half(
         self,
@@ -414,15 +420,15 @@ class AdversarialStep:
         memory = self._memory()
         before, state = memory.now(), RandomState(self.noise.device)
         began = before, state
-        is_cut = self.recipe.step.generator_noise == "detached"
+        is_cut = in_halves(self.recipe).generator_noise == "detached"
         if role == "discriminator":
             self._made_from = began
         elif self._made_from is not None and self._sees_the_same:
             began = self._made_from
-        observed = [view for view in players.views if _observes(view.spec)]
+        observed = [view for view in players.views if observes(view.spec)]
         sums = in_parts.branches(self.cut)
         leaves: list[Leaf] = []
-        for rows, part, own_latent in self._parts(batch, latent):
+        for rows, part, own_latent in parts_of(self.cut, batch, latent):
             memory.put_back(before)
             began[1].put_back()
             norm = WholeNorm(self.group, rows) if self.recipe.train.sync_norm else None
@@ -464,7 +470,7 @@ class AdversarialStep:
     @property
     def _sees_the_same(self) -> bool:
         """Whether the generator's half looks at the fakes that the discriminator's has seen."""
-        recipe = self.recipe.step
+        recipe = in_halves(self.recipe)
         return recipe.first == "discriminator" and recipe.generator_noise in {"shared", "detached"}
 
     def _after(self, context: HalfStep, players: Players) -> None:
@@ -485,31 +491,16 @@ class AdversarialStep:
             return {}
         return {"accuracy": (context.fake_logits > 0).float().mean()}
 
-    def _parts(self, batch: Batch, latent: Tensor) -> Iterator[tuple[Rows, Batch, Tensor]]:
-        """Yield this process's parts of the batch, each with its place in the whole.
-
-        Args:
-            latent: those of the whole batch.
-        """
-        bounds = self.cut.bounds(batch.size)
-        latents = torch.tensor_split(latent, len(bounds))
-        own = slice(self.cut.own.start, self.cut.own.stop)
-        first = bounds[own][0][0] if batch.whole else 0
-        for (start, stop), own_latent in zip(bounds[own], latents[own], strict=True):
-            # Parts may be unlike in size; each mean counts by its images, or the sum is no mean.
-            part = batch.rows(slice(start - first, stop - first))
-            yield Rows(start, stop - start, batch.size), part, own_latent
-
     def waits(self, step: int) -> bool:
         """Return whether the discriminator is trained alone in step number ``step``."""
-        return step < self.recipe.step.generator_waits
+        return step < in_halves(self.recipe).generator_waits
 
     def _generator_numbers(self, step: int) -> list[int]:
-        count = 0 if self.waits(step) else self.recipe.step.generator_updates
+        count = 0 if self.waits(step) else in_halves(self.recipe).generator_updates
         return [step * count + j for j in range(count)]
 
     def _fakes_in(self, batch: Batch) -> int:
-        is_full = self.recipe.step.fakes == "full"
+        is_full = in_halves(self.recipe).fakes == "full"
         return self.recipe.train.batch_size if is_full else batch.size
 
     def _latents(self, count: int, stream: str, number: int) -> Tensor:
@@ -519,7 +510,7 @@ class AdversarialStep:
     def _made(self, latent: Tensor, labels: Tensor | None, *, graph: bool) -> dict[str, Tensor]:
         if graph:
             return self.game.make(latent, labels)
-        is_eval = self.recipe.step.fakes_for_discriminator == "eval"
+        is_eval = in_halves(self.recipe).fakes_for_discriminator == "eval"
         if is_eval:
             self.generator.network.eval()
         # Without a graph: this half does not go back into the generator, whose activations need
@@ -558,5 +549,22 @@ def cut_of(recipe: Recipe, group: Group) -> Cut:
     return Cut(group.count if recipe.train.sync_norm else parts, group.count, group.rank)
 
 
-def _observes(spec: ViewSpec) -> bool:
+def parts_of(cut: Cut, batch: Batch, latent: Tensor) -> Iterator[tuple[Rows, Batch, Tensor]]:
+    """Yield this process's parts of a batch, each with its place in the whole.
+
+    Args:
+        latent: those of the whole batch.
+    """
+    bounds = cut.bounds(batch.size)
+    latents = torch.tensor_split(latent, len(bounds))
+    own = slice(cut.own.start, cut.own.stop)
+    first = bounds[own][0][0] if batch.whole else 0
+    for (start, stop), own_latent in zip(bounds[own], latents[own], strict=True):
+        # Parts may be unlike in size; each mean counts by its images, or the sum is no mean.
+        part = batch.rows(slice(start - first, stop - first))
+        yield Rows(start, stop - start, batch.size), part, own_latent
+
+
+def observes(spec: ViewSpec) -> bool:
+    """Return whether a view looks at the discriminator after its update."""
     return type(spec).observe is not ViewSpec.observe

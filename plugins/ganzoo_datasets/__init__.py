@@ -9,6 +9,7 @@ from ganzoo_datasets.folder import Folder
 from ganzoo_datasets.hdf5 import Hdf5
 from ganzoo_datasets.hugging_face import HuggingFace
 from ganzoo_datasets.mnist import FashionMnist, Mnist
+from ganzoo_datasets.pairs import ChangedDigits, Edges, Paired, Unpaired
 from ganzoo_datasets.sprites import Sprites
 from ganzoo_datasets.stacked_mnist import StackedMnist
 
@@ -18,4 +19,5 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the datasets of this package."""
-    return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, Folder, HuggingFace, Hdf5]
+    own: list[type[DatasetSpec]] = [Folder, HuggingFace, Hdf5, Paired, Unpaired, Edges]
+    return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, ChangedDigits, *own]

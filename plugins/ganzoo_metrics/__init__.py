@@ -12,6 +12,7 @@ from ganzoo_metrics.inception import InceptionScore
 from ganzoo_metrics.kernel import Kernel
 from ganzoo_metrics.memorisation import Memorisation
 from ganzoo_metrics.neighbourhoods import Neighbourhoods
+from ganzoo_metrics.pairs import Pairs
 from ganzoo_metrics.sliced import Sliced
 from ganzoo_metrics.transfer import GanTrainTest
 
@@ -34,4 +35,5 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:
         ClassAccuracy,
         IntraFrechet,
         GanTrainTest,
+        Pairs,
     ]

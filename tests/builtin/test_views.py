@@ -383,10 +383,10 @@ def test_a_run_with_a_view_trains_and_is_resumed_bit_for_bit(tmp_path: Path, vie
 
 def built(recipe: recipes.Recipe) -> Any:
     from ganzoo.common.data_root import DataRoot
-    from ganzoo.training.guards import try_out
     from ganzoo.training.machine import set_up
     from ganzoo.training.parts import assemble
     from ganzoo.training.state import Silent
+    from ganzoo.training.trial import try_out
 
     machine, _ = set_up("cpu")
     root = DataRoot(Path("/nonexistent"), download=False)

@@ -20,6 +20,7 @@ from ganzoo.plugin.specs import (
     Spec,
 )
 from ganzoo.plugin.table import Table
+from ganzoo_steps import Adversarial
 
 
 class Noise(Table):
@@ -159,6 +160,7 @@ SPECS: list[type[Spec]] = [
     Blobs,
     Momentum,
     Descent,
+    Adversarial,
 ]
 PLUGIN = Plugin(
     name="toys",

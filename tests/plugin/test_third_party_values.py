@@ -12,8 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from ganzoo.common.data_root import DataRoot, data_root
 from ganzoo.plugin import registry
 from ganzoo.plugin.types import ImageShape
+from ganzoo.recipe.check import load_recipe
+from ganzoo.recipe.source import find_recipe
+from ganzoo.training.machine import set_up
+from ganzoo.training.parts import assemble
 
 HERE = Path(__file__).parent / "third_party"
 IMAGE = ImageShape(1, 2, 2, num_classes=3)
@@ -125,3 +130,29 @@ def test_the_class_term_is_the_cross_entropy_of_real_images_and_fakes() -> None:
         for each in (real, fake)
     )
     torch.testing.assert_close(found["class"], wanted)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_extragradient_on_the_dirac_gan_is_its_closed_form(rate: float) -> None:
+    # With Wasserstein's game θ and ψ play ψθ: with z = θ + iψ an update is z (1 - η² - iη), of
+    # modulus √(1 - η² + η⁴) < 1 below η = 1, where that of descent is √(1 + η²).
+    path = [f"optimizer.{role}.lr={rate}" for role in ("generator", "discriminator")]
+    found = registry.load_plugins([HERE / "extragradient.py"])
+    recipe = load_recipe(
+        find_recipe("toy_dirac"),
+        found,
+        [*path, "step.use='zoo_extragradient'", "loss.use='wasserstein'", "train.steps=40"],
+    )
+    machine, _ = set_up("cpu", threads=1)
+    parts = assemble(recipe, found, DataRoot(data_root(None), False), machine, warn=print)
+    (theta,) = parts.generator.network.parameters()
+    (psi,) = parts.discriminator.network.parameters()
+    start = z = complex(theta.item(), psi.item())
+    factor = complex(1 - rate**2, -rate)
+
+    for step in range(40):
+        parts.step(step, lambda number: parts.feed(number).each(Tensor.double))
+        z *= factor
+        assert abs(complex(theta.item(), psi.item()) - z) < 1e-12 * abs(start)
+
+    assert abs(z) == pytest.approx(abs(start) * (1 - rate**2 + rate**4) ** 20)

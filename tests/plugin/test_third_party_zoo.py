@@ -83,6 +83,7 @@ ZOO = [
         {"generator": 'use = "zoo_coded"', "loss": 'use = "zoo_infogan"'},
         ("own/loss/1.weight", "own/loss/3.bias"),
     ),
+    Entry("extragradient", {"step": 'use = "zoo_extragradient"'}),
     Entry("unrolled", {"loss": 'use = "zoo_unrolled"'}),
     Entry(
         "path_length",

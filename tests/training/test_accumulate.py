@@ -16,9 +16,9 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.feed import Batch
-from ganzoo.training.guards import try_out
 from ganzoo.training.randomness import Noise
 from ganzoo.training.state import Silent
+from ganzoo.training.trial import try_out
 
 THIRD_PARTY = Path(__file__).parents[1] / "plugin" / "third_party"
 PLAIN = {"discriminator.dropout": 0.0, "generator.norm": "none", "step.generator_noise": "same"}

@@ -8,8 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo.plugin.specs import DiscriminatorSpec, GeneratorSpec, LossSpec, ViewSpec
-from ganzoo.recipe.model import Recipe, Step
+from ganzoo.plugin.specs import (
+    AdversarialSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    LossSpec,
+    ViewSpec,
+)
+from ganzoo.recipe.model import Recipe
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import Game, HalfStep, Player, Players, half_step
 from ganzoo_regularizers.zero_centered import R1, R2
@@ -38,7 +44,7 @@ def half(views: list[ViewSpec], batching: str = "separate") -> HalfStep:
     """Return the discriminator's half with such views."""
     recipe = Recipe.model_construct(  # type: ignore[call-arg]
         generator=GeneratorSpec(), discriminator=DiscriminatorSpec(),
-        step=Step.model_validate({"batching": batching}), view=views, regularizer=[],
+        step=AdversarialSpec.model_validate({"batching": batching}), view=views, regularizer=[],
     )  # fmt: skip
     players = Players(
         Player(LossSpec()), [Player(R1()), Player(R2())], [Player(view) for view in views]

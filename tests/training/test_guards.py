@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ganzoo.common.errors import GanzooError, PluginError
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -22,11 +23,12 @@ from ganzoo.plugin.specs import (
     RegularizerSpec,
 )
 from ganzoo.plugin.types import Context, ImageShape
-from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
+from ganzoo.recipe.model import Latent, Optimizers, Recipe, Train
 from ganzoo.training.feed import Batch, Feed
-from ganzoo.training.guards import couples, probe, try_out
+from ganzoo.training.guards import couples, probe
 from ganzoo.training.parts import Parts
 from ganzoo.training.state import Silent
+from ganzoo.training.trial import try_out
 
 SHAPE = ImageShape(1, 2, 2)
 N, Z = 4, 3
@@ -104,7 +106,7 @@ def problems(
         loss=loss or Bce(),
         optimizer=Optimizers.model_construct(generator=OptimizerSpec()),
         regularizer=regularizer or [],
-        step=Step(**step),
+        step=AdversarialSpec(**step),
     )
     batch = Batch(torch.rand(N, 1, 2, 2), None)
     return probe(recipe, g or generator(), d or discriminator(), batch, torch.randn(N, Z), SHAPE)
@@ -212,7 +214,8 @@ def batch_norm_parts(tmp_path: Path, *overrides: str, images: int = 17) -> Parts
     feed = Feed(few, parts.shape, parts.recipe.train, torch.device("cpu"))
     flat = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.Linear(4, 64), nn.Tanh())
     network = Net(flat, lambda out: out.view(-1, 1, 8, 8))
-    return replace(parts, data=few, feed=feed, generator=replace(parts.generator, network=network))
+    sides = {**parts.sides, "generator": replace(parts.generator, network=network)}
+    return replace(parts, data=few, feed=feed, sides=sides)
 
 
 @pytest.mark.parametrize(

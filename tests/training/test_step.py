@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.ramps import at_step
 from ganzoo.plugin.specs import (
+    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -23,7 +24,7 @@ from ganzoo.plugin.specs import (
     RegularizerSpec,
 )
 from ganzoo.plugin.types import Context
-from ganzoo.recipe.model import Latent, Optimizers, Recipe, Step, Train
+from ganzoo.recipe.model import Latent, Optimizers, Recipe, Train
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import Player, accuracy
 from ganzoo.training.randomness import Noise
@@ -113,7 +114,7 @@ def recipe(
         optimizer=Optimizers.model_construct(generator=sgd, discriminator=sgd),
         regularizer=regularizer or [],
         view=[],
-        step=Step(**step),
+        step=AdversarialSpec(**step),
     )
 
 
@@ -257,9 +258,9 @@ def test_a_waiting_generator_has_no_terms_and_leaves_the_discriminators_as_they_
 
 def test_shared_fakes_cannot_be_had_in_parts_after_the_generator_has_moved() -> None:
     with pytest.raises(ValueError, match="use 'same'"):
-        Step(first="generator", accumulate=2)
+        AdversarialSpec(first="generator", accumulate=2)
 
-    Step(first="generator", accumulate=2, generator_noise="same")
+    AdversarialSpec(first="generator", accumulate=2, generator_noise="same")
 
 
 def test_shared_same_and_fresh_noise_differ_where_they_should() -> None:

@@ -57,7 +57,7 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     """List recipes, runs, data or the components of a kind.
 
     WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
-    optimizers, metrics or views. 'ganzoo runs' does more with runs.
+    optimizers, metrics, views or steps. 'ganzoo runs' does more with runs.
     """
     from ganzoo.cli import run_table
     from ganzoo.common.errors import GanzooError, suggest

@@ -53,7 +53,7 @@ def new() -> None:
 def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json: bool) -> None:
     """Create package NAME with one component; its tests pass.
 
-    KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric or view.
+    KIND is generator, discriminator, loss, regularizer, dataset, optimizer, metric, view or step.
     """
     from ganzoo.plugin.registry import load_plugins
     from ganzoo.plugin.scaffold import write

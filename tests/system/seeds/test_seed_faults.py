@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
-from ganzoo.training.guards import try_out
 from ganzoo.training.health import Health
 from ganzoo.training.loop import new_run, start
 from ganzoo.training.parts import Parts
 from ganzoo.training.state import Silent
+from ganzoo.training.trial import try_out
 from ganzoo_datasets.mnist import Mnist
 from ganzoo_dcgan.generators import Transpose
 

@@ -10,11 +10,11 @@ import torch
 from seed_parts import SEEDS, SPRITE_SEEDS, registry, seed
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.training.guards import try_out
 from ganzoo.training.loop import new_run, start
 from ganzoo.training.machine import Machine
 from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
+from ganzoo.training.trial import try_out
 
 
 @pytest.mark.parametrize("name", SEEDS)
