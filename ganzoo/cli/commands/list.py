@@ -14,6 +14,7 @@ from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_opti
 from ganzoo.cli.output import show_table
 from ganzoo.cli.summaries import progress
 from ganzoo.common.text import number
+from ganzoo.plugin.models import PREFIX
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -39,14 +40,14 @@ class Section(NamedTuple):
 def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: bool) -> None:
     """List recipes, runs, data or the components of a kind.
 
-    WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
+    WHAT is all, recipes, runs, models, data, generators, discriminators, losses, regularizers,
     optimizers, metrics or views.
     """
     from ganzoo.common.errors import GanzooError, suggest
     from ganzoo.plugin.kinds import KINDS
 
-    choices = ["all", "recipes", "runs", *KINDS]
-    others = {"recipe": "recipes", "run": "runs"} | {
+    choices = ["all", "recipes", "runs", "models", *KINDS]
+    others = {"recipe": "recipes", "run": "runs", "model": "models", "zoo": "models"} | {
         word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)
     }
     chosen = others.get(what, what)
@@ -86,6 +87,12 @@ def section(name: str, registry: Registry | None, out: Path) -> Section:
             ),
         )  # fmt: skip
     assert registry is not None
+    if name == "models":
+        return Section(
+            ("model", "from", "about"),
+            model_rows(registry),
+            lambda row: (row["name"], row["from"], row["about"]),
+        )
     return Section(
         (name, "from", "about"),
         component_rows(name, registry),
@@ -105,6 +112,20 @@ def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
             "about": summary(spec),
         }
         for use, spec in registry.specs(kind).items()
+    ]
+
+
+def model_rows(registry: Registry) -> list[dict[str, Any]]:
+    """Return every trained model that is shipped, or downloaded when it is used."""
+    return [
+        {
+            "name": f"{PREFIX}{name}",
+            "from": plugin.origin,
+            "about": model.about,
+            "sha256": model.sha256,
+            "urls": list(model.urls),
+        }
+        for name, (model, plugin) in registry.models().items()
     ]
 
 
