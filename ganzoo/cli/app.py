@@ -31,6 +31,7 @@ VERBS = {
     "export": "export:export",
     "measure": "measure:measure",
     "bench": "bench:bench",
+    "speedrun": "speedrun:speedrun",
     "check": "check:check",
     "list": "list:list_things",
     "show": "show:show",
