@@ -9,6 +9,7 @@ from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
 from ganzoo.common.kept_pixels import Kept, keep
 from ganzoo.plugin.hooks import API_VERSION, hookimpl
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.ramps import (
     Moving,
     MovingNonNegative,
@@ -125,6 +126,7 @@ __all__ = [
     "StepSpec",
     "Table",
     "Terms",
+    "TrainedModel",
     "Varied",
     "ViewSpec",
     "curve_name",

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from ganzoo._version import __version__
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
-from ganzoo.recipe.check import load_recipe
+from ganzoo.recipe.check import load_recipe, stand_in
 from ganzoo.recipe.model import Recipe, freeze
 from ganzoo.recipe.source import find_recipe
 from ganzoo.recipe.toml import inline
@@ -77,6 +77,8 @@ def run(
 ) -> Run:
     """Train a recipe and return its run; a run that is interrupted is saved and returned, too.
 
+    Where its data cannot be had, the run is that of its fallback recipe, if it names one.
+
     Args:
         recipe: a file, the name of a recipe that comes with ganzoo, or what ``load`` returned.
         overrides: values by dotted key, for a recipe given by file or name.
@@ -104,8 +106,8 @@ def run(
     reporter = Lines(quiet=quiet)
     with _threads_put_back():
         place = Place(device, data, threads, offline=offline, runs=str(out))
-        parts = build(checked, found, place, reporter)
-        made = begun(parts, Path(out), name or called, found)
+        parts = build(checked, found, place, reporter, may_give_way=True)
+        made = begun(parts, Path(out), name or parts.stands_in or called, found)
         train(parts, made, found, reporter, minutes=minutes)
     return Run(made, tuple(_paths(plugins)))
 
@@ -119,6 +121,7 @@ def build(
     lacking: Callable[[str], None] | None = None,
     progress: Progress = no_progress,
     allow_fallback: bool = True,
+    may_give_way: bool = False,
     is_tried: bool = True,
     begins: bool = True,
     is_alone: bool = False,
@@ -129,6 +132,8 @@ def build(
         lacking: receives what the machine lacks; default: the reporter's ``note``.
         progress: receives the progress of downloads and datasets.
         allow_fallback: whether to use the recipe's fallback where its dataset is not available.
+        may_give_way: whether its fallback recipe, if it names one, is built there instead: for a
+            run that begins. The parts have the recipe that is built.
         is_tried: whether the step is tried.
         begins: whether the networks get the weights that the recipe begins with.
         is_alone: whether other processes, where there are any, have no part in it.
@@ -139,7 +144,7 @@ def build(
     import torch
 
     from ganzoo.training.machine import set_up
-    from ganzoo.training.parts import assemble
+    from ganzoo.training.parts import LackingError, assemble
     from ganzoo.training.together import Group, device_for, join
     from ganzoo.training.trial import try_out
 
@@ -157,16 +162,27 @@ def build(
         reporter, progress = Silent(), no_progress
     group.compare({"recipe": freeze(recipe), "ganzoo": __version__, "torch": torch.__version__})
     root = DataRoot(data_root(place.data), not place.offline, progress, reporter.note)
-    parts = assemble(
-        recipe,
-        registry,
-        root,
-        machine,
-        warn=reporter.warn,
-        allow_fallback=allow_fallback,
-        data_path=place.data_path,
-        group=group,
-    )
+    assembled = partial(assemble, registry=registry, root=root, machine=machine, group=group)
+    try:
+        parts = assembled(
+            recipe,
+            warn=reporter.warn,
+            allow_fallback=allow_fallback,
+            may_give_way=may_give_way,
+            data_path=place.data_path,
+        )
+    except LackingError as lack:
+        other, wanted = stand_in(recipe, registry), recipe.dataset.use
+        reporter.warn(
+            f"DATA: {wanted!r} is not to be had, so the recipe {recipe.fallback!r} is run in place "
+            f"of this one, on {other.dataset.use!r}; once {wanted!r} is here, the same command "
+            f"trains on it.\n{lack}"
+        )
+        parts = assembled(other, warn=reporter.warn)
+        parts.wanted, parts.data_reason = wanted, str(lack)
+        parts.stands_in = recipe.fallback or ""
+        recipe = other
+        group.compare({"recipe": freeze(recipe)})
     group.compare({"data": parts.data.fingerprint, "threads": parts.machine.threads})
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
@@ -318,6 +334,8 @@ def _threads_put_back() -> Iterator[None]:
 def open_run(name: str | Path, *, out: str | Path = RUNS, plugins: Files = ()) -> Run:
     """Open a run: by its folder, its four letters, or 'last'; exported folders open the same way.
 
+    So do the trained models that ganzoo and plugins ship: ``open_run("zoo:fast_digits")``.
+
     Args:
         name: which run.
         out: folder of the run folders, where ``name`` is not a folder.
@@ -326,7 +344,8 @@ def open_run(name: str | Path, *, out: str | Path = RUNS, plugins: Files = ()) -
     Raises:
         GanzooError: if there is no such run.
     """
-    return Run(rundir.find(str(name), Path(out)), tuple(_paths(plugins)))
+    files = _paths(plugins)
+    return Run(rundir.find(str(name), Path(out), files), tuple(files))
 
 
 @dataclass(frozen=True)

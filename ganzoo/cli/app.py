@@ -32,6 +32,7 @@ VERBS = {
     "export": "export:export",
     "measure": "measure:measure",
     "bench": "bench:bench",
+    "speedrun": "speedrun:speedrun",
     "check": "check:check",
     "runs": "runs:runs",
     "list": "list:list_things",

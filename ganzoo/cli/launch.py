@@ -32,11 +32,12 @@ class Launch:
     track: tuple[str, ...] = ()
     """Trackers that were asked for."""
 
-    def build(self, recipe: Recipe, *, begins: bool = True) -> Parts:
+    def build(self, recipe: Recipe, *, begins: bool = True, may_give_way: bool = False) -> Parts:
         """Build all parts on the device and try one step of each on copies.
 
         Args:
             begins: whether the networks get the weights that the recipe begins with.
+            may_give_way: whether its fallback recipe will do; see ``session.build``.
 
         Raises:
             GanzooError: if a part cannot be built or trains nothing.
@@ -53,6 +54,7 @@ class Launch:
             lacking=display.warn,
             progress=display.transfers,
             begins=begins,
+            may_give_way=may_give_way,
         )
 
     def train(self, parts: Parts, run: RunDir, *, resume: bool, longer: bool = False) -> int:

@@ -69,6 +69,8 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     speed = f"{training.images_per_second:,.0f} images/s"
     memory = most_memory(result["peak_memory_mib"])
     rows = [("done", ", ".join(filter(None, [made, speed, memory])))]
+    if training.parts.data_reason:
+        rows.append(("data", data_line(training.parts.facts()["data"])))
     if final := terms(result["final"]):
         rows.append(("final", final))
     if epoch := terms(result.get("last_epoch", {})):
@@ -118,7 +120,8 @@ def files(run: RunDir) -> Rows:
 
 def data_line(data: dict[str, Any]) -> str:
     """Return name, number and shape of the images."""
-    return f"{data['name']}: {data['images']:,} images {data['shape']}"
+    instead = f", for '{data['wanted']}' is not to be had" if data["reason"] else ""
+    return f"{data['name']}: {data['images']:,} images {data['shape']}{instead}"
 
 
 def networks_line(parameters: dict[str, int], recipe: Any) -> str:

@@ -22,8 +22,9 @@ from ganzoo.plugin.specs import DatasetSpec, MetricSpec
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo.runs import checkpoint
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.verdict import verdict
+from ganzoo.sampling.model import open_model
 from ganzoo.training.feed import pick, shape_of
 from ganzoo.training.labels import first_labels
 from ganzoo.training.parts import Parts
@@ -66,7 +67,7 @@ def measure_run(
     warn: Callable[[str], None],
     tell: Tell = nobody,
 ) -> Measured:
-    """Measure a run at its newest checkpoint.
+    """Measure a run at its newest checkpoint, or a generator that has nothing but its weights.
 
     Args:
         parts: built from its recipe; the checkpoint's weights are put into them.
@@ -75,6 +76,8 @@ def measure_run(
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
     """
+    if not checkpoints(run.checkpoints) and run.has(run.generator.name):
+        return _measure_weights(run, parts, registry, warn, tell)
     path, tensors, state = checkpoint.newest_readable(
         run.checkpoints,
         f"run '{run.path}' has no checkpoint that can be read; train it first",
@@ -90,6 +93,19 @@ def measure_run(
     measures.take(state.step)
     some, asked = _first(parts)
     result = {"step": state.step, **measures.result()}
+    return Measured(result, some, parts.data, parts.shape, asked)
+
+
+def _measure_weights(
+    run: RunDir, parts: Parts, registry: Registry, warn: Callable[[str], None], tell: Tell
+) -> Measured:
+    """Measure a generator without its discriminator: an exported run, a model that was shipped."""
+    model = open_model(run, parts.recipe, parts.machine.device, warn=warn)
+    parts.best_generator.load_state_dict(model.network.state_dict())
+    measures = watch(parts, registry, warn, asked="yes", tell=tell, judges=False)
+    measures.take(model.step)
+    some, asked = _first(parts)
+    result = {"step": model.step, **measures.result()}
     return Measured(result, some, parts.data, parts.shape, asked)
 
 

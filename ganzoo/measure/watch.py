@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -159,6 +159,7 @@ def watch(
     *,
     asked: Asked = "no",
     tell: Tell = nobody,
+    judges: bool = True,
 ) -> Watch:
     """Prepare the measures of a run before its first step.
 
@@ -170,6 +171,7 @@ def watch(
         asked: whether scores were asked for: 'no' by a run, 'yes' by who wants nothing else; 'soon'
             by who compares runs, and need not wait for the first of them.
         tell: is told before a classifier is trained.
+        judges: whether the discriminator has its trained weights.
 
     Raises:
         NotPrepared: if that classifier takes more than a minute and the recipe measures on the way.
@@ -183,6 +185,8 @@ def watch(
     def opened(budget: float, reason: str) -> tuple[Scorer | None, dict[str, str]]:
         with observing():
             bench = bench_of(parts, registry, budget=budget, reason=reason, tell=tell)
+        if not judges:
+            bench = replace(bench, discriminate=None)
         usable, reasons = measurable(recipe.metric, bench)
         for name, why in reasons.items():
             warn(f"not measured: '{name}': {why}")

@@ -9,6 +9,7 @@ from typing import Any
 import pluggy
 
 from ganzoo.plugin.kinds import KINDS, Kind
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.types import RunInfo
 
 API_VERSION = 1
@@ -26,6 +27,11 @@ def ganzoo_trackers() -> list[str]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_commands() -> Mapping[str, tuple[str, str]]:  # type: ignore[empty-body]
     """Add verbs to the command line: where the click command is, and a line on what it does."""
+
+
+@hookspec
+def ganzoo_models() -> list[TrainedModel]:  # type: ignore[empty-body]
+    """Ship trained generators, each used as ``zoo:NAME`` wherever a run is named."""
 
 
 @hookspec

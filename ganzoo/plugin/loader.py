@@ -14,7 +14,7 @@ from types import ModuleType
 import pluggy
 
 from ganzoo.common.errors import MachineError, PluginError, printable, say
-from ganzoo.plugin import hooks, verbs
+from ganzoo.plugin import hooks, models, verbs
 from ganzoo.plugin.contract import check_hooks, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
@@ -27,6 +27,7 @@ from ganzoo.plugin.limits import (
     signals_noted,
     time_limit,
 )
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.verbs import Verb
 
@@ -44,6 +45,7 @@ class Plugin:
         sha256: of the file's bytes, or over all .py files of the package; empty where it has none.
         components: (kind, use) of everything it supplies.
         verbs: what it adds to the command line.
+        models: the trained generators that it ships.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Plugin:
     sha256: str
     components: tuple[tuple[str, str], ...]
     verbs: tuple[Verb, ...] = ()
+    models: tuple[TrainedModel, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -169,6 +172,7 @@ class Loader:
         specs = supplied(plugin, self.manager)
         self._refuse_taken_names(candidate, specs)
         added = self._verbs(plugin, module, candidate)
+        shipped = self._models(plugin, candidate)
         root = _root(module)
         return Plugin(
             name=candidate.name,
@@ -179,6 +183,7 @@ class Loader:
             sha256=sha256_of(root),
             components=tuple((spec.kind, spec.use) for spec in specs),
             verbs=added,
+            models=shipped,
         ), specs
 
     def _verbs(self, plugin: object, module: ModuleType, candidate: Candidate) -> tuple[Verb, ...]:
@@ -198,6 +203,20 @@ class Loader:
             Verb(name, place, about, candidate.name, candidate.origin)
             for name, (place, about) in given.items()
         )
+
+    def _models(self, plugin: object, candidate: Candidate) -> tuple[TrainedModel, ...]:
+        given: tuple[TrainedModel, ...] = ()
+        for implementation in self.manager.hook.ganzoo_models.get_hookimpls():
+            if implementation.plugin is plugin:
+                given = models.checked(implementation.function())
+        for model in given:
+            for other in self.plugins:
+                if any(each.name == model.name for each in other.models):
+                    raise PluginError(
+                        f"model {model.name!r} of {candidate.origin} is already shipped by "
+                        f"{other.origin} (plugin {other.name!r})"
+                    )
+        return given
 
     def _refuse_taken_names(self, candidate: Candidate, specs: Iterable[type[Spec]]) -> None:
         taken = []

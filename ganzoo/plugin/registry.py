@@ -16,6 +16,7 @@ from ganzoo.plugin.isolation import stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS, kind_named
 from ganzoo.plugin.limits import seconds_allowed
 from ganzoo.plugin.loader import Loader, Plugin, new_manager
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.specs import Spec
 
 __all__ = ["Broken", "Plugin", "Registry", "load_plugins"]
@@ -112,6 +113,10 @@ class Registry:
     def owner(self, kind: str, use: str) -> Plugin:
         """Return the plugin that supplies ``use``, or raise as ``find`` does."""
         return self._component(kind, use)[1]
+
+    def models(self) -> Mapping[str, tuple[TrainedModel, Plugin]]:
+        """Return the trained models by their names, each with the plugin that ships it."""
+        return {model.name: (model, plugin) for plugin in self.plugins for model in plugin.models}
 
     def unmet(self, requires: Iterable[str]) -> tuple[str, ...]:
         """Say why each plugin or distribution in ``requires`` that is not loaded is not."""

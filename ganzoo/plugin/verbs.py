@@ -25,6 +25,7 @@ from ganzoo.plugin.limits import overlong, signals_noted
 HOOK = "ganzoo_commands"
 BUILT_IN = frozenset({
     "run", "resume", "ablate", "compare", "sample", "report", "export", "measure", "bench",
+    "speedrun",
     "check", "runs", "list", "show", "plugins", "new", "data", "schema", "doctor", "completion",
     "ls", "validate", "env",
 })  # fmt: skip

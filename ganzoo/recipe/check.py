@@ -20,7 +20,7 @@ from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
 from ganzoo.recipe.model import Recipe, freeze, keys_of
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
-from ganzoo.recipe.source import Source, read_source
+from ganzoo.recipe.source import Source, find_recipe, read_source, shipped
 from ganzoo.recipe.toml import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -34,8 +34,27 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``."""
-    return check(read_source(path, overrides), registry)
+    """Read and check a recipe with ``key=value`` overrides; see ``source.read`` and ``check``.
+
+    Its fallback recipe stands for the recipe as it is written, whichever its seed: with another
+    override it has none, unless that names one.
+    """
+    recipe = check(read_source(path, overrides), registry)
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    if keys <= {"train.seed"} or "fallback" in keys:
+        return recipe
+    return recipe.model_copy(update={"fallback": None})
+
+
+def stand_in(recipe: Recipe, registry: Registry) -> Recipe:
+    """Return the recipe that is run in place of one whose data set cannot be had, with its seed.
+
+    Raises:
+        GanzooError: if it is not shipped with this ganzoo, or is wrong.
+    """
+    assert recipe.fallback is not None
+    path = find_recipe(recipe.fallback)
+    return load_recipe(path, registry, [f"train.seed={recipe.train.seed}"])
 
 
 def check(source: Source, registry: Registry) -> Recipe:
@@ -225,6 +244,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def _between(tables: dict[str, Any], registry: Registry) -> Iterator[tuple[Keys, str]]:
     """Yield what no table knows by itself; wrong types and unknown names are found elsewhere."""
     yield from _requirements(tables.get("requires"), registry)
+    instead = tables.get("fallback")
+    if isinstance(instead, str) and instead not in (known := shipped()):
+        yield ("fallback",), f"no recipe {quoted(instead)} is shipped{suggest(instead, known)}"
     dataset = tables.get("dataset")
     if not isinstance(dataset, dict):
         return

@@ -148,7 +148,8 @@ class Init(Table):
 
     source: str | None = Field(default=None, alias="from", min_length=1, max_length=4096)
     """Weights to begin with, taken by name and shape: a run (its folder, its letters, 'last', or \
-its recipe's name for the newest one of it), an exported folder, or a .safetensors file."""
+its recipe's name for the newest one of it), a shipped model ('zoo:fast_digits'), an exported \
+folder, or a .safetensors file."""
     networks: Annotated[
         list[Literal["generator", "discriminator"]],
         Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=2),
@@ -208,6 +209,9 @@ class Recipe(Table):
 
     requires: list[str] = Field(default_factory=list)
     """Plugins the recipe needs, by distribution name."""
+    fallback: str | None = Field(default=None, exclude=True)
+    """Shipped recipe that is run in place of this one where its data set cannot be had. It is no \
+part of what a run is: neither frozen with it, nor inherited."""
     train: Train
     latent: Latent = Latent()
     dataset: Annotated[DatasetSpec, ByUse()]
@@ -280,7 +284,7 @@ class Recipe(Table):
 
 
 def freeze(recipe: Recipe) -> str:
-    """Return the recipe as TOML with every default filled in; it reads back equal."""
+    """Return the recipe as TOML with every default filled in; it reads back equal, as a run's."""
     return tomli_w.dumps(_tables(recipe))
 
 
@@ -322,6 +326,8 @@ def departures(was: Any, now: Any, key: str = "") -> list[tuple[str, object, obj
         ]
         for own, field in fields.items():
             value, name = getattr(now, own), field.alias or own
+            if field.exclude:
+                continue
             if name in was:
                 found += departures(was[name], value, _below(key, name))
             elif value is not None and not _goes_without_saying(value, field):

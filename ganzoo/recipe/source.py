@@ -119,7 +119,10 @@ def _extended(path: Path, children: tuple[Path, ...]) -> Source:
         message = f"more than {MAX_EXTENDS} levels of 'extends'; merge some recipes"
         raise RecipeError([source.problem(("extends",), message)])
     own = {key: node for key, node in root.value.items() if key != "extends"}
-    return Source(source.file, _laid(_extended(parent, chain).root, Node(root.place, own)))
+    below = _extended(parent, chain).root
+    # What is run in place of a recipe suits that one: who changes the loss wants to see the loss.
+    kept = {key: node for key, node in below.value.items() if key != "fallback"}
+    return Source(source.file, _laid(Node(below.place, kept), Node(root.place, own)))
 
 
 def _laid(below: Node, above: Node) -> Node:

@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -337,14 +337,25 @@ def create(root: Path, name: str) -> RunDir:
     raise MachineError(f"no free run name under '{root}'; choose another folder with --out")
 
 
-def find(name: str, root: Path) -> RunDir:
-    """Return the run that ``name`` means: a folder, its letters, or 'last'.
+def find(name: str, root: Path, plugins: Sequence[Path] = ()) -> RunDir:
+    """Return the run that ``name`` means: a folder, its letters, 'last', or 'zoo:' and a model.
 
     The last run is no cell of an ablation, unless there is nothing else.
+
+    Args:
+        name: which run.
+        root: folder of the run folders.
+        plugins: plugin files that may ship the model.
 
     Raises:
         GanzooError: if there is none, or more than one.
     """
+    if is_shipped(name):
+        from ganzoo.plugin import models
+        from ganzoo.plugin.registry import load_plugins
+
+        model = models.found(load_plugins(plugins).models(), name.removeprefix(models.PREFIX))
+        return RunDir(models.placed(model))
     as_path = Path(name)
     if is_run(as_path):
         return RunDir(as_path)
@@ -359,6 +370,27 @@ def find(name: str, root: Path) -> RunDir:
         raise GanzooError(f"{name!r} names {len(matches)} runs: {found}; give the folder")
     hint = suggest(name, [run.id for run in runs])
     raise GanzooError(f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo runs")
+
+
+def is_shipped(name: str) -> bool:
+    """Return whether a run's name is that of a model that a plugin ships."""
+    return name.startswith("zoo:")
+
+
+def left(run: RunDir, name: str, *parts: str) -> Path:
+    """Return where what is made with a run goes: into its folder, but of a shipped model here.
+
+    Args:
+        run: as ``name`` was found.
+        name: what the user called it.
+        parts: path inside the run's folder.
+
+    Raises:
+        RefusedError: if a link leads elsewhere.
+    """
+    if is_shipped(name):
+        return Path(f"{name.partition(':')[2]}-{parts[-1]}")
+    return run.writable(*parts)
 
 
 def list_runs(root: Path) -> list[RunDir]:

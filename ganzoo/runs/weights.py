@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from pydantic import Field, NonNegativeInt
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
@@ -20,10 +21,24 @@ from ganzoo.runs.checkpoint import canonical, header_of, sized
 
 
 def write_weights(
-    path: Path, module: nn.Module, metadata: Mapping[str, str], elsewhere: str = OUT
+    path: Path,
+    module: nn.Module,
+    metadata: Mapping[str, str],
+    elsewhere: str = OUT,
+    *,
+    half: bool = False,
 ) -> None:
-    """Write a module's state alone, as plain safetensors that any tool reads; see ``publish``."""
+    """Write a module's state alone, as plain safetensors that any tool reads; see ``publish``.
+
+    Args:
+        half: whether numbers are rounded to half precision, for half the bytes.
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    if half:
+        state = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in state.items()
+        }
     publish(path, canonical(to_safetensors(state, metadata=dict(metadata))), elsewhere)
 
 
@@ -51,10 +66,12 @@ def write_generator(
     classes: Sequence[str],
     step: int,
     elsewhere: str = OUT,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a generator's weights, what its images are, and its recipe as TOML."""
     metadata = {"ganzoo": "generator", "recipe": recipe, "image": _facts(image, classes, step)}
-    write_weights(path, network, metadata, elsewhere)
+    write_weights(path, network, metadata, elsewhere, half=half)
 
 
 def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
@@ -73,8 +90,13 @@ def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         content = sized(path)
-        tensors = parse_safetensors(content)
+        stored = parse_safetensors(content)
         metadata = parse_json(header_of(content)).get("__metadata__") or {}
     except (OSError, ValueError, RefusedError, SafetensorError) as error:
         raise CheckpointError(f"weights '{path}' cannot be read: {error}") from error
+    # Half precision is how weights are stored, not how networks compute.
+    halves = {torch.float16, torch.bfloat16}
+    tensors = {
+        name: each.float() if each.dtype in halves else each for name, each in stored.items()
+    }
     return tensors, metadata

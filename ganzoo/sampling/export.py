@@ -10,7 +10,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.common.files import FILE, publish
+from ganzoo.common.files import FILE, publish, to_json
 from ganzoo.recipe.model import freeze
 from ganzoo.report.sheets import save_png
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import MOST_LOG, RunDir
 from ganzoo.runs.weights import write_generator
 from ganzoo.sampling.model import Model
 from ganzoo.training.precision import images_of
@@ -32,6 +32,8 @@ BATCHES = (1, 3, 8)
 CLOSE = 1e-4
 """Largest difference of a pixel between torch and a program, in the images' own range."""
 SHEET_IMAGES = 64
+PLACES = frozenset({"command", "path", "reason", "source"})
+"""Keys of a run's tables that say where on its machine things lay."""
 
 
 def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "unknown") -> float:
@@ -41,7 +43,7 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
         model: what to write.
         run: where it comes from.
         to: one of ``formats.FORMATS``.
-        path: the file, or for 'hub' the folder.
+        path: the file, or for 'hub' and 'zoo' the folder.
         licence: identifier of the licence for the model card.
 
     Raises:
@@ -50,6 +52,9 @@ def export(model: Model, run: RunDir, to: str, path: Path, *, licence: str = "un
     """
     if to == "hub":
         write_hub(model, run, path, licence)
+        return 0.0
+    if to == "zoo":
+        write_shipped(model, run, path, licence)
         return 0.0
     if to == "safetensors":
         write_weights(model, path)
@@ -174,6 +179,45 @@ def write_hub(model: Model, run: RunDir, folder: Path, licence: str) -> None:
     publish(folder / "recipe.toml", freeze(model.recipe), FILE)
     save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
     publish(folder / "README.md", card(model, run, licence), FILE)
+
+
+def write_shipped(model: Model, run: RunDir, folder: Path, licence: str) -> None:
+    """Write the small run folder that a plugin ships as a trained model: ``ganzoo_models``.
+
+    The weights are rounded to half precision; recipe, log, scores and machine go along, but for
+    where files lay.
+    """
+    write_generator(
+        folder / run.generator.name,
+        model.network,
+        freeze(model.recipe),
+        model.image,
+        model.classes,
+        model.step,
+        FILE,
+        half=True,
+    )
+    publish(folder / "recipe.toml", freeze(model.recipe), FILE)
+    tables = {
+        "environment.json": without_places(run.read_json("environment.json")),
+        "status.json": {"status": "done", "step": model.step, "reason": ""},
+        "result.json": without_places(run.read_json("result.json")),
+    }
+    for name, content in tables.items():
+        publish(folder / name, to_json(content, indent=2) + "\n", FILE)
+    with suppress(FileNotFoundError):
+        publish(folder / "log.jsonl", run.read("log.jsonl", most=MOST_LOG), FILE)
+    save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
+    publish(folder / "README.md", card(model, run, licence), FILE)
+
+
+def without_places(content: Any) -> Any:
+    """Return a run's table without what says where on its machine things lay."""
+    if isinstance(content, list):
+        return [without_places(each) for each in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: without_places(each) for key, each in content.items() if key not in PLACES}
 
 
 def card(model: Model, run: RunDir, licence: str) -> str:

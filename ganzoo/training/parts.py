@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.common.errors import GanzooError, MachineError
+from ganzoo.common.errors import DataError, GanzooError, MachineError
 from ganzoo.common.fetch import FetchError
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import at_step, ramps_of
@@ -95,6 +95,10 @@ class Parts:
     """The processes that make the run together."""
     examples: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """What each player is called with for a few images: zeros."""
+    wanted: str = ""
+    """The data set of the recipe in whose place this one is run; empty where it is none's."""
+    stands_in: str = ""
+    """The recipe's name, where it is run in place of the one that was asked for."""
 
     def begin_with(self, given: Given) -> None:
         """Begin with weights that were given, and name them in the recipe.
@@ -181,7 +185,7 @@ class Parts:
         return {
             "data": {
                 "name": self.data_name,
-                "wanted": self.recipe.dataset.use,
+                "wanted": self.wanted or self.recipe.dataset.use,
                 "reason": self.data_reason,
                 "source": self.data.source,
                 "images": len(self.data),
@@ -198,6 +202,10 @@ class Parts:
         }
 
 
+class LackingError(DataError):
+    """The data set is not to be had, and another recipe is run in place of this one."""
+
+
 def assemble(
     recipe: Recipe,
     registry: Registry,
@@ -206,23 +214,27 @@ def assemble(
     *,
     warn: Callable[[str], None],
     allow_fallback: bool = True,
+    may_give_way: bool = False,
     data_path: str | None = None,
     group: Group | None = None,
 ) -> Parts:
     """Build everything that ``recipe`` names.
 
     Args:
+        may_give_way: whether the recipe's fallback recipe is preferred to its other data set.
         data_path: where own images lie here, in place of dataset.path; see ``same_data``.
         group: the processes that make the run together.
 
     Raises:
+        LackingError: where its fallback recipe is to be run.
         GanzooError: if a part cannot be built or the parts do not fit.
     """
     group = group or Group()
     cut = cut_of(recipe, group)
     asked = lying_at(recipe.dataset, data_path)
     with group.first_here():  # what is downloaded and unpacked is so once a machine
-        data, dataset, reason = _data(asked, registry, root, warn, allow_fallback)
+        gives_way = may_give_way and recipe.fallback is not None
+        data, dataset, reason = _data(asked, registry, root, warn, allow_fallback, gives_way)
     name = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
@@ -394,10 +406,13 @@ def _data(
     root: DataRoot,
     warn: Callable[[str], None],
     allow_fallback: bool,
+    gives_way: bool,
 ) -> tuple[ImageData, DatasetSpec, str]:
     try:
         return attempt(spec, "reading", lambda: spec.build(root)), spec, ""
     except (FetchError, MachineError) as error:
+        if gives_way:
+            raise LackingError(str(error)) from error
         if spec.fallback is None or not allow_fallback:
             raise
         other = registry.find("dataset", spec.fallback)

@@ -71,8 +71,8 @@ class DiscriminatorFields(DiscriminatorSpec):
     form: Form = "residual"
     """Residual blocks; plain ones; or plain ones to which the image is added at every size."""
     minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Images in a group whose standard deviation the last map gets: as many or the largest divisor of the \
-batch below; 0 for none."""
+    """Images in a group whose standard deviation the last map gets: as many or the \
+largest divisor of the batch below; 0 for none."""
     labels: Literal["none", "projection"] = "none"
     """How the class of an image enters: not at all, or by a mapped vector of each \
 class, times that of the image."""

@@ -29,7 +29,7 @@ def test_every_kind_can_be_listed(call: Call, kind: str) -> None:
 def test_list_alone_lists_everything(call: Call) -> None:
     found = parsed(call("list", "--json"))
 
-    assert set(found) == {"recipes", "runs", *KINDS}
+    assert set(found) == {"recipes", "runs", "models", *KINDS}
     assert "dcgan_mnist" in [row["name"] for row in found["recipes"]]
     assert all(row["about"] for row in found["recipes"])
     assert found["runs"] == []

@@ -46,7 +46,7 @@ def test_it_checks_and_its_frozen_form_reads_back_equal(
     frozen = tmp_path / "recipe.toml"
     frozen.write_text(freeze(recipe), encoding="utf-8")
 
-    assert load_recipe(frozen, own) == recipe
+    assert load_recipe(frozen, own) == recipe.model_copy(update={"fallback": None})
 
 
 @pytest.mark.parametrize("name", NAMES)

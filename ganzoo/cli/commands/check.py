@@ -48,6 +48,8 @@ def check(
                 streams.say(f"{report['recipe']}: ok")
                 for text in report["begins"]:
                     streams.tell(f"{report['recipe']}: {text}")
+                if report["fallback"]:
+                    streams.tell(f"{report['recipe']}: {report['fallback']}")
             else:
                 streams.tell(report["text"])
     return 0 if all(report["ok"] for report in reports) else GanzooError.exit_code
@@ -59,11 +61,15 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
     from ganzoo.recipe.problems import RecipeError
     from ganzoo.recipe.source import find_recipe
 
-    recipe, problems, text, begins = name, [], "", list[str]()
+    recipe, problems, text, begins, fallback = name, [], "", list[str](), ""
     try:
         path = find_recipe(name)
         recipe = str(path)
-        begins = beginning(load_recipe(path, registry, overrides))
+        checked = load_recipe(path, registry, overrides)
+        begins = beginning(checked)
+        if checked.fallback is not None:
+            used = checked.dataset.use
+            fallback = f"where {used!r} is not to be had, {checked.fallback!r} is run in its place"
     except RecipeError as error:
         text = str(error)
         problems = [vars(problem) for problem in error.problems]
@@ -71,7 +77,7 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
         text = f"{name}: {error}"
         problems = [{"file": name, "line": 0, "key": "", "message": str(error), "text": ""}]
     return {"recipe": recipe, "ok": not problems, "problems": problems, "text": text,
-            "begins": begins}  # fmt: skip
+            "begins": begins, "fallback": fallback}  # fmt: skip
 
 
 def beginning(recipe: Recipe) -> list[str]:

@@ -16,7 +16,7 @@ from ganzoo.cli.options import (
     plugin_options,
     run_names,
 )
-from ganzoo.sampling.formats import FORMATS, PROGRAMS
+from ganzoo.sampling.formats import FOLDERS, FORMATS, PROGRAMS
 
 
 @click.command(
@@ -55,18 +55,19 @@ def export(
 ) -> None:
     """Export RUN's generator for other tools or a model hub.
 
-    FORMAT is safetensors (weights), pt2 (a torch program), onnx, or hub (a folder with a model
-    card). Programs take latents [N, Z] with any N and are compared with torch first.
+    FORMAT is safetensors (weights), pt2 (a torch program), onnx, hub (a folder with a model
+    card), or zoo (the folder that a plugin ships, its weights in half precision). Programs take
+    latents [N, Z] with any N and are compared with torch first.
     """
-    from ganzoo.runs.folder import find
+    from ganzoo.runs.folder import find, left
 
-    run = find(name, out)
+    run = find(name, out, plugin_files.plugin)
     from ganzoo.sampling.export import export as write
     from ganzoo.sampling.model import open_model
 
     recipe = plugin_files.recipe_of(run)
     model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
-    path = file or run.writable("exported", "hub" if to == "hub" else f"generator.{to}")
+    path = file or left(run, name, "exported", to if to in FOLDERS else f"generator.{to}")
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}

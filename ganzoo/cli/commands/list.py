@@ -15,6 +15,7 @@ from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, out_option, plugin_options
 from ganzoo.cli.output import show_table
+from ganzoo.plugin.models import PREFIX
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -56,7 +57,7 @@ class Section(NamedTuple):
 def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: bool) -> None:
     """List recipes, runs, data or the components of a kind.
 
-    WHAT is all, recipes, runs, data, generators, discriminators, losses, regularizers,
+    WHAT is all, recipes, runs, models, data, generators, discriminators, losses, regularizers,
     optimizers, metrics, views or steps. 'ganzoo runs' does more with runs.
     """
     from ganzoo.cli import run_table
@@ -64,8 +65,8 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     from ganzoo.plugin.kinds import KINDS
     from ganzoo.runs.choosing import Wish
 
-    choices = ["all", "recipes", "runs", *KINDS]
-    others = {"recipe": "recipes", "run": "runs"} | {
+    choices = ["all", "recipes", "runs", "models", *KINDS]
+    others = {"recipe": "recipes", "run": "runs", "model": "models", "zoo": "models"} | {
         word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)
     }
     chosen = others.get(what, what)
@@ -100,6 +101,12 @@ def section(name: str, registry: Registry | None) -> Section:
     if name == "recipes":
         return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
     assert registry is not None
+    if name == "models":
+        return Section(
+            ("model", "from", "about"),
+            model_rows(registry),
+            lambda row: (row["name"], row["from"], row["about"]),
+        )
     return Section(
         (name, "from", "about"),
         component_rows(name, registry),
@@ -143,6 +150,20 @@ def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
             "about": summary(spec),
         }
         for use, spec in registry.specs(kind).items()
+    ]
+
+
+def model_rows(registry: Registry) -> list[dict[str, Any]]:
+    """Return every trained model that is shipped, or downloaded when it is used."""
+    return [
+        {
+            "name": f"{PREFIX}{name}",
+            "from": plugin.origin,
+            "about": model.about,
+            "sha256": model.sha256,
+            "urls": list(model.urls),
+        }
+        for name, (model, plugin) in registry.models().items()
     ]
 
 

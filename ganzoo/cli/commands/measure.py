@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,7 @@ def of(
     if ranks.rank() > 0:
         return  # the first process measures
     from ganzoo.cli.progress import Display
+    from ganzoo.runs.folder import left
 
     with Display(settings.verbosity) as display:
         registry = plugin_files.load(display.warn)
@@ -107,8 +108,8 @@ def of(
             keep = None
         else:
             there = replace(place, data_path=data_path)
-            found, run = _run(target, overrides, registry, there, out, display)
-            sheet, keep = run.path / SHEET, None if overrides else run
+            found, run = _run(target, overrides, registry, there, out, display, plugin_files.plugin)
+            sheet, keep = left(run, target, SHEET), None if overrides else run
         if not as_json:
             show(found.result["metrics"])
         # The scores are what was asked for; what lies beside them may not be to be written.
@@ -254,6 +255,7 @@ def _run(
     place: Place,
     out: Path,
     display: Display,
+    plugins: Sequence[Path],
 ) -> tuple[Measured, RunDir]:
     from ganzoo import session
     from ganzoo.runs.folder import find, is_run
@@ -270,7 +272,7 @@ def _run(
                 f"--set {override!r}: would change the run; only keys of 'measure' and 'metric' "
                 "can be set here"
             )
-    run = find(target, out)
+    run = find(target, out, plugins)
     recipe = frozen_recipe(run, registry, overrides)
     found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
     return found, run

@@ -106,6 +106,7 @@ def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
                 *(f"{kind} {use}" for kind, use in plugin.components),
                 *(f"tracker {name}" for name in follow.get(plugin.name, ())),
                 *(f"verb {verb.name}" for verb in plugin.verbs),
+                *(f"model {model.name}" for model in plugin.models),
             ],
         }
         for plugin in registry.plugins

@@ -75,9 +75,14 @@ def resume(
     """
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
-    from ganzoo.runs.folder import find
+    from ganzoo.runs.folder import find, is_shipped
     from ganzoo.runs.frozen import frozen_recipe
 
+    if is_shipped(name):
+        raise GanzooError(
+            f"'{name}' is a trained model, which has nothing to go on from; begin a run with its "
+            f"weights: ganzoo run RECIPE --set 'init.from=\"{name}\"'"
+        )
     run = find(name, out)
     place = replace(place, data_path=data_path, runs=str(out))
     with Display(settings.verbosity) as display:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ganzoo.cli.launch import Launch
     from ganzoo.recipe.model import Recipe
     from ganzoo.runs.folder import RunDir
+    from ganzoo.training.parts import Parts
 
 
 WEIGHTS = re.compile(rb'(\n\[init\]\n(?:.*\n)*?)sha256 = "[0-9a-f]{64}"\n')
@@ -91,29 +92,41 @@ def run(
         if dry_run:
             return look(launch, checked)
         job = ranks.job()
-        if resume and (found := newest(checked, out)):
+
+        def begun_before(one: Recipe) -> RunDir | None:
+            if resume and (found := newest(one, out)):
+                return found
+            if ranks.restarts() and (found := newest(one, out, job)):
+                display.note("the processes were restarted: resuming their run")
+                return found
+            return None
+
+        if found := begun_before(checked):
             return go_on(launch, found, checked)
-        if ranks.restarts() and (found := newest(checked, out, job)):
-            display.note("the processes were restarted: resuming their run")
-            return go_on(launch, found, checked)
-        record = origin(path, overrides, launch, checked)
+        built = launch.build(checked, may_give_way=True)
+        instead = built.recipe if built.stands_in else None
+        if instead and (found := begun_before(instead)):
+            return go_on(launch, found, instead)
+        used = find_recipe(built.stands_in) if instead else path
+        record = origin(used, overrides, launch, instead or checked)
+        if instead:
+            record["in_place_of"] = str(path)
         if job:
             record["job"] = job
-        return begin(launch, checked, out, name or path.stem, record)
+        return begin(launch, built, out, name or used.stem, record)
 
 
 def look(launch: Launch, recipe: Recipe) -> int:
     """Build everything and show the networks."""
-    built = launch.build(recipe)
+    built = launch.build(recipe, may_give_way=True)
     from ganzoo.cli.network_table import show_networks
 
     show_networks(built, as_json=launch.as_json)
     return 0
 
 
-def begin(launch: Launch, recipe: Recipe, out: Path, name: str, record: dict[str, object]) -> int:
+def begin(launch: Launch, built: Parts, out: Path, name: str, record: dict[str, object]) -> int:
     """Train in a new folder; ``record`` says where the recipe comes from."""
-    built = launch.build(recipe)
     from ganzoo.session import begun
 
     run = begun(built, out, name, launch.registry)

@@ -43,6 +43,7 @@ MOST_NAMED = 4
     cls=Command,
     examples=[
         "ganzoo sample k7qf --move generator.code=[[0],[1],[2]]",
+        "ganzoo sample zoo:fast_digits -n 64",
     ],
 )
 @click.argument("name", metavar="RUN", shell_complete=run_names)
@@ -105,7 +106,10 @@ def sample(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Generate images with RUN's model, or an exported one."""
+    """Generate images with RUN's model, an exported one, or a trained one that is shipped.
+
+    'zoo:fast_digits' comes with ganzoo; all of them: ganzoo list models.
+    """
     walk |= gif
     if latent_files and (single or (count and not walk)):
         raise GanzooError(
@@ -125,9 +129,9 @@ def sample(
         raise GanzooError(
             f"'{file}' does not end in {', '.join(PICTURES)}, which set the image format{film}"
         )
-    from ganzoo.runs.folder import find
+    from ganzoo.runs.folder import find, left
 
-    run = find(name, out)
+    run = find(name, out, plugin_files.plugin)
     from ganzoo.sampling.files import (
         save_given,
         save_rows,
@@ -156,7 +160,9 @@ def sample(
         count = count or (STRIDE * (stops if gif else stops - 1) + (not gif) if walk else stops)
     usual = 1 if rows else COLUMNS if is_grid else IMAGES
     many = count or (model.frames_of(label, closed=gif) if walk else usual)
-    path = file or run.writable(
+    path = file or left(
+        run,
+        name,
         MADE,
         default_name(model, many, seed, labels, walk, gif, single, overrides, latent_files, moves),
     )

@@ -49,10 +49,10 @@ def show(
     several components with the same name.
     """
     from ganzoo.recipe.source import shipped
-    from ganzoo.runs.folder import is_run, list_runs
+    from ganzoo.runs.folder import is_run, is_shipped, list_runs
 
     path = Path(name)
-    if is_run(path):
+    if is_run(path) or is_shipped(name):
         return show_run(name, out, as_json)
     if path.suffix == ".toml" or path.is_file() or name in shipped():
         return show_recipe(name, overrides, plugin_files, as_json)

@@ -1,0 +1,22 @@
+"""The trained models that come with ganzoo: small ones, for a first picture in seconds."""
+
+from pathlib import Path
+
+from ganzoo.api import TrainedModel, hookimpl
+
+GANZOO_API = 1
+HERE = Path(__file__).parent
+MODELS: tuple[tuple[str, str, str], ...] = (
+    (
+        "fast_digits",
+        "Handwritten digits 0 to 9, asked for by class; after scikit-learn's digits.",
+        "6253c9cdbfe1c9928a9c3572f9621ff2a0feda8848058de6e109948e8dc0e082",
+    ),
+)
+"""Name, what it makes, SHA-256 of its weights."""
+
+
+@hookimpl
+def ganzoo_models() -> list[TrainedModel]:
+    """Ship the models of this package, each a folder with the recipe that trained it."""
+    return [TrainedModel(name, about, HERE / name, sha256) for name, about, sha256 in MODELS]
