@@ -116,7 +116,7 @@ def ablate(
                     made = experiment.create(out, grid, sys.argv, text)
                     for cell in experiment.missing(made):
                         keep_plugin_files(made.run(cell.id), registry)
-                    with board.watching(made):
+                    with board.watching(made, engine.jobs, retry_failed=retry_failed):
                         driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
             except MachineError as error:
                 # A finished experiment is compared wherever it lies.
