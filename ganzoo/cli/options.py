@@ -16,7 +16,7 @@ from ganzoo.cli.summaries import OUT, short_name
 from ganzoo.common import names, system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.system import quoted
-from ganzoo.training.place import PRECISIONS, Place
+from ganzoo.training.place import PRECISIONS, Place, check_device
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -172,7 +172,7 @@ def place_options(function: F) -> F:
         offline: bool,
         **rest: Any,
     ) -> Any:
-        place = Place(device, data, threads or 0, workers, offline)
+        place = Place(check_device(device), data, threads or 0, workers, offline)
         return function(*args, place=place, **rest)
 
     return gathered  # type: ignore[return-value]

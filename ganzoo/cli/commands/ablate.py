@@ -73,6 +73,9 @@ def ablate(
     # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
     # goes on with what is missing, and a further seed or variant adds cells.
 
+    from ganzoo.cli.hints import refuse_recipe
+
+    refuse_recipe(file)
     from ganzoo.ablate import driver, experiment
     from ganzoo.ablate.grid import expand
     from ganzoo.ablate.plan import read_plan

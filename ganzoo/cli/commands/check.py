@@ -55,13 +55,13 @@ def check(
 
 def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[str, Any]:
     """Return what there is to say of one recipe."""
+    from ganzoo.cli.hints import recipe_file
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.problems import RecipeError
-    from ganzoo.recipe.source import find_recipe
 
     recipe, problems, text, begins = name, [], "", list[str]()
     try:
-        path = find_recipe(name)
+        path = recipe_file(name)
         recipe = str(path)
         begins = beginning(load_recipe(path, registry, overrides))
     except RecipeError as error:
