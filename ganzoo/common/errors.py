@@ -82,8 +82,9 @@ MOST_NAMED = 8
 def there_are(word: str, choices: Iterable[str], rest: str) -> str:
     """Return ``; there are x, y and 40 more: ganzoo list ...``, the likely ones first.
 
-    One that is spelled almost so is asked about before. Likely are names that have ``word`` as a part, few parts before many, then those that are
-    spelled nearly so. Where nothing is near, and not all are named, their number is told.
+    One that is spelled almost so is asked about before. Likely are names that have ``word`` as a
+    part, few parts before many, then those that are spelled nearly so. Where nothing is near, and
+    not all are named, their number is told.
 
     Args:
         rest: the command that lists all of them, or nothing where a line holds them all.
