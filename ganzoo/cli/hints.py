@@ -175,7 +175,7 @@ def refuse_recipe(name: str) -> None:
     stem = name.removesuffix(".toml")
     if os.path.isfile(name):
         keys = keys_of_file(Path(name))
-        is_recipe = "base" not in keys and keys & {"extends", "train", "generator", "loss"}
+        is_recipe = "base" not in keys and bool(keys & {"extends", "train", "generator", "loss"})
     else:
         is_recipe = stem in shipped() and stem not in shipped_ablations()
     if is_recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar
@@ -71,6 +70,8 @@ class MachineError(GanzooError):
 
 def suggest(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
+    import difflib
+
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -89,6 +90,8 @@ def there_are(word: str, choices: Iterable[str], rest: str) -> str:
     Args:
         rest: the command that lists all of them, or nothing where a line holds them all.
     """
+    import difflib
+
     names = list(choices)
     if not names:
         return "; there are none"

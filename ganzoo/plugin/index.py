@@ -60,13 +60,13 @@ class Promise:
     def kept(self) -> type[Spec] | None:
         """Import the class; None where it is not what was promised."""
         try:
-            found = attrgetter(self.name)(importlib.import_module(self.module))
+            found: Any = attrgetter(self.name)(importlib.import_module(self.module))
         except (ImportError, AttributeError, ValueError):
             return None
-        is_spec = isinstance(found, type) and issubclass(found, KINDS[self.kind].spec)
-        if not is_spec or (found.kind, getattr(found, "use", None)) != (self.kind, self.use):
+        if not (isinstance(found, type) and issubclass(found, KINDS[self.kind].spec)):
             return None
-        return found
+        is_same = (found.kind, getattr(found, "use", None)) == (self.kind, self.use)
+        return found if is_same else None
 
 
 @dataclass(frozen=True)

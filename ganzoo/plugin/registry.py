@@ -11,7 +11,15 @@ from types import MappingProxyType
 import pluggy
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.plugin.discovery import OWN, Broken, canonical, installed, is_blocked, names_of
+from ganzoo.plugin.discovery import (
+    OWN,
+    Broken,
+    Candidate,
+    canonical,
+    installed,
+    is_blocked,
+    names_of,
+)
 from ganzoo.plugin.index import Index, Promise
 from ganzoo.plugin.isolation import stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS, kind_named
@@ -62,7 +70,8 @@ def load_plugins(
     ]
     index = Index([candidate for candidate in candidates if candidate.is_own])
     remembered = index.read() if from_index else {}
-    own, others = [], []
+    own: list[Candidate] = []
+    others: list[Candidate] = []
     for candidate in candidates:
         if candidate not in blocked:
             (own if candidate.is_own else others).append(candidate)

@@ -64,6 +64,6 @@ def docstrings(owner: type[BaseModel]) -> dict[str, str]:
     for above, below in zip(found.body, [*found.body[1:], ast.Pass()], strict=True):
         if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name):
             value = below.value if isinstance(below, ast.Expr) else None
-            is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
-            texts[above.target.id] = inspect.cleandoc(value.value) if is_text else ""
+            text = value.value if isinstance(value, ast.Constant) else ""
+            texts[above.target.id] = inspect.cleandoc(text) if isinstance(text, str) else ""
     return texts

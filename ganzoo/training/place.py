@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ganzoo.common.errors import GanzooError
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,4})?")
+OUT = "runs"
+"""Where run folders go unless somebody says otherwise."""
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
 
@@ -35,7 +37,7 @@ class Place:
     precision: str = "auto"
     deterministic: bool = False
     data_path: str | None = None
-    runs: str = "runs"
+    runs: str = OUT
 
 
 def check_device(name: str) -> str:

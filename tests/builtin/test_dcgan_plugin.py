@@ -10,6 +10,7 @@ import pytest
 import ganzoo_dcgan
 from ganzoo.api import DiscriminatorSpec, GeneratorSpec
 from ganzoo.plugin.loader import new_manager
+from ganzoo.plugin.table import help_of
 from ganzoo_dcgan.discriminators import Conv
 from ganzoo_dcgan.generators import Transpose, Upsample
 

@@ -10,8 +10,8 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names, set_option
-from ganzoo.cli.summaries import OUT
 from ganzoo.common.errors import GanzooError
+from ganzoo.training.place import OUT
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
