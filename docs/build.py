@@ -140,6 +140,7 @@ def recipes() -> str:
 
 def keys() -> str:
     """Return the keys of a recipe's own tables."""
+    from ganzoo.plugin.table import help_of
     from ganzoo.recipe.model import Recipe
 
     parts = []
@@ -153,7 +154,7 @@ def keys() -> str:
             continue
         about = prose(table.__doc__ or "")
         rows = [
-            f"| `{each.alias or key}` | {cell(each.description or '')} {cell(default(each))} |"
+            f"| `{each.alias or key}` | {cell(help_of(table, key))} {cell(default(each))} |"
             for key, each in inner.items()
         ]
         head = ["| key | meaning |", "|---|---|"]

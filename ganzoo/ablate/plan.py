@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from ganzoo.common.errors import GanzooError, printable
+from ganzoo.common.errors import GanzooError, printable, there_are
 from ganzoo.plugin.table import Table
 from ganzoo.recipe.check import problems_of
 from ganzoo.recipe.model import Count
 from ganzoo.recipe.problems import RecipeError
-from ganzoo.recipe.source import Source, find_recipe, read_source
+from ganzoo.recipe.source import Source, find_recipe, read_source, shipped_ablations
 from ganzoo.recipe.toml import parse
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
-import os
-
-from ganzoo.common.errors import suggest
-from ganzoo.recipe.source import shipped
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^/|\s][^/|\n]*$")]
@@ -137,14 +134,6 @@ def _base(source: Source, plan: Plan, path: Path) -> Source:
         raise RecipeError([source.problem(("base",), printable(str(error)))]) from None
 
 
-def shipped_ablations() -> dict[str, Path]:
-    """Return the ablations that come with ganzoo, by name."""
-    recipes = next(iter(shipped().values()), None)
-    if recipes is None:
-        return {}
-    return {path.stem: path for path in sorted((recipes.parent / "ablations").glob("*.toml"))}
-
-
 def find_ablation(name: str) -> Path:
     """Return the file of that name, or the ablation ganzoo ships under it.
 
@@ -158,6 +147,6 @@ def find_ablation(name: str) -> Path:
     if stem in known:
         return known[stem]
     raise GanzooError(
-        f"no ablation named '{printable(name, 100)}'{suggest(stem, known)}; there are "
-        f"{', '.join(known) or 'none'}; or give the path of a .toml file"
+        f"no ablation named '{printable(name, 100)}'{there_are(stem, known, '')}; or give the path "
+        "of a .toml file"
     )

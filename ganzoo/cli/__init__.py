@@ -9,6 +9,8 @@ def main() -> None:
     """Run the command line and leave the process with its exit code."""
     # Before torch is imported: threads that wait by spinning starve their neighbours.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Else pydantic reads the metadata of everything installed, in search of extensions of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ganzoo.cli.app import ganzoo
     from ganzoo.cli.leaving import watch
 

@@ -101,6 +101,16 @@ class Command(click.Command):
         self.examples = tuple(examples)
         self.params.extend(shared_options())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words behind the verb; what other tools call otherwise is told what it is."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            from ganzoo.cli.hints import hinted
+
+            raise hinted(self, error, words) from error
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options; many of them in sections, the verb's own first."""
         rows = {
@@ -165,12 +175,16 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             if name.startswith("-"):
                 self.parse_args(ctx, args)
-            ctx.fail(f"no command {name!r}{suggest(name, self.known(ctx))}")
+            ctx.fail(f"no command {name!r}{self.meant(ctx, name)}")
         return super().resolve_command(ctx, args)
 
     def known(self, ctx: click.Context) -> list[str]:
         """Return every name that could have been meant."""
         return self.list_commands(ctx)
+
+    def meant(self, ctx: click.Context, name: str) -> str:
+        """Return ``; did you mean 'x'?`` for a name that is none, or an empty string."""
+        return suggest(name, self.known(ctx))
 
 
 class Verbs(Group):
@@ -183,6 +197,13 @@ class Verbs(Group):
     def known(self, ctx: click.Context) -> list[str]:
         """Return all verbs."""
         return [*self.list_commands(ctx), *added()]
+
+    def meant(self, ctx: click.Context, name: str) -> str:
+        """Return the nearest verb, or what another tool's is called here."""
+        from ganzoo.cli.hints import verb_meant
+
+        found = verb_meant(name)
+        return f"; did you mean {found!r}?" if found else super().meant(ctx, name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the verb's module."""

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ganzoo.ablate.remaining import Remaining
 from ganzoo.common.errors import printable
 from ganzoo.common.text import duration, number
 from ganzoo.runs.log import MEASURES
@@ -35,6 +36,8 @@ class Board:
         self.display = display
         self.grid = grid
         self.begun = time.monotonic()
+        self._expected: dict[str, float] = {}
+        self._remaining: Remaining | None = None
         self._experiment: Experiment | None = None
         self._live: Live | None = None
         self._drawn = 0.0
@@ -49,6 +52,7 @@ class Board:
 
     def estimated(self, estimate: Estimate, jobs: int) -> None:
         """Say how long all cells will take."""
+        self._expected = estimate.seconds
         seconds = estimate.total((cell.variant for cell in self.grid.cells), jobs)
         self.note(
             f"{len(self.grid.cells)} cells of {self.grid.plan.budget}: about {duration(seconds)} "
@@ -58,9 +62,12 @@ class Board:
             self.display.warn(f"trying variant '{variant}' ended its worker: {how}")
 
     @contextmanager
-    def watching(self, experiment: Experiment) -> Iterator[None]:
+    def watching(
+        self, experiment: Experiment, jobs: int, *, retry_failed: bool = False
+    ) -> Iterator[None]:
         """Draw the cells of ``experiment`` until it is over."""
         self._experiment = experiment
+        self._remaining = Remaining(experiment, self._expected, jobs, retry_failed)
         if self.display.is_drawn:
             self._live = Live(
                 self._table(), console=self.display.console, auto_refresh=False, transient=True
@@ -83,15 +90,29 @@ class Board:
     def cell_ended(self, cell: str, state: State, error: str) -> None:
         """Write a line about it."""
         assert self._experiment is not None
+        assert self._remaining is not None
+        self._remaining.ended(cell)
         known = next(one for one in self._experiment.cells if one["id"] == cell)
-        ended = [self._experiment.state(one["id"]).is_final for one in self._experiment.cells]
         reason = error or state.reason
         self.note(
-            f"{MARKS.get(state.status, ' ')} {sum(ended)}/{len(ended)} {known['variant']}, seed "
+            f"{MARKS.get(state.status, ' ')} {self._count()} {known['variant']}, seed "
             f"{known['seed']}: {state.status} at step {state.step:,}"
             + (f": {printable(reason, 300)}" if reason and state.status != "done" else "")
-            + f" ({duration(time.monotonic() - self.begun)})"
+            + f" ({self._time()})"
         )
+
+    def _count(self) -> str:
+        """Return '2/6': cells that need no more work, of all."""
+        assert self._experiment is not None
+        assert self._remaining is not None
+        return f"{self._remaining.done}/{len(self._experiment.cells)}"
+
+    def _time(self) -> str:
+        """Return how long it has taken, and how long it will, once that can be told."""
+        assert self._remaining is not None
+        left = self._remaining.seconds()
+        to_go = f", about {duration(left)} left" if left else ""
+        return f"{duration(time.monotonic() - self.begun)}{to_go}"
 
     def _table(self) -> Table:
         assert self._experiment is not None
@@ -113,12 +134,9 @@ class Board:
                 cell["id"],
             ]
             table.add_row(*(Text(printable(text, 200)) for text in row))
-        done = sum(state.is_final for _, state in states)
         hidden = len(states) - MOST_ROWS
         more = f", {hidden} more not shown" if hidden > 0 else ""
-        table.caption = (
-            f"{done}/{len(states)} cells, {duration(time.monotonic() - self.begun)}{more}"
-        )
+        table.caption = f"{self._count()} cells, {self._time()}{more}"
         table.caption_justify = "left"
         return table
 

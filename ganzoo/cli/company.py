@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -97,6 +95,9 @@ def start(count: int, words: Sequence[str]) -> int:
     Raises:
         MachineError: if the launcher itself fails.
     """
+    import logging
+    import uuid
+
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

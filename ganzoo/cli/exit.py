@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -145,6 +144,8 @@ def _crash(error: BaseException, debugging: bool) -> int:
             traceback.format_exc(),
         ]
     )
+    import tempfile
+
     try:
         descriptor, path = tempfile.mkstemp(prefix="ganzoo-crash-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:

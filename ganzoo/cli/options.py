@@ -12,11 +12,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from ganzoo.cli import output as streams
-from ganzoo.cli.summaries import OUT, short_name
 from ganzoo.common import names, system
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.system import quoted
-from ganzoo.training.place import PRECISIONS, Place
+from ganzoo.training.place import OUT, PRECISIONS, Place, check_device
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -68,6 +67,7 @@ class PluginFiles:
             GanzooError: if it was made with plugin files that were not named; they are code, and
                 nothing in a run folder is executed by itself.
         """
+        from ganzoo.cli.summaries import short_name
         from ganzoo.runs.frozen import frozen_recipe
         from ganzoo.runs.plugin_files import require_plugin_files
 
@@ -172,7 +172,7 @@ def place_options(function: F) -> F:
         offline: bool,
         **rest: Any,
     ) -> Any:
-        place = Place(device, data, threads or 0, workers, offline)
+        place = Place(check_device(device), data, threads or 0, workers, offline)
         return function(*args, place=place, **rest)
 
     return gathered  # type: ignore[return-value]

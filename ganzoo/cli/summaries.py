@@ -12,14 +12,13 @@ from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import in_words
+from ganzoo.training.place import OUT
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
     from ganzoo.training.state import Outcome, TrainingState
 
 
-OUT = "runs"
-"""Where run folders go unless ``--out`` says otherwise."""
 Rows = list[tuple[str, str]]
 
 

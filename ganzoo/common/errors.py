@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar
@@ -69,10 +68,49 @@ class MachineError(GanzooError):
     exit_code: ClassVar[int] = 4
 
 
-def suggest(word: str, choices: Iterable[str]) -> str:
+def suggest(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    import difflib
+
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+MOST_NAMED = 8
+"""Names that are given for one that is none, where there are many more."""
+
+
+def there_are(word: str, choices: Iterable[str], rest: str) -> str:
+    """Return ``; there are x, y and 40 more: ganzoo list ...``, the likely ones first.
+
+    One that is spelled almost so is asked about before. Likely are names that have ``word`` as a
+    part, few parts before many, then those that are spelled nearly so. Where nothing is near, and
+    not all are named, their number is told.
+
+    Args:
+        rest: the command that lists all of them, or nothing where a line holds them all.
+    """
+    import difflib
+
+    names = list(choices)
+    if not names:
+        return "; there are none"
+    misspelt = suggest(word, names, cutoff=0.8)
+    small = word.lower()
+    parts = [name for name in names if small in name.lower().split("_")]
+    near = [
+        *sorted(parts, key=lambda name: name.count("_")),
+        *difflib.get_close_matches(word, names, n=MOST_NAMED, cutoff=0.6),
+        *(name for name in names if small and small in name.lower()),
+        *([] if rest else names),
+    ]
+    shown = list(dict.fromkeys(near))[: MOST_NAMED if rest else None]
+    more = len(names) - len(shown)
+    if not shown:
+        return f"; there are {more}: {rest}"
+    return f"{misspelt}; there are {', '.join(shown)}" + (
+        f" and {more} more: {rest}" if more else ""
+    )
 
 
 def printable(text: str, limit: int = 500) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 
 
 def _number(name: str, otherwise: int) -> int:
@@ -43,4 +42,6 @@ def job() -> str:
     if not number:
         return ""
     # Without an id of its own a job is known by who started its processes here.
+    import socket
+
     return number if number != "none" else f"{socket.gethostname()}:{os.getppid()}"

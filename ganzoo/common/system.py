@@ -11,7 +11,6 @@ import os
 import platform
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -203,7 +202,11 @@ def is_closed_pipe(error: OSError) -> bool:
 def shell_line(words: Sequence[str | Path]) -> str:
     """Return ``words`` as a line that this system's shell takes as just these words."""
     texts = [str(word) for word in words]
-    return subprocess.list2cmdline(texts) if IS_WINDOWS else shlex.join(texts)
+    if not IS_WINDOWS:
+        return shlex.join(texts)
+    import subprocess
+
+    return subprocess.list2cmdline(texts)
 
 
 def quoted(word: str | Path) -> str:
@@ -258,6 +261,8 @@ def count_nvidia_gpus() -> int:
     """Return how many GPUs NVIDIA's driver tells of."""
     if IS_LINUX:
         return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    import subprocess
+
     try:
         told = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False

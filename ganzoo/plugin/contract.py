@@ -165,6 +165,7 @@ def _table_problems(spec: type[Spec]) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PydanticJsonSchemaWarning)
+            spec.model_rebuild()  # else what is wrong with an annotation is told less well
             schema = spec.model_json_schema()
     except Exception as error:  # noqa: BLE001
         yield f"its fields have no JSON schema: {say(error)}"

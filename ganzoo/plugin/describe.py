@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from ganzoo.plugin.ramps import Ramp
+from ganzoo.plugin.table import help_of
 
 LEFT_OUT = "left out"
 """What stands for None, which TOML cannot write."""
@@ -52,7 +53,7 @@ def fields(table: type[BaseModel]) -> list[Field]:
             name=name,
             type=_words(schema["properties"][name], tables),
             default=REQUIRED if field.is_required() else written(_default(field)),
-            help=" ".join((field.description or "").split()),
+            help=" ".join(help_of(table, name).split()),
         )
         for name, field in table.model_fields.items()
     ]

@@ -19,6 +19,7 @@ from ganzoo.plugin.contract import check_hooks, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
 from ganzoo.plugin.isolation import restore, snapshot
+from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.limits import (
     PATIENCE,
     SECONDS_VARIABLE,
@@ -85,7 +86,27 @@ class Loader:
         self.plugins: list[Plugin] = []
         self.broken = list(broken)
         self.warnings: list[str] = []
-        self.components: dict[tuple[str, str], tuple[type[Spec], Plugin]] = {}
+        self.components: dict[tuple[str, str], tuple[type[Spec] | None, Plugin]] = {}
+        """None for the spec of one that is known and not imported."""
+
+    def add_known(self, plugin: Plugin) -> None:
+        """Take a plugin as loaded whose components are imported when they are asked for."""
+        self.plugins.append(plugin)
+        self.components |= dict.fromkeys(plugin.components, (None, plugin))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to tell of what was loaded so far."""
+        return not self.broken and not self.warnings
+
+    def has_later_hooks(self, plugin: Plugin) -> bool:
+        """Return whether a plugin has hooks beside those that supply components and verbs."""
+        at_once = {verbs.HOOK, *(kind.hook for kind in KINDS.values())}
+        return any(
+            implementation.plugin_name.partition(" = ")[0] == plugin.name
+            for name in hooks.known().keys() - at_once
+            for implementation in getattr(self.manager.hook, name).get_hookimpls()
+        )
 
     def add_installed(self, candidate: Candidate) -> None:
         """Load an installed plugin, or set it aside."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,16 @@ from types import MappingProxyType
 import pluggy
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.plugin.discovery import OWN, Broken, canonical, installed, is_blocked, names_of
+from ganzoo.plugin.discovery import (
+    OWN,
+    Broken,
+    Candidate,
+    canonical,
+    installed,
+    is_blocked,
+    names_of,
+)
+from ganzoo.plugin.index import Index, Promise
 from ganzoo.plugin.isolation import stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS, kind_named
 from ganzoo.plugin.limits import seconds_allowed
@@ -29,7 +38,9 @@ NOT_INSTALLED = (
 )
 
 
-def load_plugins(files: Sequence[Path] = (), block: Collection[str] = ()) -> Registry:
+def load_plugins(
+    files: Sequence[Path] = (), block: Collection[str] = (), *, from_index: bool = True
+) -> Registry:
     """Load every installed plugin that is not blocked, then the user's files.
 
     ganzoo's own plugins come first, so that nobody can take their names; then the other entry
@@ -39,6 +50,8 @@ def load_plugins(files: Sequence[Path] = (), block: Collection[str] = ()) -> Reg
         files: .py files; each is imported by its stem, with its folder appended to ``sys.path``.
         block: entry points or distributions to leave out, besides those that the environment's
             GANZOO_BLOCK names; '*' leaves out everything that is not ganzoo's own.
+        from_index: whether ganzoo's own plugins are imported when something of theirs is asked
+            for, where their names are known; see ``index``.
 
     Raises:
         PluginError: naming file, line and reason, if one of ``files`` cannot be loaded.
@@ -56,10 +69,23 @@ def load_plugins(files: Sequence[Path] = (), block: Collection[str] = ()) -> Reg
         for name in sorted(names - {"", "*"})
         if canonical(name) not in known
     ]
+    index = Index([candidate for candidate in candidates if candidate.is_own])
+    remembered = index.read() if from_index else {}
+    own: list[Candidate] = []
+    others: list[Candidate] = []
+    for candidate in candidates:
+        if candidate not in blocked:
+            (own if candidate.is_own else others).append(candidate)
     with stdout_on_stderr():
-        for candidate in candidates:
-            if candidate not in blocked:
+        for candidate in own:
+            if candidate.name in remembered:
+                loader.add_known(remembered[candidate.name].plugin)
+            else:
                 loader.add_installed(candidate)
+        if own and loader.is_plain and not remembered and not any(one.is_own for one in blocked):
+            remember(index, loader)
+        for candidate in others:
+            loader.add_installed(candidate)
         for path, file in {file.expanduser().resolve(): file for file in files}.items():
             loader.add_file(path, file)
     return Registry(
@@ -68,8 +94,122 @@ def load_plugins(files: Sequence[Path] = (), block: Collection[str] = ()) -> Reg
         warnings=tuple(loader.warnings),
         blocked=tuple(dict.fromkeys(candidate.name for candidate in blocked)),
         manager=loader.manager,
-        components=MappingProxyType(loader.components),
+        components=components_of(
+            loader,
+            [promise for known in remembered.values() for promise in known.promises],
+            lambda: really_loaded(index, files, block),
+        ),
     )
+
+
+Found = Mapping[tuple[str, str], tuple[type[Spec], Plugin]]
+
+
+def remember(index: Index, loader: Loader) -> None:
+    """Write an index of the plugins that need not be loaded before they are asked for something."""
+    plain = [each for each in loader.plugins if not loader.has_later_hooks(each)]
+    specs: dict[str, list[type[Spec]]] = {each.name: [] for each in plain}
+    for spec, plugin in loader.components.values():
+        if plugin.name in specs and spec is not None:
+            specs[plugin.name].append(spec)
+    index.write(plain, specs)
+
+
+def really_loaded(index: Index, files: Sequence[Path], block: Collection[str]) -> Found:
+    """Return all components, of plugins that are loaded as if there were no index."""
+    index.forget()
+    return load_plugins(files, block, from_index=False).components
+
+
+def components_of(
+    loader: Loader, promises: Iterable[Promise], reload: Callable[[], Found]
+) -> Found:
+    """Return all components by kind and name; those that are promised are imported when wanted."""
+    wanted = {(each.kind, each.use): each for each in promises}
+    loaded = {key: (spec, plugin) for key, (spec, plugin) in loader.components.items() if spec}
+    promised = {
+        key: (wanted[key], plugin)
+        for key, (spec, plugin) in loader.components.items()
+        if spec is None
+    }
+    return Components(loaded, promised, reload) if promised else MappingProxyType(loaded)
+
+
+class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
+    """Components of which some are only promised: imported when they are asked for.
+
+    A promise that is not kept has all plugins loaded, as does a name that is not there.
+
+    Args:
+        reload: returns all components, loaded.
+    """
+
+    def __init__(
+        self,
+        loaded: dict[tuple[str, str], tuple[type[Spec], Plugin]],
+        promised: dict[tuple[str, str], tuple[Promise, Plugin]],
+        reload: Callable[[], Found],
+    ) -> None:
+        self._loaded, self._promised, self._reload = loaded, promised, reload
+
+    def __getitem__(self, key: tuple[str, str]) -> tuple[type[Spec], Plugin]:
+        """Return a component and its owner."""
+        if key in self._promised:
+            promise, plugin = self._promised[key]
+            with stdout_on_stderr():
+                spec = promise.kept()
+            if spec is not None:
+                self._loaded[key] = spec, plugin
+                del self._promised[key]
+        if key not in self._loaded and self._promised:
+            self._loaded, self._promised = dict(self._reload()), {}
+        return self._loaded[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys, in the order of plugins."""
+        yield from dict.fromkeys([*self._loaded, *self._promised])
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len({*self._loaded, *self._promised})
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether there is one of that kind and name, and import nothing for it."""
+        return key in self._loaded or key in self._promised
+
+    def owner(self, key: tuple[str, str]) -> Plugin:
+        """Return whose one is, and import nothing for it."""
+        return self._promised[key][1] if key in self._promised else self._loaded[key][1]
+
+    def about(self, key: tuple[str, str]) -> str:
+        """Return what one is about, in a line; '' where that is not known before it is imported."""
+        return self._promised[key][0].about if key in self._promised else ""
+
+
+class Specs(Mapping[str, type[Spec]]):
+    """The specs of a kind by their names, sorted."""
+
+    def __init__(self, kind: str, components: Found) -> None:
+        self._kind, self._components = kind, components
+        self._names = sorted(use for its_kind, use in components if its_kind == kind)
+
+    def __getitem__(self, use: str) -> type[Spec]:
+        """Return the spec of that name."""
+        if (self._kind, use) not in self._components:
+            raise KeyError(use)
+        return self._components[self._kind, use][0]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._names)
+
+    def __contains__(self, use: object) -> bool:
+        """Tell whether there is one of that name, and import nothing for it."""
+        return (self._kind, use) in self._components
 
 
 @dataclass(frozen=True)
@@ -99,8 +239,16 @@ class Registry:
             GanzooError: if there is no such kind.
         """
         kind_named(kind)
-        names = sorted(use for its_kind, use in self.components if its_kind == kind)
-        return MappingProxyType({use: self.components[kind, use][0] for use in names})
+        return Specs(kind, self.components)
+
+    def about(self, kind: str, use: str) -> str:
+        """Return the first line of a component's docstring; nothing is imported for it."""
+        from ganzoo.plugin.describe import summary
+
+        known = (
+            self.components.about((kind, use)) if isinstance(self.components, Components) else ""
+        )
+        return known or summary(self.find(kind, use))
 
     def find(self, kind: str, use: str) -> type[Spec]:
         """Return the spec named ``use``.
@@ -112,6 +260,8 @@ class Registry:
 
     def owner(self, kind: str, use: str) -> Plugin:
         """Return the plugin that supplies ``use``, or raise as ``find`` does."""
+        if isinstance(self.components, Components) and (kind, use) in self.components:
+            return self.components.owner((kind, use))
         return self._component(kind, use)[1]
 
     def models(self) -> Mapping[str, tuple[TrainedModel, Plugin]]:

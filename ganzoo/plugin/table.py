@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import ast
+import inspect
+import textwrap
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 
 class Table(BaseModel):
@@ -13,6 +20,50 @@ class Table(BaseModel):
         strict=True,
         allow_inf_nan=False,
         frozen=True,
-        use_attribute_docstrings=True,
         serialize_by_alias=True,  # a key may be a word of Python, as 'from' is
+        # Most commands name a few components out of many: a validator is built for those in use.
+        # For the same reason docstrings are read when help is asked for, see ``help_of``, and not,
+        # as use_attribute_docstrings would, for each class that is imported.
+        defer_build=True,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Add the fields' help to the JSON schema."""
+        found = handler(schema)
+        keys = handler.resolve_ref_schema(found).get("properties", {})
+        for name, field in cls.model_fields.items():
+            key = keys.get(field.alias or name)
+            if key is not None and "description" not in key and (text := help_of(cls, name)):
+                key["description"] = text
+        return found
+
+
+def help_of(table: type[BaseModel], name: str) -> str:
+    """Return the help of a field: its description, else the docstring below it; or ''."""
+    if text := table.model_fields[name].description:
+        return text
+    owners = (each for each in table.__mro__ if issubclass(each, BaseModel))
+    return next((own[name] for own in map(docstrings, owners) if name in own), "")
+
+
+@cache
+def docstrings(owner: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring below each name that a class annotates, or ''; none without a source."""
+    if owner is BaseModel:
+        return {}
+    try:
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return {}
+    if not isinstance(found, ast.ClassDef):
+        return {}
+    texts = {}
+    for above, below in zip(found.body, [*found.body[1:], ast.Pass()], strict=True):
+        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name):
+            value = below.value if isinstance(below, ast.Expr) else None
+            text = value.value if isinstance(value, ast.Constant) else ""
+            texts[above.target.id] = inspect.cleandoc(text) if isinstance(text, str) else ""
+    return texts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganzoo.common.errors import GanzooError, printable, suggest
+from ganzoo.common.errors import GanzooError, printable, suggest, there_are
 from ganzoo.common.tables import Keys
 from ganzoo.recipe.layers import Node, Origin, over
 from ganzoo.recipe.overrides import layer
@@ -80,8 +80,8 @@ def find_recipe(name: str) -> Path:
     if name and os.path.lexists(name):
         return Path(name)  # a folder, a device: ``read`` says what is wrong with it
     raise GanzooError(
-        f"no recipe named '{printable(name, 100)}'{suggest(stem, known)}; there are "
-        f"{', '.join(known) or 'none'}; or give the path of a .toml file"
+        f"no recipe named '{printable(name, 100)}'{there_are(stem, known, 'ganzoo list recipes')}; "
+        "or give the path of a .toml file"
     )
 
 
@@ -102,6 +102,14 @@ def shipped() -> dict[str, Path]:
     inside = package / "recipes"  # in a wheel; in a checkout they lie beside the package
     folder = inside if inside.is_dir() else package.parent / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def shipped_ablations() -> dict[str, Path]:
+    """Return the ablations that come with ganzoo, by name."""
+    recipes = next(iter(shipped().values()), None)
+    if recipes is None:
+        return {}
+    return {path.stem: path for path in sorted((recipes.parent / "ablations").glob("*.toml"))}
 
 
 def _extended(path: Path, children: tuple[Path, ...]) -> Source:

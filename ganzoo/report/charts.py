@@ -135,16 +135,14 @@ def curves(
         series: for each variant one table from step to value for each seed.
 
     Returns:
-        The chart, or None where there is nothing to draw.
+        The chart, or None where there is nothing to draw: of one step, numbers say it all.
     """
     values = [value for own in series.values() for table in own for value in table.values()]
     steps = sorted({step for own in series.values() for table in own for step in table})
-    if not values or not steps:
+    if len(steps) < 2:
         return None
     log = log and min(values) > 0
     x = Scale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
-    if len(steps) == 1:
-        x = Scale(steps[0] - 1, steps[0] + 1, LEFT, WIDTH - RIGHT)
     y = scale(values, HEIGHT - BOTTOM, TOP, log=log)
     lines = []
     for color, (name, tables) in enumerate(series.items()):

@@ -19,7 +19,7 @@ from ganzoo.report.looks import LOOKS, all_looks, film
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
-from ganzoo.runs.log import MEASURES, RAMPS, STATE
+from ganzoo.runs.log import BATCH, MEASURES, RAMPS, STATE, curve_name
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import Record, Table, in_words, many, real, table, whole
 from ganzoo.runs.thinned import read_thinned
@@ -39,6 +39,9 @@ SHARES = {
     "d/accuracy": "classified correctly by the discriminator",
     "g/accuracy": "fakes classified as real",
 }
+
+ONCE = {"images_per_second": "real images per second"}
+"""What a value that the log has once is called, where its own name is no words."""
 
 Legend = list[tuple[str, int]]
 
@@ -118,6 +121,7 @@ def run_page(run: RunDir, *, live: bool = False) -> str:
         best=best_sheet(sheets, measures),
         real=picture(run, "real.png"),
         charts_drawn=all_charts(log, measures),
+        alone=seen_once(log),
         ramps=all_ramps(log),
         measures=measures,
         verdict=verdict(run),
@@ -178,9 +182,12 @@ def all_sheets(run: RunDir) -> list[Sheet]:
 
 
 def best_sheet(sheets: Sequence[Sheet], measures: Sequence[Measure]) -> tuple[Sheet, str] | None:
-    """Return the sheet nearest to the step at which the first measure was best, and its name."""
+    """Return the sheet nearest to the step at which the first measure was best, and its name.
+
+    None where there is one sheet alone, which the page shows anyway.
+    """
     known = [item for item in measures if item.best_step is not None]
-    if not known or not sheets:
+    if not known or len(sheets) < 2:
         return None
     wanted = known[0].best_step or 0
     return min(sheets, key=lambda sheet: abs(sheet.step - wanted)), known[0].name
@@ -249,6 +256,22 @@ def all_charts(log: Sequence[Table], measures: Sequence[Measure]) -> list[tuple[
         (chart, [(line.name, line.color) for line in chart.lines] if len(chart.lines) > 1 else [])
         for chart in drawn
         if chart is not None
+    ]
+
+
+def seen_once(log: Sequence[Table]) -> list[tuple[str, int, str]]:
+    """Return name, step and value of what the log has at one step alone; measures have a table."""
+    left_out = {"step", "epoch", "seconds"}
+    found: dict[str, list[tuple[int, float]]] = {}
+    for entry in log:
+        for name, value in entry.items():
+            is_told = name in left_out or name.startswith((BATCH, MEASURES))
+            if not is_told and (figure := real(value)) is not None:
+                found.setdefault(name, []).append((whole(entry["step"]) or 0, figure))
+    return [
+        (ONCE.get(name) or curve_name(name), points[0][0], number(points[0][1]))
+        for name, points in found.items()
+        if len(points) == 1
     ]
 
 

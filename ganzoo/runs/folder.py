@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import socket
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from ganzoo.common import names
 from ganzoo.common.errors import GanzooError, MachineError, RefusedError, suggest
@@ -113,6 +108,8 @@ class RunDir:
         """All sheets as a GIF, under the name that the recipe gives it."""
         try:
             text = self.read(self.recipe.name, most=MOST_TABLE).decode()
+            import tomllib
+
             named = tomllib.loads(text)["samples"]["film"]
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", named):
                 named = "samples"
@@ -193,7 +190,7 @@ class RunDir:
                 "step": step,
                 "reason": reason,
                 "pid": os.getpid(),
-                "host": socket.gethostname(),
+                "host": host(),
                 "time": now(),
             },
         )
@@ -264,6 +261,8 @@ class RunDir:
         self.refuse_links()
         path = self.path / LOCK
         # A killed run's children may hold the lock a moment longer.
+        from filelock import FileLock, Timeout
+
         lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.1)
         try:
             lock.acquire()
@@ -277,7 +276,7 @@ class RunDir:
         try:
             # Only now: whoever waits for the lock reads it. Who has it is no reason not to run.
             with suppress(MachineError):
-                text = f"pid {os.getpid()} on {socket.gethostname()} since {now()}"
+                text = f"pid {os.getpid()} on {host()} since {now()}"
                 publish(self.path / HOLDER, text)
             sweep(self.path)
             yield
@@ -320,6 +319,8 @@ def create(root: Path, name: str) -> RunDir:
     """
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80] or "run"
     safe = names.portable(safe)
+    import secrets
+
     for _ in range(100):
         letters = "".join(secrets.choice(ALPHABET) for _ in range(4))
         if any(root.glob(f"*/*-{letters}")):
@@ -425,3 +426,10 @@ def is_run(path: Path) -> bool:
 def is_cell(run: RunDir) -> bool:
     """Return whether a run was made by an ablation, in whose folder it lies."""
     return os.path.lexists(run.path.parent / EXPERIMENT)
+
+
+def host() -> str:
+    """Return what this machine is called."""
+    import socket
+
+    return socket.gethostname()

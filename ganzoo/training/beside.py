@@ -20,7 +20,7 @@ NOWHERE = RunDir(Path("/nowhere"))
 class Beside(Training):
     """A run in progress as the others make it."""
 
-    def _log(self, scores: dict[str, float]) -> None:  # noqa: ARG002
+    def _log(self, *, is_measured: bool) -> None:  # noqa: ARG002
         self.window.clear()
         self.log_lines += 1
 

@@ -14,7 +14,7 @@ from PIL import ImageChops, ImageStat
 from PIL.Image import Image
 from torch import Tensor
 
-from ganzoo.common.errors import CheckpointError, MachineError
+from ganzoo.common.errors import CheckpointError, MachineError, say
 from ganzoo.common.files import beside, publish
 from ganzoo.common.system import quoted
 from ganzoo.plugin.attempt import attempt
@@ -96,6 +96,8 @@ class Training(TrainingState):
         self.aside.settle()
         self.run.set_status("interrupted", self.step, reason)
         with beside(self.reporter.warn):
+            self._sample_at_stop()
+        with beside(self.reporter.warn):
             curves.draw(self.run)
         return Outcome("interrupted", reason, exit_code, self._result("interrupted"))
 
@@ -113,13 +115,11 @@ class Training(TrainingState):
         recipe = self.parts.recipe
         is_last = self.step + 1 == self.parts.steps
         is_measured = self._is_measured()
-        ends_epoch = self.parts.ends_epoch(self.step + 1)
-        number = self.step + recipe.train.count_from
         is_logged = (
             is_last
             or is_measured
-            or number % recipe.train.log_every == 0
-            or (recipe.train.log_each_epoch and ends_epoch)
+            or (self.step + recipe.train.count_from) % recipe.train.log_every == 0
+            or (recipe.train.log_each_epoch and self.parts.ends_epoch(self.step + 1))
         )
         terms = self.parts.step(self.step, self.parts.feed, observe=is_logged)
         for name, average in self.parts.averages.items():
@@ -130,12 +130,8 @@ class Training(TrainingState):
             # Reading a number costs nothing here; elsewhere it would stop the device.
             self.health.watch_terms(self.step, {name: float(v) for name, v in terms.items()})
         if is_logged:
-            self._log(self.measures.take(self.step) if is_measured else {})
-        is_due = bool(recipe.samples.every) and number % recipe.samples.every == 0
-        sheets = [number] if is_due or (recipe.samples.each_epoch and ends_epoch) else []
-        # The last one bears the number of all steps, which 'number' is unless it counts from 0.
-        if is_last and self.step not in sheets:
-            sheets.append(self.step)
+            self._log(is_measured=is_measured)
+        sheets = self.sheets_due()
         for sheet_number in sheets:
             self._sample(sheet_number)
         is_best = is_measured and self.measures.best_step == self.step
@@ -148,14 +144,31 @@ class Training(TrainingState):
         self.aside.collect()
         self.reporter.stepped(self)
 
-    def _log(self, scores: dict[str, float]) -> None:
+    def sheets_due(self) -> list[int]:
+        """Return the numbers of the sheets that the recipe wants after the steps made so far."""
+        samples = self.parts.recipe.samples
+        number = self._number_of_sheet()
+        is_due = bool(samples.every) and number % samples.every == 0
+        is_due |= samples.each_epoch and self.parts.ends_epoch(self.step)
+        sheets = [number] if is_due else []
+        # The last one bears the number of all steps, which 'number' is unless it counts from 0.
+        if self.step == self.parts.steps and self.step not in sheets:
+            sheets.append(self.step)
+        return sheets
+
+    def _number_of_sheet(self) -> int:
+        return self.step - 1 + self.parts.recipe.train.count_from
+
+    def _log(self, *, is_measured: bool) -> None:
         window = read_terms(self.window)
+        # Measuring is no training: what it takes does not count against the speed.
+        elapsed = time.monotonic() - self.logged_at
+        scores = self.measures.take(self.step) if is_measured else {}
         for offset, numbers in enumerate(window, self.step - len(window) + 1):
             self.health.watch_terms(offset, numbers)
         self.last = means(window)
         newest = {f"{BATCH}{name}": value for name, value in sums(window[-1]).items()}
         self.window.clear()
-        elapsed = time.monotonic() - self.logged_at
         images = (self.step - self.logged_step) * self.parts.images_per_step()
         entry: dict[str, Any] = {
             "step": self.step,
@@ -185,11 +198,32 @@ class Training(TrainingState):
         values = self.parts.ramps.values(self.step - 1)
         return {f"{RAMPS}{name}": value for name, value in values.items()}
 
+    def _sheet_path(self, number: int) -> Path:
+        return self.run.samples / f"{self.parts.recipe.samples.name.format(step=number)}.png"
+
+    def _sample_at_stop(self) -> None:
+        """Draw what a run had come to when it was stopped, unless a sheet shows it already."""
+        if self.sheets_due():
+            return
+        path = self._sheet_path(self._number_of_sheet())
+        try:
+            images = self._shown(self.samples())
+        except (MemoryError, RuntimeError) as error:  # the run is saved, whatever comes now
+            self.reporter.warn(f"no sheet of step {self.step:,}: {say(error)}")
+            return
+        save_png(picture(self.parts, images), path)
+        self.reporter.sampled(self, path, self.step)
+
+    def forget_stop(self) -> None:
+        """Remove the sheet of where the run was stopped: one that was never stopped has none."""
+        if self.step and not self.sheets_due():
+            self._sheet_path(self._number_of_sheet()).unlink(missing_ok=True)
+
     def _sample(self, number: int) -> None:
         images, step = self.samples(), self.step
         self.health.watch_samples(step, images)
         images = self._shown(images)
-        path = self.run.samples / f"{self.parts.recipe.samples.name.format(step=number)}.png"
+        path = self._sheet_path(number)
 
         def write(copies: Tensors) -> None:
             save_png(picture(self.parts, copies["images"]), path)
@@ -393,6 +427,8 @@ def start(
         forget(run)
         training = at_the_start(parts, registry, run, reporter, measured)
         is_restored = resume and saving.restore(training)
+        if is_restored and Record(run).status == "interrupted":
+            training.forget_stop()
         if parts.group.count > 1:
             saving.hand(training, is_restored=is_restored)
         if longer:

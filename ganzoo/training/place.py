@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from ganzoo.common.errors import GanzooError
+
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,4})?")
+OUT = "runs"
+"""Where run folders go unless somebody says otherwise."""
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
 
@@ -31,4 +37,20 @@ class Place:
     precision: str = "auto"
     deterministic: bool = False
     data_path: str | None = None
-    runs: str = "runs"
+    runs: str = OUT
+
+
+def check_device(name: str) -> str:
+    """Return the name of a device if it may be one, which only torch knows for certain.
+
+    Raises:
+        GanzooError: if there is no device of such a name anywhere.
+    """
+    if DEVICE.fullmatch(name):
+        return name
+    small = name.lower()
+    meant = {"gpu": "cuda", "nvidia": "cuda", "apple": "mps", "metal": "mps"}.get(small, small)
+    if re.fullmatch(r"(gpu:?)?[0-9]{1,4}", small):
+        meant = f"cuda:{small.removeprefix('gpu').removeprefix(':')}"
+    near = f"; did you mean {meant!r}?" if DEVICE.fullmatch(meant) else ""
+    raise GanzooError(f"--device {name!r}: choose auto, cpu, cuda, cuda:N or mps{near}")

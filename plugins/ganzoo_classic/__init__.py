@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganzoo.api import (
     DiscriminatorSpec,
     GeneratorSpec,
@@ -10,26 +12,6 @@ from ganzoo.api import (
     ViewSpec,
     hookimpl,
 )
-from ganzoo_classic.losses.boundary_equilibrium import BoundaryEquilibrium
-from ganzoo_classic.losses.dual_contrastive import DualContrastive
-from ganzoo_classic.losses.energy import Energy
-from ganzoo_classic.losses.multi_hinge import MultiHinge
-from ganzoo_classic.losses.top_k import TopK
-from ganzoo_classic.losses.unrolled import Unrolled
-from ganzoo_classic.networks.specs import Autoencoder, Decoder
-from ganzoo_classic.regularizers.auxiliary_classifier import AuxiliaryClassifier
-from ganzoo_classic.regularizers.consistency import Consistency
-from ganzoo_classic.regularizers.contrastive import Contrastive
-from ganzoo_classic.regularizers.feature_matching import FeatureMatching
-from ganzoo_classic.regularizers.lecam import LeCam
-from ganzoo_classic.regularizers.mutual_information import MutualInformation
-from ganzoo_classic.regularizers.orthogonal import Orthogonal
-from ganzoo_classic.regularizers.path_length import PathLength
-from ganzoo_classic.regularizers.pull_away import PullAway
-from ganzoo_classic.regularizers.zero_centered_gp import ZeroCenteredGp
-from ganzoo_classic.views.ada import Ada
-from ganzoo_classic.views.apa import Apa
-from ganzoo_classic.views.instance_noise import InstanceNoise
 
 GANZOO_API = 1
 
@@ -37,12 +19,30 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_losses() -> list[type[LossSpec]]:
     """Supply the losses of this package."""
+    from ganzoo_classic.losses.boundary_equilibrium import BoundaryEquilibrium
+    from ganzoo_classic.losses.dual_contrastive import DualContrastive
+    from ganzoo_classic.losses.energy import Energy
+    from ganzoo_classic.losses.multi_hinge import MultiHinge
+    from ganzoo_classic.losses.top_k import TopK
+    from ganzoo_classic.losses.unrolled import Unrolled
+
     return [BoundaryEquilibrium, Energy, Unrolled, TopK, DualContrastive, MultiHinge]
 
 
 @hookimpl
 def ganzoo_regularizers() -> list[type[RegularizerSpec]]:
     """Supply the regularizers of this package."""
+    from ganzoo_classic.regularizers.auxiliary_classifier import AuxiliaryClassifier
+    from ganzoo_classic.regularizers.consistency import Consistency
+    from ganzoo_classic.regularizers.contrastive import Contrastive
+    from ganzoo_classic.regularizers.feature_matching import FeatureMatching
+    from ganzoo_classic.regularizers.lecam import LeCam
+    from ganzoo_classic.regularizers.mutual_information import MutualInformation
+    from ganzoo_classic.regularizers.orthogonal import Orthogonal
+    from ganzoo_classic.regularizers.path_length import PathLength
+    from ganzoo_classic.regularizers.pull_away import PullAway
+    from ganzoo_classic.regularizers.zero_centered_gp import ZeroCenteredGp
+
     return [
         AuxiliaryClassifier,
         Contrastive,
@@ -60,16 +60,40 @@ def ganzoo_regularizers() -> list[type[RegularizerSpec]]:
 @hookimpl
 def ganzoo_generators() -> list[type[GeneratorSpec]]:
     """Supply 'decoder'."""
+    from ganzoo_classic.networks.specs import Decoder
+
     return [Decoder]
 
 
 @hookimpl
 def ganzoo_discriminators() -> list[type[DiscriminatorSpec]]:
     """Supply 'autoencoder'."""
+    from ganzoo_classic.networks.specs import Autoencoder
+
     return [Autoencoder]
 
 
 @hookimpl
 def ganzoo_views() -> list[type[ViewSpec]]:
     """Supply the views of this package."""
+    from ganzoo_classic.views.ada import Ada
+    from ganzoo_classic.views.apa import Apa
+    from ganzoo_classic.views.instance_noise import InstanceNoise
+
     return [Ada, Apa, InstanceNoise]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a component's class: its module is imported when it is asked for."""
+    # Names with a small letter are modules, which may just be about to be imported.
+    hooks = (
+        (ganzoo_losses, ganzoo_regularizers, ganzoo_generators, ganzoo_discriminators, ganzoo_views)
+        if name[0].isupper()
+        else ()
+    )
+    found: dict[str, Any] = {
+        spec.__name__: spec for hook in hooks if name[0].isupper() for spec in hook()
+    }
+    if name not in found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found[name]

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganzoo.api import DatasetSpec, hookimpl
-from ganzoo_datasets.cifar10 import Cifar10
-from ganzoo_datasets.digits import Digits
-from ganzoo_datasets.folder import Folder
-from ganzoo_datasets.hdf5 import Hdf5
-from ganzoo_datasets.hugging_face import HuggingFace
-from ganzoo_datasets.mnist import FashionMnist, Mnist
-from ganzoo_datasets.pairs import ChangedDigits, Edges, Paired, Unpaired
-from ganzoo_datasets.sprites import Sprites
-from ganzoo_datasets.stacked_mnist import StackedMnist
 
 GANZOO_API = 1
 
@@ -19,5 +12,25 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the datasets of this package."""
+    from ganzoo_datasets.cifar10 import Cifar10
+    from ganzoo_datasets.digits import Digits
+    from ganzoo_datasets.folder import Folder
+    from ganzoo_datasets.hdf5 import Hdf5
+    from ganzoo_datasets.hugging_face import HuggingFace
+    from ganzoo_datasets.mnist import FashionMnist, Mnist
+    from ganzoo_datasets.pairs import ChangedDigits, Edges, Paired, Unpaired
+    from ganzoo_datasets.sprites import Sprites
+    from ganzoo_datasets.stacked_mnist import StackedMnist
+
     own: list[type[DatasetSpec]] = [Folder, HuggingFace, Hdf5, Paired, Unpaired, Edges]
     return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, ChangedDigits, *own]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a component's class: its module is imported when it is asked for."""
+    # Names with a small letter are modules, which may just be about to be imported.
+    hooks = (ganzoo_datasets,) if name[0].isupper() else ()
+    found: dict[str, Any] = {spec.__name__: spec for hook in hooks for spec in hook()}
+    if name not in found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found[name]

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganzoo.api import MetricSpec, hookimpl
-from ganzoo_metrics.classes import ClassHistogram
-from ganzoo_metrics.conditional import ClassAccuracy, IntraFrechet
-from ganzoo_metrics.diversity import Diversity
-from ganzoo_metrics.frechet import Frechet
-from ganzoo_metrics.gap import DiscriminatorGap
-from ganzoo_metrics.inception import InceptionScore
-from ganzoo_metrics.kernel import Kernel
-from ganzoo_metrics.memorisation import Memorisation
-from ganzoo_metrics.neighbourhoods import Neighbourhoods
-from ganzoo_metrics.pairs import Pairs
-from ganzoo_metrics.sliced import Sliced
-from ganzoo_metrics.transfer import GanTrainTest
 
 GANZOO_API = 1
 
@@ -22,6 +12,19 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_metrics() -> list[type[MetricSpec]]:
     """Supply the metrics of this package."""
+    from ganzoo_metrics.classes import ClassHistogram
+    from ganzoo_metrics.conditional import ClassAccuracy, IntraFrechet
+    from ganzoo_metrics.diversity import Diversity
+    from ganzoo_metrics.frechet import Frechet
+    from ganzoo_metrics.gap import DiscriminatorGap
+    from ganzoo_metrics.inception import InceptionScore
+    from ganzoo_metrics.kernel import Kernel
+    from ganzoo_metrics.memorisation import Memorisation
+    from ganzoo_metrics.neighbourhoods import Neighbourhoods
+    from ganzoo_metrics.pairs import Pairs
+    from ganzoo_metrics.sliced import Sliced
+    from ganzoo_metrics.transfer import GanTrainTest
+
     return [
         Frechet,
         Kernel,
@@ -37,3 +40,13 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:
         GanTrainTest,
         Pairs,
     ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a component's class: its module is imported when it is asked for."""
+    # Names with a small letter are modules, which may just be about to be imported.
+    hooks = (ganzoo_metrics,) if name[0].isupper() else ()
+    found: dict[str, Any] = {spec.__name__: spec for hook in hooks for spec in hook()}
+    if name not in found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found[name]

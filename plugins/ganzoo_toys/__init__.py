@@ -5,31 +5,56 @@ A point is an 'image' of one pixel, ``[N, 2, 1, 1]`` float32, whose channels are
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganzoo.api import DatasetSpec, DiscriminatorSpec, GeneratorSpec, MetricSpec, hookimpl
-from ganzoo_toys.mixture import Mixture
-from ganzoo_toys.networks import Linear, Mlp, MlpDiscriminator, Offset
-from ganzoo_toys.worlds import Dirac, Grid, Ring
+
+GANZOO_API = 1
 
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DatasetSpec]]:
     """Supply the datasets of points."""
+    from ganzoo_toys.worlds import Dirac, Grid, Ring
+
     return [Ring, Grid, Dirac]
 
 
 @hookimpl
 def ganzoo_generators() -> list[type[GeneratorSpec]]:
     """Supply the generators of points."""
+    from ganzoo_toys.networks import Mlp, Offset
+
     return [Mlp, Offset]
 
 
 @hookimpl
 def ganzoo_discriminators() -> list[type[DiscriminatorSpec]]:
     """Supply the discriminators of points."""
+    from ganzoo_toys.networks import Linear, MlpDiscriminator
+
     return [MlpDiscriminator, Linear]
 
 
 @hookimpl
 def ganzoo_metrics() -> list[type[MetricSpec]]:
     """Supply the scores of points."""
+    from ganzoo_toys.mixture import Mixture
+
     return [Mixture]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a component's class: its module is imported when it is asked for."""
+    # Names with a small letter are modules, which may just be about to be imported.
+    hooks = (
+        (ganzoo_datasets, ganzoo_generators, ganzoo_discriminators, ganzoo_metrics)
+        if name[0].isupper()
+        else ()
+    )
+    found: dict[str, Any] = {
+        spec.__name__: spec for hook in hooks if name[0].isupper() for spec in hook()
+    }
+    if name not in found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found[name]

@@ -10,6 +10,7 @@ import pytest
 import ganzoo_dcgan
 from ganzoo.api import DiscriminatorSpec, GeneratorSpec
 from ganzoo.plugin.loader import new_manager
+from ganzoo.plugin.table import help_of
 from ganzoo_dcgan.discriminators import Conv
 from ganzoo_dcgan.generators import Transpose, Upsample
 
@@ -42,7 +43,7 @@ def test_specs_are_imported_and_checked_without_torch() -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_field_says_what_it_is_for(spec: type[GeneratorSpec | DiscriminatorSpec]) -> None:
-    undescribed = [name for name, field in spec.model_fields.items() if not field.description]
+    undescribed = [name for name in spec.model_fields if not help_of(spec, name)]
 
     assert undescribed == []
 

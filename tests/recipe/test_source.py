@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import string
 import time
 import tomllib
@@ -568,12 +569,12 @@ def test_a_file_is_preferred_to_a_shipped_recipe_but_a_folder_is_not(
 
 
 @pytest.mark.parametrize("name", ["", "-", "dcgan_mnits", "\x1b[2J", "a\0b", "x" * 5000, "\udcff"])
-def test_an_unknown_recipe_is_named_with_the_shipped_ones(name: str) -> None:
+def test_an_unknown_recipe_is_told_how_many_there_are_and_the_likely_ones(name: str) -> None:
     with pytest.raises(GanzooError) as caught:
         find_recipe(name)
 
     message = str(caught.value)
-    assert f"there are {', '.join(sorted(shipped()))}; or give" in message
+    assert re.search(r"there are (\d+|dcgan_mnist.* more): ganzoo list recipes; or give", message)
     assert ("did you mean 'dcgan_mnist'?" in message) == (name == "dcgan_mnits")
     assert message.isprintable()
 

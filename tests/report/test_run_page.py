@@ -130,6 +130,30 @@ def test_the_page_shows_every_sheet_and_loads_nothing(run: RunDir) -> None:
     assert [name for name, _ in tags].count("script") == 1
 
 
+def test_the_best_sheet_is_shown_once_where_it_is_the_last(run: RunDir) -> None:
+    result = run.read_json("result.json")
+    result["metrics"]["frechet"]["best"]["step"] = 30
+    run.write_json("result.json", result)
+
+    page = run_page(run)
+
+    text = re.sub(r"\s+", " ", Tags(page).text)
+    assert "3 sheets; the last one is nearest to the best frechet" in text
+    assert "samples at the best step" not in page
+
+
+def test_what_was_seen_once_is_a_number_and_no_curve(run: RunDir) -> None:
+    text = run.log.read_text()
+    run.log.write_text(text.splitlines(keepends=True)[0])
+
+    page = run_page(run)
+
+    words = re.sub(r"\s+", " ", Tags(page).text)
+    assert "<svg" not in page
+    assert "discriminator/accuracy 10 0.750" in words
+    assert "real images per second 10 1234" in words
+
+
 def test_terms_have_curves_and_a_sum_of_one_term_is_left_out(run: RunDir) -> None:
     text = Tags(run_page(run)).text
 

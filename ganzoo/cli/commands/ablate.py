@@ -75,6 +75,9 @@ def ablate(
     # Every cell is a run in its own folder, named by the hash of its recipe: so the same command
     # goes on with what is missing, and a further seed or variant adds cells.
 
+    from ganzoo.cli.hints import refuse_recipe
+
+    refuse_recipe(file)
     from ganzoo.ablate import driver, experiment
     from ganzoo.ablate.grid import expand
     from ganzoo.ablate.plan import read_plan
@@ -118,7 +121,7 @@ def ablate(
                     made = experiment.create(out, grid, sys.argv, text)
                     for cell in experiment.missing(made):
                         keep_plugin_files(made.run(cell.id), registry)
-                    with board.watching(made):
+                    with board.watching(made, engine.jobs, retry_failed=retry_failed):
                         driver.conduct(made, setup, engine, board, stop, retry_failed=retry_failed)
             except MachineError as error:
                 # A finished experiment is compared wherever it lies.

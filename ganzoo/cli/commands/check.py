@@ -10,8 +10,8 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, json_option, plugin_options, recipe_names, set_option
-from ganzoo.cli.summaries import OUT
 from ganzoo.common.errors import GanzooError
+from ganzoo.training.place import OUT
 
 if TYPE_CHECKING:
     from ganzoo.plugin.registry import Registry
@@ -57,13 +57,13 @@ def check(
 
 def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[str, Any]:
     """Return what there is to say of one recipe."""
+    from ganzoo.cli.hints import recipe_file
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.problems import RecipeError
-    from ganzoo.recipe.source import find_recipe
 
     recipe, problems, text, begins, fallback = name, [], "", list[str](), ""
     try:
-        path = find_recipe(name)
+        path = recipe_file(name)
         recipe = str(path)
         checked = load_recipe(path, registry, overrides)
         begins = beginning(checked)

@@ -140,16 +140,14 @@ def order(group: tuple[str, Any]) -> tuple[int, str]:
 
 def component_rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
     """Return every component of a kind."""
-    from ganzoo.plugin.describe import summary
-
     return [
         {
             "use": use,
             "kind": kind,
             "from": registry.owner(kind, use).origin,
-            "about": summary(spec),
+            "about": registry.about(kind, use),
         }
-        for use, spec in registry.specs(kind).items()
+        for use in registry.specs(kind)
     ]
 
 

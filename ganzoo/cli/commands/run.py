@@ -77,6 +77,9 @@ def run(
     as_json: bool,
 ) -> int:
     """Train RECIPE, a file or the name of a shipped recipe."""
+    from ganzoo.cli.hints import recipe_file
+
+    path = recipe_file(recipe)
     from ganzoo.cli.launch import Launch, go_on
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
@@ -85,7 +88,6 @@ def run(
     if seed is not None:
         overrides = (*overrides, f"train.seed={seed}")
     place = replace(place, runs=str(out))
-    path = find_recipe(recipe)
     with Display(settings.verbosity) as display:
         launch = Launch(plugin_files.load(display.warn), place, display, minutes, as_json, track)
         checked = load_recipe(path, launch.registry, overrides)

@@ -26,6 +26,7 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import PICTURES
 from ganzoo.common.names import are_one
 from ganzoo.common.text import listed
+from ganzoo.training.place import check_device
 
 if TYPE_CHECKING:
     from ganzoo.sampling.model import Model
@@ -111,6 +112,7 @@ def sample(
     'zoo:fast_digits' comes with ganzoo; all of them: ganzoo list models.
     """
     walk |= gif
+    check_device(device)
     if latent_files and (single or (count and not walk)):
         raise GanzooError(
             "--latent makes a sheet of its own latents, or a walk; omit -n and --single"
