@@ -197,8 +197,8 @@ or its recipe's name for the newest one), an exported folder, or a .safetensors 
     average: bool = True
     """The running average for the generator, where the source has one."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the weights' content; written into the recipe of every run, so that it can \
-be repeated with no others."""
+    """SHA-256 of the weights' content; written to the recipe of every run, which is then \
+reproduced with no others."""
     freeze: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(default_factory=list, max_length=100),
