@@ -100,7 +100,7 @@ def _refuse_others(folder: Path, pictures: Iterable[str], made: dict[str, Any]) 
     other = [name for name in made if name not in REMARKS and was.get(name) != made[name]]
     if other:
         listed = "; ".join(f"{name} {_differs(was.get(name), made[name])}" for name in other)
-        raise GanzooError(f"'{folder}' holds pictures of something else: {listed}; {remedy}")
+        raise GanzooError(f"'{folder}' holds images made differently: {listed}; {remedy}")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
