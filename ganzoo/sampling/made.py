@@ -53,7 +53,7 @@ def claim(
     surplus = [name for name in pictures if int(name.partition(".")[0]) >= whole]
     if surplus:
         tell(
-            f"'{folder}' has {len(surplus):,} more than the {whole:,} pictures asked for, "
+            f"'{folder}' has {len(surplus):,} more than the {whole:,} images requested, "
             f"{_span(surplus)}: of the same model and seed, from before"
         )
     if others := [name for name in names if name not in pictures and not name.startswith(".")]:
