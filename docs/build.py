@@ -152,7 +152,7 @@ def keys() -> str:
             continue
         if any(name == kind for kind in ("dataset", "generator", "discriminator", "loss")):
             continue
-        about = prose(table.__doc__ or "")
+        about = prose(getattr(table, "__origin__", table).__doc__ or "")
         rows = [
             f"| `{each.alias or key}` | {cell(help_of(table, key))} {cell(default(each))} |"
             for key, each in inner.items()

@@ -39,7 +39,7 @@ class DamagedError(CheckpointError):
 
 
 class LostError(CheckpointError):
-    """A run that made steps which nothing here can go on from; nothing of it was touched."""
+    """A run with saved steps that cannot be resumed here; nothing of it was changed."""
 
     exit_code: ClassVar[int] = 4
 

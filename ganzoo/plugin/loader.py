@@ -185,7 +185,7 @@ class Loader:
         plugin, module = candidate.load()
         wanted = getattr(module, "GANZOO_API", API_VERSION)
         if wanted != API_VERSION:
-            raise PluginError(f"wants plugin API {wanted}; this ganzoo has {API_VERSION}")
+            raise PluginError(f"needs plugin API {wanted}; this ganzoo has {API_VERSION}")
         check_hooks(plugin)
         if self.manager.is_registered(plugin):
             raise PluginError(f"is the same as plugin {self.manager.get_name(plugin)!r}")

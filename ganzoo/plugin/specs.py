@@ -143,7 +143,7 @@ class RegularizerSpec(OwnerSpec):
     weight: MovingNonNegative = 1.0
     """Factor on the term."""
     every: PositiveInt = 1
-    """Apply at every k-th update of its side (not step), times k, so that its pull stays."""
+    """Apply at every k-th update of its side (not step), times k, to keep its strength."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
         """Return scalars, ``weight`` included, that the discriminator minimises as well."""
@@ -200,7 +200,7 @@ class DatasetSpec(Spec):
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
     fallback: str | None = None
-    """Dataset to train on, loudly, where this one is neither here nor downloadable."""
+    """Dataset to train on, with a warning, where this one is not available."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return the images, from ``root.path`` or downloaded into it.

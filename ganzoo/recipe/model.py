@@ -49,7 +49,7 @@ class Train(Table):
     order: Literal["shuffle", "sequential", "replacement"] = "shuffle"
     """Order of the data: shuffled each epoch, as stored, or drawn with replacement."""
     last_batch: Literal["drop", "keep"] = "drop"
-    """What becomes of the last, smaller batch of an epoch."""
+    """What happens to the last, smaller batch of an epoch."""
     shards: Annotated[int, Field(ge=1, le=4096)] = 1
     """Parts of a batch that processes share; with as many, any number of processes that divides \
 it ends in the same bits."""
@@ -92,7 +92,7 @@ uniform on the sphere of radius √size."""
 
 
 class Samples(Table):
-    """The sheets of samples a run leaves."""
+    """The sheets of samples that a run writes."""
 
     rows: Few = 5
     """Rows of a sheet."""
@@ -124,11 +124,11 @@ list of names or numbers, one a row."""
     )
     """File name of a sheet, without '.png'."""
     film: str = Field(default="samples", pattern=r"^[A-Za-z0-9_-]+$", max_length=100)
-    """File name of the film of all sheets, without '.gif'."""
+    """File name of the animation of all sheets, without '.gif'."""
 
 
 class Checkpoint(Table):
-    """What is kept for going on."""
+    """Checkpoints to resume from."""
 
     every: CountOrNone = 1000
     """Steps between checkpoints; 0 for one at the end only."""
@@ -144,28 +144,28 @@ class Ema(Table):
 
 
 class Init(Table):
-    """Which weights a run begins with, and which of them it leaves as they are."""
+    """Initial weights from elsewhere, and frozen parameters."""
 
     source: str | None = Field(default=None, alias="from", min_length=1, max_length=4096)
-    """Weights to begin with, taken by name and shape: a run (its folder, its letters, 'last', or \
-its recipe's name for the newest one of it), a shipped model ('zoo:fast_digits'), an exported \
+    """Weights to start from, matched by name and shape: a run (its folder, its letters, 'last', \
+or its recipe's name for the newest one), a shipped model ('zoo:fast_digits'), an exported \
 folder, or a .safetensors file."""
     networks: Annotated[
         list[Literal["generator", "discriminator"]],
         Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=2),
     ]
-    """The networks that begin with them."""
+    """The networks that start from them."""
     average: bool = True
     """The running average for the generator, where the source has one."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """What the weights' content comes to; written into the recipe of every run, so that it can \
-be repeated with no others."""
+    """SHA-256 of the weights' content; written to the recipe of every run, which is then \
+reproduced with no others."""
     freeze: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(default_factory=list, max_length=100),
     ]
-    """Parameters that are not trained, by the beginnings of their names: \
-'discriminator.layers.0-2'. A part may be a range of numbers or have '*' in it."""
+    """Parameters that are not trained, by name prefix: \
+'discriminator.layers.0-2'. A part may be a range of numbers or contain '*'."""
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
@@ -177,12 +177,12 @@ be repeated with no others."""
 
 
 class Measure(Table):
-    """When and on how many images the recipe's metrics are taken."""
+    """When and on how many images the recipe's metrics are computed."""
 
     every: CountOrNone = 0
     """Steps between measurements; 0 for one at the end only."""
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
-    """Fakes that are measured."""
+    """Fakes to score."""
     reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
     """Real images to compare with."""
     split: Literal["train", "test"] = "train"

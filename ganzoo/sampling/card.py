@@ -58,7 +58,7 @@ def model_card(
         ("weights", f"after step {step:,}{', running average' if recipe.ema else ''}"),
         ("trained on", f"{data_name}, {number(data.get('images', '?'))} images"),
         ("data fingerprint", str(data.get("fingerprint", "not recorded"))),
-        ("dataset asked for", str(data.get("wanted", "")) if data.get("reason") else ""),
+        ("dataset requested", str(data.get("wanted", "")) if data.get("reason") else ""),
         ("torch", str(surroundings.get("torch", "not recorded"))),
         ("device", str(surroundings.get("device_name", "not recorded"))),
         ("ganzoo", __version__),

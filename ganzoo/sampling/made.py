@@ -53,7 +53,7 @@ def claim(
     surplus = [name for name in pictures if int(name.partition(".")[0]) >= whole]
     if surplus:
         tell(
-            f"'{folder}' has {len(surplus):,} more than the {whole:,} pictures asked for, "
+            f"'{folder}' has {len(surplus):,} more than the {whole:,} images requested, "
             f"{_span(surplus)}: of the same model and seed, from before"
         )
     if others := [name for name in names if name not in pictures and not name.startswith(".")]:
@@ -100,7 +100,7 @@ def _refuse_others(folder: Path, pictures: Iterable[str], made: dict[str, Any]) 
     other = [name for name in made if name not in REMARKS and was.get(name) != made[name]]
     if other:
         listed = "; ".join(f"{name} {_differs(was.get(name), made[name])}" for name in other)
-        raise GanzooError(f"'{folder}' holds pictures of something else: {listed}; {remedy}")
+        raise GanzooError(f"'{folder}' holds images made differently: {listed}; {remedy}")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

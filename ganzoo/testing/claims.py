@@ -74,7 +74,7 @@ def images(shape: ImageShape, count: int, seed: int = 0) -> Tensor:
 
 
 def stirred(network: nn.Module, amount: float = 0.02) -> nn.Module:
-    """Move every parameter a little, so that first weights of exactly 0 hide nothing."""
+    """Move every parameter a little, so that initial weights of exactly 0 hide nothing."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in network.parameters():

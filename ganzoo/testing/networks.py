@@ -60,7 +60,7 @@ class NetworkTrial:
         raise NotImplementedError
 
     def build(self, seed: int = 0, shape: ImageShape | None = None) -> nn.Module:
-        """Build a network in train mode with seeded first weights."""
+        """Build a network in train mode with seeded initial weights."""
         torch.manual_seed(seed)
         found = self.raw(shape or self.shape)
         if not isinstance(found, nn.Module):
@@ -116,7 +116,7 @@ def same_seed_same_network(trial: NetworkTrial) -> Iterator[str]:
     states = first.state_dict(), second.state_dict()
     for name, value in states[0].items():
         if name not in states[1] or not torch.equal(value, states[1][name]):
-            yield f"first weights '{name}' differ between two networks built from the same seed"
+            yield f"initial weights '{name}' differ between two networks built from the same seed"
             return
     outputs = []
     for network in (first, second):

@@ -144,7 +144,7 @@ class Health:
                 step,
                 "the discriminator has classified every image correctly in its "
                 f"own half and fakes as real in the generator's, for {CERTAIN_LOGS} log lines: its "
-                "batch norm tells fakes by the images around them, and the generator learns "
+                "batch norm recognises fakes by the images around them, and the generator learns "
                 "nothing; set step.batching = 'separate', or discriminator.norm = 'layer'",
             )
 

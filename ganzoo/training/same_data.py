@@ -57,7 +57,7 @@ def refuse_other_data(run: RunDir, asked: DatasetSpec, found: DatasetSpec, data:
     if was.get("fingerprint") == data.fingerprint:
         return
     raise DataError(
-        f"run '{run.path}' began on {was.get('name')!r} ({was.get('images')} images, "
+        f"run '{run.path}' started on {was.get('name')!r} ({was.get('images')} images, "
         f"fingerprint {str(was.get('fingerprint'))[:12]}); now there is {found.use!r} "
         f"({len(data)} images, {data.fingerprint[:12]}); give the same data with "
         f"--data or --data-path, or start again: ganzoo run {run.recipe}"

@@ -22,7 +22,7 @@ LIMIT = 1 << 20
 
 
 class Digits(DatasetSpec):
-    """1,797 handwritten digits of 8×8 pixels, enlarged; packaged, so that it needs no network.
+    """1,797 handwritten digits of 8×8 pixels, enlarged; packaged, no download needed.
 
     Alpaydin & Kaynak 1998, the test part of the UCI 'Optical Recognition of Handwritten Digits',
     as scikit-learn ships it. Every sixth image (299) is for testing, the other 1,498 for training.
@@ -33,7 +33,7 @@ class Digits(DatasetSpec):
     size: Annotated[int, Field(ge=SIDE, le=512)] = 28
     """Height and width in pixels; 28 fits the networks of MNIST recipes."""
     enlarge: Literal["bilinear", "nearest"] = "bilinear"
-    """How pixels between the given ones are found."""
+    """Interpolation of pixels."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:  # noqa: ARG002
         """Return ``[1498, 1, S, S]`` images to train on or ``[299, 1, S, S]`` to test.

@@ -35,11 +35,11 @@ class Hdf5(PictureDataset):
     use: ClassVar[str] = "hdf5"
 
     path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    """File: from the data folder on, else from the working folder, from '~' or '/'."""
+    """File: in the data folder, else in the working folder; or from '~' or '/' on."""
     images: Inside = "images"
-    """Name of the stack inside, as 'train/images'."""
+    """Name of the stack inside, e.g. 'train/images'."""
     labels: Inside = NONE
-    """Name of the labels inside, one number or text a picture; 'none' for no classes."""
+    """Name of the labels inside, one number or text per image; 'none' for no classes."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[N, C, H, W]`` bytes, kept as those of a folder are.

@@ -35,12 +35,12 @@ class PictureDataset(DatasetSpec):
     size: Annotated[Size, Field(examples=[64])]
     """Height and width in pixels: one number, or [height, width]."""
     crop: Literal["center", "none", "pad", "random"] = "center"
-    """How other proportions become these: 'center' cuts off what stands over, 'none' squeezes the \
-whole image, 'pad' shows it whole on the background, 'random' takes a part that lies anywhere."""
+    """How other proportions are handled: 'center' crops the middle, 'none' stretches the whole \
+image, 'pad' keeps it whole on the background, 'random' takes a part from anywhere."""
     crop_share: Annotated[list[Share], Field(min_length=2, max_length=2)] = [1.0, 1.0]  # noqa: RUF012
     """Least and largest side of a random crop, as a share of the largest that fits."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Most degrees by which images are turned, either way, and cut to what stays filled."""
+    """Maximum rotation in degrees, either way, cropped to the filled part."""
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
     """Images made of each, which differ in their random crop and turn; drawn by its name."""
     resample: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = "bilinear"
@@ -50,7 +50,7 @@ whole image, 'pad' shows it whole on the background, 'random' takes a part that 
     range: Literal["full", "data"] | Annotated[list[float], Field(min_length=2, max_length=2)] = (
         "full"
     )
-    """Raw values that become black and white: 'full', all that 8 or 16 bits hold and 0 to 1 of \
+    """Raw values mapped to black and white: 'full', all that 8 or 16 bits hold and 0 to 1 of \
 floats; 'data', the lowest and highest of all images, measured; or [lowest, highest]."""
     profiles: Literal["ignore", "srgb"] = "ignore"
     """Colours of images that carry a colour profile: as they are, or converted to sRGB."""
@@ -59,9 +59,9 @@ floats; 'data', the lowest and highest of all images, measured; or [lowest, high
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]  # noqa: RUF012
     """Red, green and blue behind transparent images and around padded ones."""
     on_bad: Literal["error", "skip"] = "error"
-    """What to do when images cannot be read: stop before training, or leave them out."""
+    """What to do if images cannot be read: stop before training, or leave them out."""
     max_pixels: Annotated[int, Field(ge=1, le=178_000_000)] = 50_000_000
-    """Pixels at most in one image; one with more cannot be read."""
+    """Maximum pixels of an image; larger ones cannot be read."""
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of the images kept for testing, chosen by their names."""
 

@@ -84,8 +84,7 @@ class IdxDataset(DatasetSpec):
         Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=1, max_length=10)]
         | None
     ) = None
-    """The classes that are used, by their numbers from 0, and numbered anew in this order; else \
-all of them."""
+    """Classes to use, by their numbers from 0, renumbered in this order; all of them by default."""
 
     @field_validator("classes")
     @classmethod

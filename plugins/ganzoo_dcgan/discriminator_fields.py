@@ -86,12 +86,12 @@ TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
     head_bias: bool = True
     """Add a bias in the head."""
     init: Initialiser = "normal"
-    """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
+    """Initial weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
 PyTorch's own; biases start at 0 except with 'torch'."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' first weights."""
+    """Standard deviation of 'normal' initial weights."""
     linear_init: Initialiser = "glorot"
-    """First weights of the linear head and of a projection, named as in 'init'."""
+    """Initial weights of the linear head and of a projection, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
     """Standard deviation of the norm's first scales around 1."""
 

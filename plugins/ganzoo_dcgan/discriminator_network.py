@@ -102,7 +102,7 @@ class MultiScale(nn.Module):
 def build_discriminator(
     spec: DcganDiscriminator, image: ImageShape, paddings: list[Padding], last: tuple[int, int]
 ) -> ConvolutionalDiscriminator:
-    """Put a discriminator together whose last map is ``last``, and draw its first weights."""
+    """Put a discriminator together whose last map is ``last``, and draw its initial weights."""
     assert spec.strides != "auto"
     outputs = spec.channels
     classes = image.num_classes

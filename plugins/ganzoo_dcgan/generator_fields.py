@@ -51,7 +51,7 @@ drawn. Free at sampling."""
     )
     """What each layer does to height and width, first to last: 2 doubles, 1 keeps them. The last \
 layer makes the image; the first map is the image divided by their product. 'auto' doubles as \
-often as leaves the first map's shorter side 4 to 7; what doubling makes too much is cut off."""
+often as leaves the first map's shorter side 4 to 7; the excess of doubling is cropped."""
     widths: list[Width] | None = None
     """Channels of the map each layer reads, in multiples of base_channels; halves from layer to \
 layer down to 1 unless given: 4, 2, 1 for three layers; with scales = 'auto' from 8 at most."""
@@ -60,7 +60,7 @@ layer down to 1 unless given: 4, 2, 1 for three layers; with scales = 'auto' fro
 transposed convolution from 1×1, normalised channel by channel; or a learned constant beside a \
 linear layer's map for each latent number, not normalised."""
     stem_bias: bool = False
-    """Add a bias in the stem; batch norm right after it makes it superfluous."""
+    """Add a bias in the stem; batch norm right after it makes it redundant."""
     stem_norm: Literal["numbers", "channels"] = "numbers"
     """How batch norm looks at a linear stem: number by number, or channel by channel of its map."""
     stem_norm_eps: PositiveFloat | None = None
@@ -93,14 +93,14 @@ stem is then a bare map)."""
     dropout: Probability = 0.0
     """Share of each later map's numbers set to zero in training."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
-    """What ends the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
+    """Output of the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
     init: Initialiser = "normal"
-    """First weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
+    """Initial weights of convolutions: N(0, init_std²), Glorot uniform, He normal, orthogonal, or \
 PyTorch's own; biases start at 0 except with 'torch'."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' first weights and of a constant stem."""
+    """Standard deviation of 'normal' initial weights and of a constant stem."""
     linear_init: Initialiser = "glorot"
-    """First weights of the linear layer in the stem, named as in 'init'."""
+    """Initial weights of the linear layer in the stem, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
     """Standard deviation of batch norm's first scales around 1."""
 

@@ -62,7 +62,7 @@ class CodedGenerator(ConvolutionalGenerator):
 
 
 class ConditionalGenerator(ConvolutionalGenerator):
-    """A generator whose norms are told the class."""
+    """A generator whose norms are class-conditional."""
 
     stem: Labelled
     layers: Labelled

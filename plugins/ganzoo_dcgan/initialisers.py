@@ -1,4 +1,4 @@
-"""First weights: one place that draws them, from torch's global random generator."""
+"""Initial weights: one place that draws them, from torch's global random generator."""
 
 from __future__ import annotations
 

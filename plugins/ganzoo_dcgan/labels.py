@@ -60,7 +60,7 @@ class Projection(nn.Module):
     """⟨e(y), Σ φ⟩: the class's vector times the map summed over its places (Miyato & Koyama 2018).
 
     arXiv:1802.05637, figure 1 (d). The vectors are the rows of a linear layer, so that what a
-    recipe says of such layers, first weights and spectral norm, holds for them.
+    recipe says of such layers, initial weights and spectral norm, holds for them.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

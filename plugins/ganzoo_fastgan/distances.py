@@ -112,8 +112,8 @@ class Lpips(Distance):
         found = hashlib.sha256(content).hexdigest()
         if sha256 not in {None, found}:
             raise GanzooError(
-                f"reconstruction.sha256: '{path}' is another file: its SHA-256 is {found}, and "
-                f"{sha256} is asked for"
+                f"reconstruction.sha256: '{path}' is another file: its SHA-256 is {found}, "
+                f"but {sha256} is required"
             )
         try:
             tensors = load(content)

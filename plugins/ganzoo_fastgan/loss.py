@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PatchHinge(LossSpec):
-    """Hinge over patches, each with a margin that is drawn anew (Liu et al. 2021).
+    """Hinge over patches, each with a random margin (Liu et al. 2021).
 
     arXiv:2101.04775, equations 2 and 4: the discriminator minimises E max(0, m - D(x)) +
     E max(0, m + D(G(z))), the generator -E D(G(z)), over all 'patches' and 'small_patches' that the

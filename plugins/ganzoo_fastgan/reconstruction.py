@@ -17,7 +17,7 @@ MAPS = {"whole": 8, "part": 4, "small": 4}
 
 
 class Reconstruction(RegularizerSpec):
-    """Have simple decoders draw real images from the discriminator's maps (Liu et al. 2021).
+    """Have simple decoders reconstruct real images from the discriminator's maps (Liu et al. 2021).
 
     arXiv:2101.04775, equation 3: E ‖φ(decoder(f(x))) - φ(T(x))‖, for the last map and the whole
     image, for a quarter of the map before it, drawn for every image, and the same quarter of the

@@ -24,7 +24,7 @@ class FastganGenerator(GeneratorSpec):
     base_channels: Base = 64
     """Channels of the 128×128 map; a 4×4 map has sixteen times as many."""
     output: Literal["linear", "tanh"] = "linear"
-    """What ends the network: no bounds, as its authors have it up to 512×512; or 'tanh', as they \
+    """Output of the network: no bounds, as its authors have it up to 512×512; or 'tanh', as they \
 have it at 1024×1024, for data in [-1, 1]."""
 
     def output_range(self) -> tuple[float, float] | None:

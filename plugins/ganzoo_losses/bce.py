@@ -10,7 +10,7 @@ from ganzoo.api import Context, LossSpec, Terms
 
 
 class Bce(LossSpec):
-    """Tell real from fake by binary cross-entropy.
+    """Classify real and fake images by binary cross-entropy.
 
     Goodfellow et al. 2014, arXiv:1406.2661, equation 1. With σ(D) the probability of being real,
     the discriminator minimises -E log σ(D(x)) - E log(1 - σ(D(G(z)))). The generator minimises

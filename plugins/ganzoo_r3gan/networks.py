@@ -1,4 +1,4 @@
-"""The networks: blocks, interpolation, first weights."""
+"""The networks: blocks, interpolation, initial weights."""
 
 from __future__ import annotations
 

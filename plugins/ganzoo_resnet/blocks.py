@@ -1,4 +1,4 @@
-"""What residual networks are made of: blocks, norms told of a class, attention, first weights."""
+"""What residual networks are made of: blocks, norms told of a class, attention, initial weights."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ class, times the last map's sums (Miyato & Koyama 2018)."""
     attention: Resolutions = []  # noqa: RUF012
     """Heights of the maps that are followed by self-attention (Zhang et al. 2019)."""
     init: Initialiser = "glorot"
-    """First weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
+    """Initial weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
 N(0, init_std²). Biases start at 0."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' first weights."""
+    """Standard deviation of 'normal' initial weights."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in batch norm."""
 

@@ -81,7 +81,7 @@ class ProjectionDiscriminator(ResidualDiscriminator):
 def build_discriminator(
     spec: DiscriminatorFields, image: ImageShape, heights: list[int]
 ) -> ResidualDiscriminator:
-    """Put a discriminator together whose maps have ``heights``, and draw its first weights."""
+    """Put a discriminator together whose maps have ``heights``, and draw its initial weights."""
     kind = ResidualDiscriminator if spec.labels == "none" else ProjectionDiscriminator
     network = kind(spec, image, heights)
     initialise(network, spec.init, spec.init_std)

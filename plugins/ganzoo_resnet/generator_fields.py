@@ -45,12 +45,12 @@ SAGAN); or a linear layer of the class's code, the scale around 1 (BigGAN)."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
     """How maps are enlarged; 'bilinear' is slow on a GPU that must be deterministic."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
-    """What ends the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
+    """Output of the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
     init: Initialiser = "glorot"
-    """First weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
+    """Initial weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
 N(0, init_std²). Biases start at 0."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of 'normal' first weights."""
+    """Standard deviation of 'normal' initial weights."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in batch norm."""
     truncation: PositiveFloat | None = None

@@ -115,7 +115,7 @@ class CodeGenerator(ResidualGenerator):
 def build_generator(
     spec: GeneratorFields, latent_size: int, image: ImageShape, start: tuple[int, int]
 ) -> ResidualGenerator:
-    """Put a generator together whose first map is ``start``, and draw its first weights."""
+    """Put a generator together whose first map is ``start``, and draw its initial weights."""
     classes = image.num_classes
     piece = latent_size // len(spec.channels) if spec.split_latent else 0
 

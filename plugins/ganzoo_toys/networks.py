@@ -27,7 +27,7 @@ class Mlp(GeneratorSpec):
     norm: Literal["none", "batch"] = "none"
     """Batch norm after each hidden layer, which then has no bias of its own, or none."""
     init_std: InitStd = None
-    """Standard deviation of normal first weights, with biases of 0; left out: PyTorch's own."""
+    """Standard deviation of normal initial weights, with biases of 0; left out: PyTorch's own."""
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]``."""
@@ -62,7 +62,7 @@ for leaky ReLU."""
     dropout: Share = 0.0
     """Share of each hidden layer's numbers set to zero in training."""
     init_std: InitStd = None
-    """Standard deviation of normal first weights, with biases of 0; left out: PyTorch's own."""
+    """Standard deviation of normal initial weights, with biases of 0; left out: PyTorch's own."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to ``[N]``."""

@@ -1,4 +1,4 @@
-"""First weights of the DCGAN networks: each initialiser against its own formula."""
+"""Initial weights of the DCGAN networks: each initialiser against its own formula."""
 
 from __future__ import annotations
 

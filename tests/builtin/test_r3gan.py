@@ -1,4 +1,4 @@
-"""R3GAN's networks: parameter counts of its presets, values written out, first weights."""
+"""R3GAN's networks: parameter counts of its presets, values written out, initial weights."""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def test_a_layer_starts_with_unit_variance_whatever_the_style_and_without_noise(
 
 
 def small(**fields: Any) -> Any:
-    """Return a small generator, first weights of seed 0, without noise."""
+    """Return a small generator, initial weights of seed 0, without noise."""
     torch.manual_seed(0)
     few: dict[str, Any] = {"channel_max": 4, "w_size": 6, "noise": "none"}
     return Stylegan2Generator(**few, **fields).build(5, images_of(16))

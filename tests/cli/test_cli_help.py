@@ -11,7 +11,7 @@ import pytest
 from calling import Call
 
 from ganzoo import __version__
-from ganzoo.cli.app import ALIASES, HEADINGS, MORE, VERBS, added, ganzoo
+from ganzoo.cli.app import ALIASES, FOOTER, HEADINGS, MORE, VERBS, added, ganzoo, in_layout
 
 PAGES = [
     (),
@@ -79,6 +79,27 @@ def test_nothing_is_hidden_and_many_options_stand_in_sections(call: Call) -> Non
     assert {each.name for each in all_commands() if getattr(each, "hidden", False)} <= shared
     titles = ["\nOptions:", "--set", "\nMachine:", "--precision", "\nPlugins and trackers:"]
     assert [page.index(each) for each in titles] == sorted(page.index(each) for each in titles)
+
+
+def test_a_plugins_command_has_the_same_layout_and_its_epilog_as_examples() -> None:
+    @click.group(epilog="ganzoo paint walls")
+    def paint() -> None:
+        """Paint."""
+
+    @paint.command()
+    @click.option("-v", "--varnish", is_flag=True, help="Varnish it, too.")
+    def walls(varnish: bool) -> None:
+        """Paint the walls."""
+
+    made = in_layout(paint)
+
+    assert isinstance(made, click.Group)
+    page = made.get_help(click.Context(made, info_name="ganzoo paint"))
+    inner = made.commands["walls"].get_help(click.Context(made.commands["walls"]))
+    assert page.index("walls  Paint the walls.") < page.index("Examples:\n  ganzoo paint walls\n")
+    assert page.endswith(FOOTER)
+    assert "-v, --varnish  Varnish it, too." in inner
+    assert [each.name for each in made.commands["walls"].params] == ["varnish", "quiet", "debug"]
 
 
 def all_commands() -> list[click.Parameter]:

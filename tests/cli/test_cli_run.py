@@ -190,7 +190,7 @@ def test_resume_refuses_other_data(call: Call, tiny: Path) -> None:
     result = call("resume", "last", *QUICK)
 
     assert result.exit_code == 2
-    assert "began on 'mnist' (60000 images, fingerprint ffffffffffff)" in result.stderr
+    assert "started on 'mnist' (60000 images, fingerprint ffffffffffff)" in result.stderr
 
 
 def test_a_run_is_made_longer_only_once_its_checkpoint_fits(call: Call, tiny: Path) -> None:
@@ -238,13 +238,13 @@ def test_data_that_lies_elsewhere_is_taken_if_it_is_the_same(
 
     assert (lost.exit_code, other.exit_code, unknown.exit_code) == (2, 2, 2)
     assert "--data-path FOLDER" in lost.stderr
-    assert "began on 'folder' (12 images" in other.stderr
+    assert "started on 'folder' (12 images" in other.stderr
     assert "does not record its data" in unknown.stderr
     assert unchanged == frozen
     assert found.exit_code == 0, found.stderr
     assert (the_run() / "recipe.toml").read_text() == frozen.replace("steps = 3", "steps = 5")
     assert measured.exit_code == 2
-    assert "began on 'folder' (12 images" in measured.stderr
+    assert "started on 'folder' (12 images" in measured.stderr
 
 
 def test_a_data_set_without_a_path_has_none_to_replace(call: Call, tiny: Path) -> None:

@@ -17,7 +17,7 @@ EXPECTED = {
     "bad_default": r"Negative: the default of 'weight' is refused: Input should be greater than 0",
     "base_exception": r"GeneratorExit: out of the ordinary",
     "exits": r"SystemExit: this plugin would rather stop",
-    "future_api": r"wants plugin API 2; this ganzoo has 1",
+    "future_api": r"needs plugin API 2; this ganzoo has 1",
     "half": r"OSError: no regularizers today",
     "half_metric": r"HalfMetric: it does not say 'scores'; "
     r"HalfMetric: it does not define meter\(\)",

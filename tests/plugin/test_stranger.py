@@ -21,7 +21,7 @@ from ganzoo.plugin import registry
 
 BROKEN = {
     "absent": ("import nonsense_that_is_not_there\n", "No module named 'nonsense_that_is_not"),
-    "future": (good("future", "GANZOO_API = 2\n"), "wants plugin API 2; this ganzoo has 1"),
+    "future": (good("future", "GANZOO_API = 2\n"), "needs plugin API 2; this ganzoo has 1"),
     "misspelt": (
         good("misspelt").replace("ganzoo_losses", "ganzoo_loses"),
         "there is no hook named 'ganzoo_loses'; did you mean 'ganzoo_losses'",

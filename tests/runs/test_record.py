@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.runs.folder import RunDir, checkpoints
-from ganzoo.runs.record import Record, Titles, summaries, summary
+from ganzoo.runs.record import Record, Titles, in_words, summaries, summary
 from ganzoo.session import open_run
 
 
@@ -117,3 +117,16 @@ def test_the_shell_is_told_variant_and_seed_of_a_cell(tmp_path: Path) -> None:
     (found,) = run_names(context, click.Argument(["name"]), "a")
 
     assert (found.value, found.help) == ("ab12", Titles().title(RunDir(above / "cell-ab12")))
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("SIGINT", "stopped by Ctrl-C"),
+        ("SIGTERM", "stopped by SIGTERM"),
+        ("term 'd/real' became nan", "term 'd/real' became nan"),
+        ("", ""),
+    ],
+)
+def test_why_a_run_ended_is_said_in_words(reason: str, words: str) -> None:
+    assert in_words(reason) == words

@@ -45,7 +45,7 @@ def test_another_seed_does_not_find_its_pictures_there(run: Run, made: Path) -> 
     result = sample(run.path, made, "--seed", "1")
 
     assert result.exit_code == 2
-    assert "holds pictures of something else: seed was 0, is 1; choose another" in result.stderr
+    assert "holds images made differently: seed was 0, is 1; choose another" in result.stderr
     assert contents(made) == before
 
 
@@ -94,7 +94,7 @@ def test_what_is_there_beside_them_is_told(run: Run, made: Path) -> None:
     result = sample(run.path, made, "-n", "2")
 
     assert result.exit_code == 0
-    assert "1 more than the 2 pictures asked for, 000002.png" in result.stderr
+    assert "1 more than the 2 images requested, 000002.png" in result.stderr
     assert "holds other files, too: notes.txt" in result.stderr
 
 

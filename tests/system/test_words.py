@@ -93,7 +93,9 @@ def strings(tree: ast.Module, *, all_shown: bool) -> Iterator[tuple[int, str]]:
 def is_shown(node: ast.AST) -> bool:
     """Return whether the docstrings in a node are shown: a spec's, a model's, a command's."""
     if isinstance(node, ast.ClassDef):
-        return any(re.search(r"Spec|Model|Table|Fields", ast.unparse(base)) for base in node.bases)
+        has_fields = any(isinstance(each, ast.AnnAssign) for each in node.body)
+        bases = [ast.unparse(each) for each in node.bases]
+        return has_fields and bases != ["NamedTuple"] and bool(bases)
     if isinstance(node, ast.FunctionDef):
         names = [ast.unparse(each).partition("(")[0] for each in node.decorator_list]
         return any(name.rpartition(".")[2] in SPOKEN for name in names)

@@ -137,8 +137,8 @@ def recipe(
         if not sys.stdin.isatty():
             raise GanzooError(
                 f"not a terminal, so cannot ask; say what to start from: --from {BASE}, or "
-                "choose parts: --dataset, --generator, --discriminator, --loss; or name images of "
-                "your own: --from-folder DIR"
+                "choose parts: --dataset, --generator, --discriminator, --loss; or use your "
+                "own images: --from-folder DIR"
             )
         chosen = asked(registry)
     path = write(name, below or BASE, chosen, out, registry)

@@ -118,7 +118,7 @@ def sample(
             "--latent makes a sheet of its own latents, or a walk; omit -n and --single"
         )
     if single and walk:
-        raise GanzooError("--single writes images and --walk a strip or a film; choose one")
+        raise GanzooError("--single writes images and --walk a strip or an animation; choose one")
     if moves and (walk or single or latent_files or len(labels) > 1 or "all" in labels):
         raise GanzooError(
             "--move lays out a sheet of its own; leave out --walk, --gif, --single, --latent and "

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DualContrastive(LossSpec):
-    """Tell each real image from all fakes of the batch, and each fake from all real images.
+    """Distinguish each real image from all fakes of the batch, and each fake from all real images.
 
     Yu et al. 2021, arXiv:2103.17158, section 3.1: with rᵢ the logits of real images and fⱼ those of
     fakes the discriminator minimises -E log (exp rᵢ / (exp rᵢ + Σⱼ exp fⱼ)), and the same of the

@@ -16,7 +16,7 @@ class MultiHinge(LossSpec):
 
     Kavalerov et al. 2021, arXiv:1912.04216, with the multi-class hinge of Crammer & Singer 2001: of
     scores s and the right place t it is max(0, 1 - sₜ + max s of the others). Real images belong at
-    their class and fakes at 'fake' for the discriminator, fakes at the class they were asked for
+    their class and fakes at 'fake' for the discriminator, fakes at the requested class
     for the generator. The K are what the discriminator shows as 'classes'; 'fake' is minus its
     logit, so that a high logit still says real. The paper adds 'feature_matching'.
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AuxiliaryClassifier(RegularizerSpec):
-    """Have the discriminator also say the class, and the generator make images it is said of.
+    """Have the discriminator also classify images, and the generator make images of their class.
 
     Odena et al. 2017, arXiv:1610.09585, equation 3: both sides maximise L_C = E log P(C = c | x) +
     E log P(C = c | G(c, z)). P is a softmax over what the discriminator shows as 'classes', which

@@ -37,7 +37,7 @@ class PathLength(RegularizerSpec):
     weight: MovingNonNegative = 2.0
     """Factor γ on the penalty."""
     every: PositiveInt = 4
-    """Apply at every k-th update of its side (not step), times k, so that its pull stays."""
+    """Apply at every k-th update of its side (not step), times k, to keep its strength."""
     at: Literal["latent", "w"] = "latent"
     """Along what: the generator's input, or the styles it shows."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -1,4 +1,4 @@
-"""Sizes, first weights, optimizers, data order and file names of the seeds' recipes."""
+"""Sizes, initial weights, optimizers, data order and file names of the seeds' recipes."""
 
 from __future__ import annotations
 
