@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from chromium import browser  # noqa: F401
 from local_server import LocalServer, running
 from posix_only import imports_posix, needs_posix
 from tiny_run import folder, run, tiny  # noqa: F401
