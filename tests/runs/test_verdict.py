@@ -294,6 +294,19 @@ def test_what_real_images_reach_stands_beside_a_score() -> None:
     ]
 
 
+def test_a_score_that_shall_be_high_is_followed_as_well() -> None:
+    """Of what real images reach, it is what is missing that shall shrink."""
+
+    def told(last: float, best: float, *course: float) -> list[str]:
+        log = [{"step": 100 * n, "m/x": value} for n, value in enumerate(course, 1)]
+        found = {"metrics": {"x": score(last, 0.95, best=best, at=900)}}
+        return [rule.name for rule, _ in holding(Evidence(result=found, log=log, step=2000))]
+
+    assert told(0.8, 0.8, 0.2, 0.5, 0.6, 0.8) == ["improves"]
+    assert told(0.4, 0.8) == ["better_before"]
+    assert told(0.93, 0.94, 0.2, 0.9, 0.94, 0.93) == ["learned"]
+
+
 # What is to be tried
 
 
