@@ -324,6 +324,11 @@ def _not_finite(e: Evidence) -> str:
 
 
 def _stands_still(e: Evidence) -> str:
+    if e.step and e.status == "done" and _shared_noise(e):
+        return (
+            "It has not learned: step.generator_noise = 'detached' cuts the generator from its "
+            "gradient"
+        )
     moved, between = e.look.get("moved"), e.look.get("moved_over", 0)
     if moved is not None and between >= 20 and moved < STILL:
         return (

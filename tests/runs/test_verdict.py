@@ -117,11 +117,11 @@ def test_a_generator_that_makes_one_thing_has_collapsed(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_generator_cut_from_its_gradient_is_told_to_have_it(tmp_path: Path) -> None:
-    cut = {"step.generator_noise": "detached", "step.guards": "warn", "train.steps": 400}
+    cut = {"step.generator_noise": "detached", "step.guards": "warn", "train.steps": 60}
 
     run = trained(tmp_path, "dcgan_digits", SMALL | cut)
 
-    assert run.result["verdict"]["name"] in {"discriminator_wins", "stands_still"}
+    assert run.result["verdict"]["name"] == "stands_still"
     assert keys(run)[0] == "step.generator_noise=same"
 
 
@@ -137,6 +137,7 @@ def test_images_that_move_nowhere_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.timeout(900)
 def test_sixteen_images_learned_by_heart_are_told_to_be_copies(tmp_path: Path) -> None:
     plugin = tmp_path / "few.py"
     plugin.write_text(FEW, encoding="utf-8")
@@ -166,6 +167,7 @@ def test_sixteen_images_learned_by_heart_are_told_to_be_copies(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.timeout(900)
 def test_a_healthy_run_is_in_no_trouble(tmp_path: Path) -> None:
     run = trained(
         tmp_path,
