@@ -49,6 +49,10 @@ class Score:
             return None
         return self.value / self.floor
 
+    def missing(self, value: float) -> float:
+        """Return how far a value of this score is from the best: less is better."""
+        return value if self.is_lower_better else self.wanted - value
+
     def in_words(self) -> str:
         """Return 'frechet 2.100, 4.8 times the floor of 0.438', or 'recall 0.390 of 0.968'."""
         text = f"{self.name} {number(self.value)}"

@@ -53,7 +53,9 @@ COPIED = 0.5
 WORSE = 1.5
 """Times its best value from which a score that shall be low has become worse."""
 BETTER = 0.9
-"""Times its value of two thirds of the way below which a score still improves."""
+"""Share of what was missing two thirds of the way below which a score still improves."""
+NEARLY = 0.98
+"""Share of full marks from which a score has no way to go."""
 FAR = 20
 """Times the floor from which images are far from real ones."""
 REACHED = 1.5
@@ -322,6 +324,11 @@ def _not_finite(e: Evidence) -> str:
 
 
 def _stands_still(e: Evidence) -> str:
+    if e.step and e.status == "done" and _shared_noise(e):
+        return (
+            "It has not learned: step.generator_noise = 'detached' cuts the generator from its "
+            "gradient"
+        )
     moved, between = e.look.get("moved"), e.look.get("moved_over", 0)
     if moved is not None and between >= 20 and moved < STILL:
         return (
@@ -556,9 +563,10 @@ def _too_short(e: Evidence) -> str:
 
 def _overshot(e: Evidence) -> str:
     for score in e.scores[:1]:
-        if score.best is None or score.best[1] > 0.8 * e.step or not score.is_lower_better:
+        if score.best is None or score.best[1] > 0.8 * e.step:
             continue
-        if score.best[0] > 0 and score.value > WORSE * score.best[0]:
+        best = score.missing(score.best[0])
+        if best > 0 and score.missing(score.value) > WORSE * best and _is_worse(score):
             return (
                 f"It was better before: {score.name} was {number(score.best[0])} at step "
                 f"{score.best[1]:,} and is {number(score.value)} now"
@@ -566,16 +574,29 @@ def _overshot(e: Evidence) -> str:
     return ""
 
 
+def _is_worse(score: Score) -> bool:
+    """Tell apart what is much worse from what was near full marks, of which little is missing."""
+    return score.is_lower_better or (
+        score.best is not None and score.value < BETTER * score.best[0]
+    )
+
+
 def _improves(e: Evidence) -> str:
     for score in e.scores[:1]:
         course = score.course
-        if len(course) < 3 or _times(score) <= REACHED or not score.is_lower_better:
+        is_there = score.share >= NEARLY if not score.is_lower_better else _times(score) <= REACHED
+        if len(course) < 3 or is_there:
             continue
         before = [value for step, value in course if step <= 2 / 3 * course[-1][0]]
-        last = course[-1][1]
-        if before and last <= min(value for _, value in course) and last < BETTER * before[-1]:
+        last, missing = course[-1][1], [score.missing(value) for _, value in course]
+        if (
+            before
+            and missing[-1] <= min(missing)
+            and (missing[-1] < BETTER * score.missing(before[-1]))
+        ):
+            went = "fell" if score.is_lower_better else "rose"
             return (
-                f"It still improves: {score.name} fell from {number(before[-1])} to "
+                f"It still improves: {score.name} {went} from {number(before[-1])} to "
                 f"{number(last)} in the last third of the training"
             )
     return ""

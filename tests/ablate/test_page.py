@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import looks_wrong, tabbed_to
 from experiments import experiment
 from PIL import Image
 
@@ -187,3 +188,28 @@ def test_a_missing_log_line_is_no_point(tmp_path: Path) -> None:
     RunDir(made.run(made.cells[0]["id"]).path).append_log({"step": 40, "d/loss": None})
 
     assert "discriminator loss" in page(made, compared(made))
+
+
+@pytest.mark.browser
+def test_the_page_looks_right_on_a_telephone_in_the_dark_and_printed(
+    tmp_path: Path, browser: Any
+) -> None:
+    made = filled(tmp_path / "x", {"base": SCORES["base"], "new": SCORES["new"]})
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    tab.goto(write_page(made, compared(made)).as_uri())
+
+    assert looks_wrong(tab) == []
+    tab.close()
+
+
+@pytest.mark.browser
+def test_the_keyboard_reaches_step_seed_and_cells(tmp_path: Path, browser: Any) -> None:
+    made = filled(tmp_path / "x", {"base": SCORES["base"], "new": SCORES["new"]})
+    tab = browser.new_page()
+    tab.goto(write_page(made, compared(made)).as_uri())
+
+    for control in ("input[type=range]", "select", "summary"):
+        assert tabbed_to(tab, control), control
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.parentElement.open")
+    tab.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import PHONE, looks_wrong, tabbed_to
 from PIL import Image
 
 from ganzoo.report.charts import scale
@@ -402,3 +403,130 @@ def test_a_served_page_follows_the_run_and_keeps_what_is_open(run: RunDir, brows
         assert page.evaluate("document.querySelector('details').open")
         assert told == []
         server.shutdown()
+
+
+def pictured(run: RunDir) -> None:
+    """Give a run a verdict, a film, classes, a walk and neighbours."""
+    rows = {"walk": (2, 9), "classes": (3, 8), "neighbours": (2, 6)}
+    for name, (down, across) in rows.items():
+        Image.new("L", (2 + 30 * across, 2 + 30 * down), 90).save(run.path / f"{name}.png")
+    laid = {
+        name: {"rows": down, "columns": across, "gap": 2} for name, (down, across) in rows.items()
+    }
+    laid["classes"] |= {"names": ["cat", EVIL, "owl"], "of": 5}  # type: ignore[dict-item]
+    near = {"class": "cat", "distance": 0.125}
+    laid["neighbours"] |= {"asked": ["cat", "owl"], "near": [[near] * 5] * 2}  # type: ignore[dict-item]
+    run.write_json("looks.json", laid)
+    Image.new("L", (16, 16), 9).save(run.path / "samples.gif")
+
+
+def test_film_walk_classes_and_neighbours_are_on_the_page(run: RunDir) -> None:
+    pictured(run)
+
+    page = run_page(run)
+
+    text = re.sub(r"\s+", " ", Tags(page).text)
+    styles = re.findall(r"\.of-(\w+) \{ background-image: url\(data:image/png;base64,", page)
+    assert sorted(styles) == ["classes", "neighbours", "walk"]
+    assert page.count('class="tile of-walk"') == 18
+    assert page.count('class="tile of-neighbours"') == 12
+    assert "fake, asked for cat" in text
+    assert text.count("cat · 0.125") == 10
+    assert "the first 3 of 5 classes" in text
+    assert 'alt="all sheets as a film"' in page
+    assert [name for name, _ in Tags(page).found].count("script") == 1
+
+
+def test_each_tile_shows_its_own_part_of_the_picture(run: RunDir) -> None:
+    pictured(run)
+
+    places = re.findall(r'of-walk".*?background-position: ([\d.]+)% ([\d.]+)%', run_page(run))
+
+    # A place of p % puts the point at p % of the picture onto that at p % of the tile: of tiles of
+    # 28 pixels, 2 apart, in a picture of 272 × 62, the last one begins at 242 × 32.
+    x, y = map(float, places[-1])
+    assert len(places) == 18
+    assert x / 100 * (272 - 28) == pytest.approx(242, abs=0.01)
+    assert y / 100 * (62 - 28) == pytest.approx(32, abs=0.01)
+
+
+@pytest.mark.parametrize("told", [{"rows": 10**9, "columns": 1, "gap": 2}, {"rows": 0}, 3, {},
+                                  {"rows": 2, "columns": 19, "gap": 99}])  # fmt: skip
+def test_a_forged_record_of_pictures_is_not_shown(run: RunDir, told: Any) -> None:
+    pictured(run)
+    run.write_json("looks.json", {"walk": told, "classes": told, "neighbours": told})
+
+    assert 'class="tile' not in run_page(run)
+
+
+def test_a_film_that_is_large_is_named_and_not_shown(run: RunDir) -> None:
+    with (run.path / "samples.gif").open("wb") as file:
+        file.write(b"GIF89a")
+        file.truncate(9_000_000)
+
+    page = run_page(run)
+
+    assert "samples.gif in the run's folder, 9 MB" in re.sub(r"\s+", " ", Tags(page).text)
+    assert len(page) < 200_000
+
+
+def test_the_verdict_is_first_with_commands_to_copy(run: RunDir) -> None:
+    run.write_json("result.json", {"look": {"distance": 0.1, "contrast": 0.8}})
+    run.set_status("done", 2000)
+    run.recipe.write_text('[loss]\nuse = "bce"\n[optimizer.generator]\nlr = 0.001\n')
+
+    text = re.sub(r"\s+", " ", Tags(run_page(run)).text)
+
+    assert "The generator collapsed: its images differ by 10% of what real images differ" in text
+    assert text.index("Verdict") < text.index("Samples")
+    assert f"ganzoo run {run.recipe} --name mine --set optimizer.generator.lr=0.00025" in text
+    assert "arXiv:1701.07875" in text
+
+
+@pytest.mark.browser
+def test_the_page_looks_right_on_a_telephone_in_the_dark_and_printed(
+    run: RunDir, browser: Any
+) -> None:
+    pictured(run)
+    named(run, ["cat", "dog", "owl"])
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(write_page(run).as_uri())
+
+    assert looks_wrong(page) == []
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1200, PHONE])
+def test_tiles_are_large_and_keep_their_shape(run: RunDir, browser: Any, width: int) -> None:
+    pictured(run)
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(write_page(run).as_uri())
+
+    sizes = page.evaluate(
+        """() => ["walk", "neighbours", "classes"].map((name) => {
+          const tile = document.querySelector(".of-" + name), style = getComputedStyle(tile);
+          return [tile.offsetWidth, tile.offsetHeight, style.imageRendering];
+        })"""
+    )
+    for (wide, high, drawn), least in zip(sizes, (96, 76, 56), strict=True):
+        assert wide >= least
+        assert abs(wide - high) <= 1
+        assert drawn == "pixelated"
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_keyboard_moves_the_slider_and_opens_what_is_closed(run: RunDir, browser: Any) -> None:
+    pictured(run)
+    page = browser.new_page()
+    page.goto(write_page(run).as_uri())
+
+    assert tabbed_to(page, "input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("img[data-step]:not([hidden])", "data-step") == "20"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert tabbed_to(page, "summary")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.parentElement.open")
+    page.close()

@@ -13,6 +13,8 @@ async function refresh() {
   setTimeout(refresh, 2000);
 }
 function adopt(news) {
+  const controls = () => [...document.querySelectorAll("input, select, summary")];
+  const focused = controls().indexOf(document.activeElement);
   const open = [...document.querySelectorAll("details")].map((each) => each.open);
   const before = document.querySelector("input[type=range]");
   const step = before && before.value !== before.max ? before.dataset.steps.split(" ")[before.value] : "";
@@ -21,5 +23,6 @@ function adopt(news) {
   const after = document.querySelector("input[type=range]");
   if (after && step) after.value = Math.max(0, after.dataset.steps.split(" ").indexOf(step));
   document.querySelectorAll("[data-board]").forEach(wire);
+  if (focused >= 0) controls()[focused]?.focus();
 }
 refresh();
