@@ -32,6 +32,7 @@ from ganzoo.sampling.formats import FORMATS, PROGRAMS
 )
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
+@click.option("--player", default="", metavar="NAME", help="Another of the step's generators.")
 @click.option(
     "--licence", default="unknown", metavar="ID", help="For the model card: mit, cc-by-4.0 ..."
 )
@@ -44,6 +45,7 @@ def export(
     to: str,
     file: Path | None,
     no_ema: bool,
+    player: str,
     licence: str,
     plugin_files: PluginFiles,
     out: Path,
@@ -52,7 +54,7 @@ def export(
     """Write RUN's generator for other tools, or a hub.
 
     FORMAT is safetensors (weights), pt2 (a torch program), onnx, or hub (a folder with a model
-    card). Programs take latents [N, Z], N free, and are compared with torch first.
+    card). Programs take latents [N, Z], N free, or pictures, and are compared with torch first.
     """
     from ganzoo.runs.folder import find
 
@@ -61,8 +63,9 @@ def export(
     from ganzoo.sampling.model import open_model
 
     recipe = plugin_files.recipe_of(run)
-    model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
-    path = file or run.writable("exported", "hub" if to == "hub" else f"generator.{to}")
+    model = open_model(run, recipe, average=not no_ema, warn=streams.warn, player=player)
+    file_name = "hub" if to == "hub" else f"{model.player}.{to}"
+    path = file or run.writable("exported", file_name)
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}
