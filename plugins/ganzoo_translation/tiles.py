@@ -46,7 +46,7 @@ def stitched(translate: Callable[[Tensor], Tensor], given: Tensor, high: int, wi
         for left in columns:
             made = translate(padded[..., top : top + high, left : left + wide])
             if total is None:
-                total = torch.zeros(*made.shape[:2], *padded.shape[-2:])
+                total = made.new_zeros(*made.shape[:2], *padded.shape[-2:])
             total[..., top : top + high, left : left + wide] += made * weight
             weights[top : top + high, left : left + wide] += weight
     assert total is not None
