@@ -395,17 +395,19 @@ class Run:
         """The trained generator; the running average where the recipe keeps one."""
         return self.model()
 
-    def model(self, *, average: bool = True, device: str = "cpu") -> Model:
+    def model(self, *, average: bool = True, device: str = "cpu", player: str = "") -> Model:
         """Return the trained generator, ready to be sampled.
 
         Args:
+            player: another player of the recipe's step that makes images.
             average: whether to take the running average, where the recipe keeps one.
             device: where to put it.
         """
         from ganzoo.sampling.model import open_model
         from ganzoo.training.machine import choose_device
 
-        return open_model(self.folder, self.recipe, choose_device(device)[0], average=average)
+        chosen = choose_device(device)[0]
+        return open_model(self.folder, self.recipe, chosen, average=average, player=player)
 
     def features(self, data: str | None = None) -> FeatureNetwork | None:
         """Return the classifier of the run's dataset, if it lies in the user's cache.

@@ -37,6 +37,8 @@ class Scorer:
     bench: Bench
     metrics: Sequence[MetricSpec]
     ema: bool
+    others: Mapping[str, Scorer] = field(default_factory=dict)
+    """Those of other players that make images, by their names."""
     _floors: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def score(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from ganzoo.measure.reference import Bench
 from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
 from ganzoo.measure.select import network_for
 from ganzoo.plugin.registry import Registry
-from ganzoo.plugin.specs import DatasetSpec
+from ganzoo.plugin.specs import DatasetSpec, MetricSpec
 from ganzoo.plugin.types import ImageData
 from ganzoo.runs.log import MEASURES
 from ganzoo.training.half_step import seen_shape
@@ -72,23 +72,31 @@ class Watch:
             self.scorer, self.unmeasured = late(self._training_seconds(step))
         if self.scorer is None:
             return {}
-        recipe, generator = self.parts.recipe, self.parts.best_generator
-        with observing(generator, *(side.network for side in self.parts.sides.values())):
-            images = fakes(
-                generator,
-                recipe,
-                self.parts.shape,
-                self.scorer.bench.n_fake,
-                device=self.parts.machine.device,
-                labels=self.scorer.bench.asked(),
-                inputs=self.scorer.bench.made_of(),
-            )
-            found = self.scorer.score(images)
-        for spec in self.scorer.metrics:
-            for score, scale in spec.scores.items():
-                name = named(spec, score)
-                self._remember(name, found[name], step, lower=scale.lower_is_better)
+        recipe, found = self.parts.recipe, dict[str, float]()
+        for player, scorer in self._scorers():
+            generator, bench = self.parts.best[player], scorer.bench
+            with observing(generator, *(side.network for side in self.parts.sides.values())):
+                images = fakes(
+                    generator,
+                    recipe,
+                    bench.image,
+                    bench.n_fake,
+                    device=self.parts.machine.device,
+                    labels=bench.asked(),
+                    inputs=bench.made_of(),
+                )
+                found |= scorer.score(images)
+            for spec in scorer.metrics:
+                for score, scale in spec.scores.items():
+                    name = named(spec, score)
+                    self._remember(name, found[name], step, lower=scale.lower_is_better)
         return {MEASURES + name: value for name, value in found.items()}
+
+    def _scorers(self) -> list[tuple[str, Scorer]]:
+        """Return what scores each player that makes images, the run's generator first."""
+        if self.scorer is None:
+            return []
+        return [(self.parts.made_by, self.scorer), *self.scorer.others.items()]
 
     def _training_seconds(self, step: int) -> float:
         """Return how long the whole training takes, by the steps made since it was watched."""
@@ -115,7 +123,8 @@ class Watch:
         metrics: dict[str, Any] = {}
         if self.scorer is not None and self.last:
             with observing():
-                metrics = self.scorer.described(self.last, self.best)
+                for _, scorer in self._scorers():
+                    metrics |= scorer.described(self.last, self.best)
         return {"metrics": metrics, "unmeasured": self.unmeasured}
 
     def state(self) -> dict[str, Any]:
@@ -192,7 +201,16 @@ def watch(
             warn(f"not measured: '{name}': {why}")
         if asked == "yes" and not usable:
             raise GanzooError("none of the recipe's metrics can be computed on its data")
-        scorer = Scorer(bench, usable, ema=parts.average is not None) if usable else None
+        has_ema = parts.average is not None
+        scorer = Scorer(bench, usable, ema=has_ema) if usable else None
+        if scorer is not None:
+            with observing():
+                others = {name: back_of(parts, name, registry, usable) for name in ways_back(parts)}
+            scorer.others = {
+                name: Scorer(each, able, ema=has_ema)
+                for name, (each, able) in others.items()
+                if able
+            }
         return scorer, reasons
 
     def left_out(error: NotPrepared) -> dict[str, str]:
@@ -262,6 +280,57 @@ def bench_of(
         translates=recipe.generator.translates,
         has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
         progress=parts.root.progress,
+    )
+
+
+def ways_back(parts: Parts) -> list[str]:
+    """Return the players that make of images what the data has beside them."""
+    step, shape = parts.recipe.step, parts.shape
+    others = {name: step.makes(name, shape) for name in step.makers()[1:]}
+    return [
+        name
+        for name, image in others.items()
+        if shape.input_shape and (image.channels, image.height, image.width) == shape.input_shape
+    ]
+
+
+def back_of(
+    parts: Parts, player: str, registry: Registry, metrics: Sequence[MetricSpec]
+) -> tuple[Bench, list[MetricSpec]]:
+    """Return what a way back is held against, and the metrics that can be taken of it.
+
+    Its scores bear the player's name. There are no classes on that side: a feature network that
+    is made of them does not serve.
+    """
+    recipe = parts.recipe
+    image = replace(recipe.step.makes(player, parts.shape), num_classes=0)
+    train, test = turned(parts.data), test_images(parts.dataset, parts)
+    measure = recipe.measure
+    if measure.network in {"auto", "classifier"}:
+        measure = measure.model_copy(update={"network": "random"})
+    network = network_for(measure, parts.dataset, train, image, registry, parts.root)
+    bench = Bench(
+        measure,
+        image,
+        train,
+        None if test is None else turned(test),
+        network.to(parts.machine.device),
+        translates=True,
+        progress=parts.root.progress,
+    )
+    word = player.removeprefix("generator_")
+    called = [
+        spec.model_copy(update={"label": f"{spec.label}_{word}" if spec.label else word})
+        for spec in metrics
+    ]
+    return bench, measurable(called, bench)[0]
+
+
+def turned(data: ImageData) -> ImageData:
+    """Return data with images for inputs and inputs for images."""
+    assert data.inputs is not None
+    return replace(
+        data, images=data.inputs, inputs=data.images, labels=None, classes=(), varied=None
     )
 
 

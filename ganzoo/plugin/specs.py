@@ -325,6 +325,10 @@ to the whole batch unless images influence each other; else a message says so at
         """Return the players that make images, the run's generator first."""
         return [name for name, role in self.players.items() if role == "generator"]
 
+    def makes(self, player: str, image: ImageShape) -> ImageShape:  # noqa: ARG002
+        """Return what the images of a player that makes some look like; its way may lead back."""
+        return image
+
     def moves_with(self, player: str) -> Sequence[str]:  # noqa: ARG002
         """Return other players whose weights that player's optimizer moves as well."""
         return ()

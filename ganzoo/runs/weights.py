@@ -55,6 +55,7 @@ class Facts(Table):
     high: float = 1.0
     classes: list[str] = Field(default_factory=list)
     label_shape: list[Side] = Field(default_factory=list, max_length=4)
+    input_shape: list[Side] = Field(default_factory=list, max_length=3)
     step: NonNegativeInt = 0
 
 
@@ -83,8 +84,11 @@ def _facts(image: ImageShape, classes: Sequence[str], step: int) -> str:
         high=image.high,
         classes=list(classes),
         label_shape=list(image.label_shape),
+        input_shape=list(image.input_shape),
         step=step,
-    ).model_dump_json(exclude=None if image.label_shape else {"label_shape"})
+    ).model_dump_json(
+        exclude={name for name in ("label_shape", "input_shape") if not getattr(image, name)}
+    )
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

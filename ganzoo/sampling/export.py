@@ -91,7 +91,8 @@ def write_program(model: Model, path: Path) -> float:
 def write_onnx(model: Model, path: Path) -> float:
     """Write ONNX with input 'latent' [N, Z] and output 'images' [N, C, H, W]; N is free.
 
-    A generator that takes labels has 'labels' [N] as its second input.
+    A generator that takes labels has 'labels' [N] as its second input; one that translates has
+    'pictures' [N, C', H, W] in place of latents.
     """
     try:
         import onnxruntime
@@ -102,7 +103,8 @@ def write_onnx(model: Model, path: Path) -> float:
             "pip install '.[onnx]' in its source folder"
         ) from error
     network, example = prepared(model)
-    names = ["latent", "labels"][: len(example)]
+    first = "pictures" if model.recipe.generator.translates else "latent"
+    names = [first, "labels"][: len(example)]
     with quiet(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "generator.onnx"
         _traced(
@@ -139,7 +141,14 @@ class Program(nn.Module):
 
 def prepared(model: Model) -> tuple[nn.Module, tuple[Tensor, ...]]:
     """Return the program on the CPU in evaluation mode, and inputs to trace it with."""
-    return Program(model).eval(), _inputs(model, torch.zeros(2, model.recipe.latent.size))
+    return Program(model).eval(), _inputs(model, torch.zeros(2, *_sides(model)))
+
+
+def _sides(model: Model) -> tuple[int, ...]:
+    """Return the shape of one thing that the generator is given."""
+    if model.recipe.generator.translates:
+        return model.image.input_shape
+    return (model.recipe.latent.size,)
 
 
 def _inputs(model: Model, latents: Tensor) -> tuple[Tensor, ...]:
@@ -161,7 +170,7 @@ def compare(model: Model, network: nn.Module, program: Callable[..., Any]) -> fl
     found = []
     for size in BATCHES:
         generator = torch.Generator().manual_seed(size)
-        latents = torch.randn(size, model.recipe.latent.size, generator=generator)
+        latents = torch.randn(size, *_sides(model), generator=generator)
         inputs = _inputs(model, latents)
         found.append(float((network(*inputs) - program(*inputs)).abs().max()))
     worst = math.nan if any(map(math.isnan, found)) else max(found)
@@ -177,7 +186,10 @@ def write_hub(model: Model, run: RunDir, folder: Path, licence: str) -> None:
     """Write a folder that a model hub shows and that ``ganzoo sample`` reads back."""
     write_weights(model, folder / run.generator.name)
     publish(folder / "recipe.toml", freeze(model.recipe), FILE)
-    save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
+    if not model.recipe.generator.translates:
+        save_png(model.sample(SHEET_IMAGES, seed=0).picture(), folder / "samples.png")
+    elif sheets := run.sheets():
+        publish(folder / "samples.png", sheets[-1].read_bytes(), FILE)
     publish(folder / "README.md", card(model, run, licence), FILE)
 
 

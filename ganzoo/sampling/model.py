@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ganzoo.common.errors import CheckpointError, GanzooError
+from ganzoo.common.text import listed
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe.model import Latent, Recipe
@@ -74,6 +75,8 @@ class Model:
     network: nn.Module
     step: int
     is_average: bool
+    player: str = "generator"
+    """Which of the players that make images it is."""
 
     @property
     def device(self) -> torch.device:
@@ -106,6 +109,11 @@ class Model:
         self, count: int, *, seed: int = 0, label: Label = None, first: int = 0
     ) -> Iterator[Tensor]:
         """Yield the images of ``sample`` in blocks, from number ``first`` on, a multiple of 64."""
+        if self.recipe.generator.translates:
+            raise GanzooError(
+                f"generator '{self.recipe.generator.use}' makes images of pictures and not of "
+                "latents; use: ganzoo translate"
+            )
         if count < 1:
             raise GanzooError(f"{count} images cannot be made; ask for 1 or more")
         chosen = self.class_numbers(label)
@@ -246,6 +254,15 @@ class Model:
         return bool(found)
 
     @torch.no_grad()
+    def translate(self, pictures: Tensor) -> Tensor:
+        """Return what becomes of pictures ``[N, C', H, W]`` in the recipe's range, on the CPU."""
+        with observing(self.network):
+            torch.manual_seed(0)
+            self.network.train(self.recipe.samples.mode == "train")
+            spec = self.recipe.generator
+            return images_of(spec, self.network, pictures.to(self.device), None).float().cpu()
+
+    @torch.no_grad()
     def __call__(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the images ``[N, C, H, W]`` of latents ``[N, Z]``, on the CPU.
 
@@ -372,6 +389,7 @@ def open_model(
     *,
     average: bool = True,
     warn: Callable[[str], None] = _python_warning,
+    player: str = "",
 ) -> Model:
     """Read the generator of ``run``: its shared weights, or those of its newest checkpoint.
 
@@ -381,11 +399,17 @@ def open_model(
         device: where to put the weights.
         average: whether to take the running average, where the recipe keeps one.
         warn: receives a warning where newer weights cannot be read and older ones are used.
+        player: another of the step's generators, in place of the run's.
 
     Raises:
         CheckpointError: if there are no weights, or they do not fit the recipe.
+        GanzooError: if there is no such player.
     """
-    path, tensors, known, is_average = _weights(run, recipe, average, warn)
+    makers = recipe.step.makers()
+    player = player or makers[0]
+    if player not in makers:
+        raise GanzooError(f"step '{recipe.step.use}' has {listed(makers)} and no '{player}'")
+    path, tensors, known, is_average = _weights(run, recipe, average, warn, player)
     image = ImageShape(
         known.channels,
         known.height,
@@ -394,6 +418,7 @@ def open_model(
         known.high,
         len(known.classes),
         tuple(known.label_shape),
+        tuple(known.input_shape),
     )
     spec = recipe.generator
     network = attempt(spec, "building", lambda: spec.build(recipe.latent.size, image))
@@ -402,24 +427,27 @@ def open_model(
             "generator", network, {f"generator/{name}": value for name, value in tensors.items()}
         )
     network = network.to(device or torch.device("cpu")).eval().requires_grad_(False)
-    return Model(recipe, image, tuple(known.classes), network, known.step, is_average)
+    classes = tuple(known.classes)
+    return Model(recipe, image, classes, network, known.step, is_average, player)
 
 
 def _weights(
-    run: RunDir, recipe: Recipe, average: bool, warn: Callable[[str], None]
+    run: RunDir, recipe: Recipe, average: bool, warn: Callable[[str], None], player: str
 ) -> tuple[Path, dict[str, Tensor], Facts, bool]:
     """Return the newest weights: their file, content, facts, and whether they are an average."""
     wants_average = recipe.ema is not None and average
+    is_main = player == recipe.step.makers()[0]
+    file = run.generator if is_main else run.path / f"{player}.safetensors"
     why_not = (
-        f"'{run.path}' has no weights yet: neither '{run.generator.name}' nor a checkpoint that "
+        f"'{run.path}' has no weights yet: neither '{file.name}' nor a checkpoint that "
         "can be read; let it train, or resume it: ganzoo resume"
     )
     shared, shared_step = None, -1
-    if os.path.lexists(run.generator) and (recipe.ema is None or average):
-        own, metadata = _read_weights(run.generator)
+    if os.path.lexists(file) and (recipe.ema is None or average):
+        own, metadata = _read_weights(file)
         facts = _facts(run, recipe, metadata.get("image"))
-        shared, shared_step = (run.generator, own, facts, wants_average), facts.step
-        why_not = f"there are newer checkpoints than '{run.generator}', and none can be read:"
+        shared, shared_step = (file, own, facts, wants_average), facts.step
+        why_not = f"there are newer checkpoints than '{file}', and none can be read:"
         newest = max(map(step_of, checkpoints(run.checkpoints)), default=0)
         # A run that was made longer and interrupted has a checkpoint beyond its shared weights.
         if newest <= shared_step:
@@ -433,9 +461,31 @@ def _weights(
             raise
         warn(f"{error}\nusing the older weights, of step {shared_step}")
         return shared
-    found = checkpoint.select("average" if wants_average else "generator", tensors)
+    place = player
+    if wants_average:
+        place = "average" if is_main else f"average.{player}"
+    found = checkpoint.select(place, tensors)
     known = _facts(run, recipe, None).model_copy(update={"step": state.step})
+    if not is_main:
+        known = _turned(known, recipe, player)
     return path, found, known, wants_average
+
+
+def _turned(known: Facts, recipe: Recipe, player: str) -> Facts:
+    """Return what another player's images look like."""
+    there = ImageShape(
+        known.channels, known.height, known.width, known.low, known.high, len(known.classes),
+        tuple(known.label_shape), tuple(known.input_shape),
+    )  # fmt: skip
+    image = recipe.step.makes(player, there)
+    return known.model_copy(
+        update={
+            "channels": image.channels,
+            "height": image.height,
+            "width": image.width,
+            "input_shape": list(image.input_shape),
+        }
+    )
 
 
 def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
@@ -455,7 +505,10 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             "or damaged"
         )
     channels, height, width = map(int, sides.groups())
-    label_shape = [side for each in many(record.data.get("label_shape")) if (side := whole(each))]
+    label_shape, input_shape = (
+        [side for each in many(record.data.get(name)) if (side := whole(each))]
+        for name in ("label_shape", "input_shape")
+    )
     try:
         return Facts(
             channels=channels,
@@ -464,6 +517,7 @@ def _facts(run: RunDir, recipe: Recipe, written: str | None) -> Facts:
             low=-1.0 if recipe.dataset.value_range == "symmetric" else 0.0,
             classes=record.classes,
             label_shape=label_shape,
+            input_shape=input_shape,
             step=record.step,
         )
     except ValidationError as error:

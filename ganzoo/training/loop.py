@@ -272,6 +272,11 @@ class Training(TrainingState):
         network = self.parts.best_generator
         recipe, classes = freeze(self.parts.recipe), self.parts.data.classes
         write_generator(self.run.generator, network, recipe, self.parts.shape, classes, self.step)
+        for name, other in self.parts.best.items():
+            if name != self.parts.made_by:
+                image = self.parts.recipe.step.makes(name, self.parts.shape)
+                path = self.run.writable(f"{name}.safetensors")
+                write_generator(path, other, recipe, image, classes, self.step)
         look = self._look_back()
         result = self._result("done", look)
         self.run.write_json("result.json", result)

@@ -192,6 +192,7 @@ class Parts:
                 "shape": str(self.shape),
                 "classes": list(self.data.classes),
                 "label_shape": list(self.shape.label_shape),
+                **({"input_shape": list(self.shape.input_shape)} if self.shape.input_shape else {}),
                 "fingerprint": self.data.fingerprint,
                 "notes": list(self.data.notes),
             },

@@ -123,8 +123,10 @@ each picture holds input and target side by side."""
             if len(good) < len(targets):  # one of a pair was left out: so is the other
                 targets = [name for name in targets if stem(name) in good]
                 inputs = [name for name in inputs if stem(name) in good]
+                told = [*first.notes, *second.notes]
                 first = self.read(stores[0], targets, frames[0], root)
                 second = self.read(stores[1], inputs, frames[1], root)
+                second.notes[:] = [*dict.fromkeys([*told, *second.notes])]
             return first, second
 
         return beside(self, *read(0), split, str(store.path), read=read)

@@ -48,6 +48,11 @@ class UNet(_Translator):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of zeros on the way up, at the levels that are as wide as the widest."""
 
+    @property
+    def multiple(self) -> int:
+        """What divides the sides of pictures that the network takes."""
+        return int(2**self.levels)
+
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return a module from ``[N, C', H, W]`` to ``[N, C, H, W]``.
 
@@ -81,6 +86,7 @@ class ResnetTranslator(_Translator):
     """Residual blocks in the middle."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of zeros in the middle of each block."""
+    multiple: ClassVar[int] = 4
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return a module from ``[N, C', H, W]`` to ``[N, C, H, W]``.

@@ -100,7 +100,7 @@ where both sides have other channels."""
         from ganzoo_translation.modules import ImagePool
 
         there = setting.image
-        back = turned(there)
+        back = self.makes("generator_back", there)
         return {
             "generator": setting.generator("generator", there),
             "generator_back": setting.generator("generator_back", back),
@@ -116,6 +116,10 @@ where both sides have other channels."""
                 for name, image in (("pool", there), ("pool_back", back))
             },
         }
+
+    def makes(self, player: str, image: ImageShape) -> ImageShape:
+        """Return the inputs' shape for the way back."""
+        return turned(image) if player == "generator_back" else image
 
     def update(self, play: Play) -> Terms:
         """Move both generators, then both discriminators."""

@@ -57,6 +57,19 @@ def test_two_processes_end_in_the_weights_of_one_with_one_voice(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["pix2pix_digits", "cyclegan_digits"])
+def test_two_processes_translate_as_one_does(name: str, tmp_path: Path) -> None:
+    small = ("generator.base_channels=2", "discriminator.base_channels=2", "dataset.size=32")
+    more = ("train.steps=4", "train.batch_size=4", "train.shards=2", "metric=[]", "samples.rows=1")
+    wanted = ["run", name, *sets(*small, *more)]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    code, out, err = run([*wanted, "--name", "two", "--processes", "2"], tmp_path)
+
+    assert (code, len(out.splitlines()), err) == (0, 1, "")
+    assert weights(tmp_path, "one") == weights(tmp_path, "two")
+
+
+@pytest.mark.slow
 def test_torchrun_starts_the_same_and_another_number_goes_on(tmp_path: Path) -> None:
     wanted = ["run", "small.toml", *sets("train.shards=4", "ema.half_life=3")]
     assert run([*wanted, "--name", "one"], tmp_path)[0] == 0

@@ -40,6 +40,11 @@ R3GAN = [
         for key in ("channels=[4, 4, 4]", "group_size=2", "blocks=1", "expansion=1")
     ),
 ]
+TRANSLATED = [
+    "train.batch_size=12",
+    "generator.base_channels=2",
+    "discriminator.base_channels=2",
+]
 LAZY = "[{use='r1', every=2}, {use='lecam'}]"
 FAMILIES = {
     "dcgan": ("dcgan_digits", SMALL),
@@ -63,6 +68,11 @@ FAMILIES = {
             "train.last_batch='keep'",
             "view=[{use='ada', interval=1, images=5000}]",
         ],
+    ),
+    "pix2pix": ("pix2pix_digits", [*TRANSLATED, "dataset.size=16", "generator.levels=3"]),
+    "cyclegan": (
+        "cyclegan_digits",
+        [*TRANSLATED, "dataset.size=16", "generator.blocks=1", "step.pool=20"],
     ),
     "ema": ("dcgan_digits", [*SMALL, "ema.half_life=3", "step.generator_noise='fresh'"]),
 }
@@ -93,7 +103,8 @@ def trained(name: str, overrides: list[str], group: Group | None = None) -> dict
 
     def batch(number: int) -> Batch:
         found = parts.feed(number)
-        return found._replace(images=found.images.double())
+        inputs = None if found.inputs is None else found.inputs.double()
+        return found._replace(images=found.images.double(), inputs=inputs)
 
     for step in range(STEPS):
         terms = parts.step(step, batch, observe=True)

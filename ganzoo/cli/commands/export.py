@@ -36,6 +36,7 @@ from ganzoo.sampling.formats import FOLDERS, FORMATS, PROGRAMS
 )
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
 @click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
+@click.option("--player", default="", metavar="NAME", help="Another of the step's generators.")
 @click.option(
     "--licence", default="unknown", metavar="ID", help="For the model card: mit, cc-by-4.0 ..."
 )
@@ -48,6 +49,7 @@ def export(
     to: str,
     file: Path | None,
     no_ema: bool,
+    player: str,
     licence: str,
     plugin_files: PluginFiles,
     out: Path,
@@ -57,7 +59,7 @@ def export(
 
     FORMAT is safetensors (weights), pt2 (a torch program), onnx, hub (a folder with a model
     card), or zoo (the folder that a plugin ships, its weights in half precision). Programs take
-    latents [N, Z] with any N and are compared with torch first.
+    latents [N, Z] with any N, or images, and are compared with torch first.
     """
     from ganzoo.runs.folder import find, left
 
@@ -66,8 +68,8 @@ def export(
     from ganzoo.sampling.model import open_model
 
     recipe = plugin_files.recipe_of(run)
-    model = open_model(run, recipe, average=not no_ema, warn=streams.warn)
-    path = file or left(run, name, "exported", to if to in FOLDERS else f"generator.{to}")
+    model = open_model(run, recipe, average=not no_ema, warn=streams.warn, player=player)
+    path = file or left(run, name, "exported", to if to in FOLDERS else f"{model.player}.{to}")
     worst = write(model, run, to, path, licence=licence)
     if as_json:
         found = {"file": str(path), "to": to, "step": model.step, "ema": model.is_average}

@@ -1,0 +1,89 @@
+"""``ganzoo translate RUN PICTURES``: pictures turned into others by a run's generator."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+import ganzoo
+from ganzoo.api import GanzooError
+
+NAMED = 10
+"""Pictures named in an error."""
+
+
+@click.command()
+@click.argument("run")
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--back", is_flag=True, help="The way back, of a run that has one.")
+@click.option(
+    "--tile",
+    type=click.IntRange(16, 16_384),
+    default=512,
+    help="Larger pictures go through in tiles of this many pixels a side.",
+)
+@click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
+@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
+@click.option("--runs", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def translate(
+    run: str,
+    pictures: Path,
+    out: Path | None,
+    back: bool,
+    tile: int,
+    no_ema: bool,
+    device: str,
+    plugin: tuple[Path, ...],
+    runs: Path,
+    as_json: bool,
+) -> None:
+    """Turn PICTURES, one or all of a folder, into others by RUN's generator.
+
+    Each keeps its size: what the network cannot take is mirrored at the border and cut off again,
+    and large ones go through in tiles that overlap. Written as PNG, by the same names.
+    """
+    from ganzoo_translation.files import found_in, read, target_of, write
+    from ganzoo_translation.tiles import translated
+
+    opened = ganzoo.open_run(run, out=runs, plugins=plugin)
+    spec = opened.recipe.generator
+    if not spec.translates:
+        raise GanzooError(
+            f"generator '{spec.use}' of run '{run}' makes images of latents; use: ganzoo sample"
+        )
+    makers = opened.recipe.step.makers()
+    if back and len(makers) < 2:
+        raise GanzooError(f"step '{opened.recipe.step.use}' has no way back; leave out --back")
+    model = opened.model(average=not no_ema, device=device, player=makers[1 if back else 0])
+    names = found_in(pictures)
+    folder = out or opened.folder.writable("made", f"translated-{pictures.stem or 'pictures'}")
+    places = {name: target_of(name, pictures, folder, names) for name in names}
+    clash = [name for name, count in Counter(places.values()).items() if count > 1]
+    if clash or any(place.exists() and place.samefile(n) for n, place in places.items()):
+        raise GanzooError(f"'{folder}' would be written over what is read; name another --out")
+    bad: list[str] = []
+    with click.progressbar(names, label="translating", file=sys.stderr) as bar:
+        for name in bar:
+            try:
+                given = read(name, model.image)
+            except GanzooError as error:
+                bad.append(str(error))
+                continue
+            write(translated(model, given, tile), model.image, places[name])
+    done = len(names) - len(bad)
+    if as_json:
+        told = {"folder": str(folder), "pictures": done, "unread": bad, "step": model.step,
+                "player": model.player}  # fmt: skip
+        click.echo(json.dumps(told, indent=2))
+    elif done:
+        click.echo(str(folder))
+    if bad:
+        more = f"\nand {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        raise GanzooError("\n".join(bad[:NAMED]) + more)
