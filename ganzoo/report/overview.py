@@ -26,7 +26,15 @@ from ganzoo.report.live import LivePage
 from ganzoo.report.page import fragment, policy
 from ganzoo.report.run_page import curve, read_log
 from ganzoo.report.serving import Asked
-from ganzoo.runs.folder import EXPERIMENT, MOST_PICTURE, NOTES, RunDir, list_runs, step_of
+from ganzoo.runs.folder import (
+    EXPERIMENT,
+    MOST_LOG,
+    MOST_PICTURE,
+    NOTES,
+    RunDir,
+    list_runs,
+    step_of,
+)
 from ganzoo.runs.log import MEASURES, SIDES, curve_name
 from ganzoo.runs.record import Table, Titles, many, real, summary, whole
 
@@ -274,7 +282,7 @@ def _plan(path: Path) -> dict[str, Any]:
 
 def _log(run: RunDir) -> dict[str, dict[float, float]]:
     """Return the curves of a run by their names in the log."""
-    log: list[Table] = read_log(run)
+    log = read_log(run, MOST_LOG)
     names = dict.fromkeys(name for entry in log for name in entry)
     wanted = [name for name in names if name.startswith((MEASURES, *(f"{s}/" for s in SIDES)))]
     return {name: curve(log, name) for name in wanted[: 4 * MOST_CHARTS]}
