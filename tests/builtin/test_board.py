@@ -327,6 +327,10 @@ def test_the_board_follows_what_happens_and_keeps_the_focus(out: Path, browser: 
         counts = page.text_content("#counts")
         bar = page.locator(".tile:has-text('r002') progress").evaluate("bar => bar.value / bar.max")
         focused = page.evaluate("document.activeElement.closest('.tile').textContent")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=Step 500")
+        run.set_status("running", 501)
+        page.wait_for_selector("text=Step 501", timeout=10_000)
 
     assert before != after
     assert counts == "9 runs, 1 running"
