@@ -319,6 +319,7 @@ def test_the_board_follows_what_happens_and_keeps_the_focus(out: Path, browser: 
         before = page.get_attribute(".tile:has-text('r002') img", "src")
         Image.new("L", (16, 16), 200).save(run.samples / "step-002000.png")
         run.append_log({"step": 1050, "d/accuracy": 0.5, "d/loss": 1.0})
+        run.write_json("environment.json", {"steps": 2100})
         run.set_status("running", 500, EVIL)
         one_run(out / "new" / "20260101-1200-new1")
         page.wait_for_selector(".tile:has-text('new1')", timeout=10_000)
