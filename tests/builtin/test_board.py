@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from chromium import looks_wrong
 from click.testing import CliRunner
 from many_runs import many_runs, one_run
 from PIL import Image
@@ -253,7 +254,9 @@ def tab(browser: Any, url: str, width: int = 1280, scheme: str = "light") -> tup
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (390, "dark")]
+)
 def test_the_board_works_by_keyboard_and_fits_a_telephone(
     out: Path, browser: Any, width: int, scheme: str
 ) -> None:
@@ -304,6 +307,21 @@ def test_the_board_works_by_keyboard_and_fits_a_telephone(
     assert kept == ("mode_collapse pack 1", 1)
     assert heading == "mode_collapse"
     assert told == []
+
+
+@pytest.mark.browser
+def test_the_board_looks_right_on_a_telephone_in_the_dark_and_printed(
+    out: Path, browser: Any
+) -> None:
+    one_run(out / "new" / "20260101-1200-new1", status="failed")
+
+    with serving(out) as server:
+        page, _ = tab(browser, server.url)
+        page.check(".tile:has-text('r002') input")
+        page.wait_for_selector("#charts svg")
+        wrong = looks_wrong(page)
+
+    assert wrong == []
 
 
 @pytest.mark.browser
