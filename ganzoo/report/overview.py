@@ -208,7 +208,7 @@ def key_of(run: RunDir) -> str:
 def stamp(run: RunDir, *parts: str) -> tuple[int, int]:
     """Return what changes with a file or folder of a run; it is not opened."""
     try:
-        found = os.lstat(run.path.joinpath(*parts))
+        found = os.lstat(os.path.join(run.path, *parts))  # thousands of times: Path takes longer
     except (OSError, ValueError):
         return 0, 0
     return found.st_mtime_ns, found.st_size
