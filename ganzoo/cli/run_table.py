@@ -42,7 +42,7 @@ def _lines(rows: Sequence[Row], metric: str | None, *, has_tags: bool) -> Iterat
     for name, own in under_ablations(rows):
         if name:
             done = sum(row["status"] == "done" for row in own)
-            told = f"{done} of {count(len(own), 'cell')}"
+            told = f"{count(len(own), 'cell')}, {done} done"
             yield [name, "ablation", told, "", "", "", *([""] if has_tags else [])]
         for row in own:
             title = f"{row['variant']}, seed {row['seed']}" if _is_known(row) else row["title"]

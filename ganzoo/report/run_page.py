@@ -163,9 +163,13 @@ def pace(result: Table, log: Sequence[Table]) -> str:
     return " · ".join(filter(None, words))
 
 
-def read_log(run: RunDir) -> list[Table]:
-    """Return the lines of a log that have a step, evenly chosen of a long one."""
-    return [entry for entry in read_thinned(run) if whole(entry.get("step")) is not None]
+def read_log(run: RunDir, most: int | None = None) -> list[Table]:
+    """Return the lines of a log that have a step, evenly chosen of a long one.
+
+    Args:
+        most: bytes from the end of the log that are looked at; all where it is None.
+    """
+    return [entry for entry in read_thinned(run, most) if whole(entry.get("step")) is not None]
 
 
 def all_sheets(run: RunDir) -> list[Sheet]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.runs.folder import RunDir
+from ganzoo.runs.folder import MOST_LOG, RunDir
 from ganzoo.runs.log import MEASURES
 from ganzoo.runs.record import real, whole
 from ganzoo.runs.thinned import read_thinned
@@ -111,7 +111,7 @@ def best(row: Row, metric: str, *, is_lower: bool) -> dict[str, Any] | None:
     score = row["scores"][metric]
     if score["best"] is not None:
         return {"value": score["best"], "step": score["best_step"]}
-    entries = read_thinned(RunDir(Path(row["folder"])))
+    entries = read_thinned(RunDir(Path(row["folder"])), MOST_LOG)
     values = [
         (value, whole(entry.get("step")))
         for entry in entries

@@ -13,7 +13,16 @@ from filelock import FileLock, Timeout
 
 from ganzoo.common.errors import GanzooError, MachineError, RefusedError
 from ganzoo.common.inside import FOLDER, LINK, find_inside, kind_of
-from ganzoo.runs.folder import EXPERIMENT, LOCK, RunDir, checkpoints, find, list_runs, step_of
+from ganzoo.runs.folder import (
+    EXPERIMENT,
+    LOCK,
+    MOST_LOG,
+    RunDir,
+    checkpoints,
+    find,
+    list_runs,
+    step_of,
+)
 from ganzoo.runs.log import MEASURES
 from ganzoo.runs.record import Record, real, table, whole
 from ganzoo.runs.thinned import read_thinned
@@ -180,7 +189,7 @@ def superfluous(run: RunDir, keep: int) -> list[Path]:
 
 def _extremes(run: RunDir) -> set[int | None]:
     scores: dict[str, list[tuple[float, int]]] = {}
-    for entry in read_thinned(run):
+    for entry in read_thinned(run, MOST_LOG):
         step = whole(entry.get("step"))
         for name, value in entry.items():
             if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -40,14 +41,20 @@ class Every:
         self.count += 1
 
 
-def read_thinned(run: RunDir) -> list[dict[str, Any]]:
+def read_thinned(run: RunDir, most: int | None = None) -> list[dict[str, Any]]:
     """Return the tables in the whole lines of a run's log, in order; none of a log not readable.
 
     Of a log of more than ``ENOUGH`` lines it is every second, fourth and so on, the last one, those
     with measures, and the first that has a number which is not finite.
+
+    Args:
+        most: bytes from the end of the log that are looked at; all where it is None.
     """
     try:
         with open_inside(run.path, run.log.name) as file:
+            if most is not None and os.fstat(file.fileno()).st_size > most:
+                file.seek(-most, os.SEEK_END)
+                file.readline(LONGEST)  # most likely a part of one
             return thinned(file)
     except (OSError, RefusedError):
         return []

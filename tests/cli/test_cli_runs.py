@@ -85,7 +85,7 @@ def test_runs_alone_lists_them_with_cells_under_their_ablation(call: Call, make:
     lines = call("runs").stdout.splitlines()
 
     (first,) = [n for n, line in enumerate(lines) if line.startswith("collapse ")]
-    assert lines[first].split()[1:6] == ["ablation", "1", "of", "2", "cells"]
+    assert lines[first].split()[1:6] == ["ablation", "2", "cells,", "1", "done"]
     assert {lines[first + 1].split()[0], lines[first + 2].split()[0]} == {"aa", "bb"}
     assert lines[first + 1].startswith("  ")
     assert "pack, seed 1" in call("runs").stdout

@@ -63,3 +63,14 @@ def test_torn_foreign_and_endless_lines_are_left_out() -> None:
 
 def test_a_log_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
     assert read_thinned(RunDir(tmp_path)) == []
+
+
+def test_of_a_log_as_large_as_nobody_writes_the_end_is_read(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.log.write_bytes(b"".join(lines(50)))
+    size = len(lines(50)[-1])
+
+    found = read_thinned(run, 10 * size + 5)
+
+    assert [entry["step"] for entry in found] == list(range(40, 50))
+    assert read_thinned(run, 10**9) == read_thinned(run)

@@ -126,6 +126,10 @@ def main() -> None:
         "list": ("list", "runs"),
         "doctor": ("doctor",),
         "ablate": ("ablate", "small.toml", "--jobs", "2", "--device", "cpu"),
+        "tag": ("runs", "tag", "last", "good"),
+        "logs": ("runs", "logs", "last"),
+        "prune": ("runs", "prune", "last", "--yes"),
+        "remove": ("runs", "remove", "last", "--out", "many", "--yes"),
     }
     draw_pictures(Path("pictures"))
     told = {}

@@ -74,6 +74,10 @@ CODES = {
     "list": 0,
     "doctor": 0,
     "ablate": 0,
+    "tag": 0,
+    "logs": 0,
+    "prune": 0,
+    "remove": 0,
 }
 
 
@@ -113,6 +117,11 @@ def test_ctrl_c_saves_and_a_resumed_run_is_the_whole_one(told: dict[str, dict[st
 def test_no_folder_or_option_means_a_device(told: dict[str, dict[str, Any]]) -> None:
     assert [path.name for path in Path(told["folder"]["out"]).glob("runs/con*")] == ["con_"]
     assert "'nul' is a device on Windows" in told["device"]["err"]
+
+
+def test_a_removed_run_is_gone(told: dict[str, dict[str, Any]]) -> None:
+    assert told["remove"]["out"].startswith("removed run ")
+    assert list(Path(told["folder"]["out"]).glob("many/*")) == []
 
 
 def test_two_workers_shared_the_ablation(told: dict[str, dict[str, Any]]) -> None:
