@@ -79,7 +79,7 @@ def added(table: str, line: str) -> str:
 # Changes of a good recipe, and a part of the message: 'key: what' in most.
 TEXTS: dict[str, tuple[str, str]] = {
     # unknown keys and tables
-    "unknown key": (added("train", "batch = 3"), ":10: train.batch: unknown key; did you mean 'bat"),
+    "unknown key": (added("train", "batch = 3"), ":10: train.batch: unknown key; did you mean 'ba"),
     "unknown table": (GOOD + "[zoo]\n", "zoo: unknown key"),
     "misspelt table": (changed("[generator]", "[genrator]"), "did you mean 'generator'?"),
     "misspelt table is missing": (changed("[generator]", "[genrator]"), "add [generator] with"),
