@@ -12,6 +12,11 @@ MODELS: tuple[tuple[str, str, str], ...] = (
         "Handwritten digits 0 to 9, asked for by class; after scikit-learn's digits.",
         "6253c9cdbfe1c9928a9c3572f9621ff2a0feda8848058de6e109948e8dc0e082",
     ),
+    (
+        "fast_mnist",
+        "Handwritten digits 0 to 9, asked for by class; after MNIST.",
+        "70b19d241b68df4d548cadbf704d19396d1014538be86f8143c65875af19465f",
+    ),
 )
 """Name, what it makes, SHA-256 of its weights."""
 

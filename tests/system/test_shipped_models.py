@@ -22,7 +22,7 @@ from ganzoo.plugin.registry import load_plugins
 from ganzoo.session import Run
 
 OWN = {name: model for name, (model, _) in load_plugins(block={"*"}).models().items()}
-SCORES = {"fast_digits": ("frechet", 1.0)}
+SCORES = {"fast_digits": ("frechet", 1.0), "fast_mnist": ("frechet", 3.0)}
 """A score of each, and how bad it may be."""
 PLUGIN = """
 from pathlib import Path

@@ -79,7 +79,7 @@ def added(table: str, line: str) -> str:
 # Changes of a good recipe, and a part of the message: 'key: what' in most.
 TEXTS: dict[str, tuple[str, str]] = {
     # unknown keys and tables
-    "unknown key": (added("train", "batch = 3"), ":8: train.batch: unknown key; did you mean 'bat"),
+    "unknown key": (added("train", "batch = 3"), ":10: train.batch: unknown key; did you mean 'ba"),
     "unknown table": (GOOD + "[zoo]\n", "zoo: unknown key"),
     "misspelt table": (changed("[generator]", "[genrator]"), "did you mean 'generator'?"),
     "misspelt table is missing": (changed("[generator]", "[genrator]"), "add [generator] with"),
@@ -207,10 +207,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "table twice": (GOOD + "[train]\n", "not TOML: cannot declare"),
     "unclosed text": (changed('"bce"', '"bce'), "not TOML: "),
     "unclosed list": (GOOD + "every = [1,\n", "not TOML: "),
-    "unclosed header": (changed("[train]", "[train"), ":7: not TOML: "),
-    "no value": (changed("epochs = 25", "epochs ="), ":8: not TOML: invalid value"),
-    "comma": (changed("epochs = 25", "epochs = 25,"), ":8: not TOML: "),
-    "leading zero": (changed("epochs = 25", "epochs = 025"), ":8: not TOML: "),
+    "unclosed header": (changed("[train]", "[train"), ":9: not TOML: "),
+    "no value": (changed("epochs = 25", "epochs ="), ":10: not TOML: invalid value"),
+    "comma": (changed("epochs = 25", "epochs = 25,"), ":10: not TOML: "),
+    "leading zero": (changed("epochs = 25", "epochs = 025"), ":10: not TOML: "),
     "NUL byte": (GOOD + "\x00", "not TOML: "),
     # giants
     "64 KiB and more": ("#" * 70_000, "more than 64 KiB; no recipe needs as much"),
