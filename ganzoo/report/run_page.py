@@ -379,7 +379,9 @@ def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
         ("make images", f"ganzoo sample {folder} -n 64{plugins}"),
     ]
     typed = [str(word) for word in many(surroundings.get("command"))]
-    if typed:
+    if call := Record(run).origin.get("call"):  # a notebook's kernel was typed by nobody
+        rows.append(("was begun by", str(call)))
+    elif typed:
         rows.append(("was begun by", shell_line(["ganzoo", *typed[1:]])))
     return rows
 
