@@ -99,6 +99,8 @@ def of(
     from ganzoo.cli.progress import Display
 
     with Display(settings.verbosity) as display:
+        if dataset is None:
+            run_named(target, overrides, out)
         registry = plugin_files.load(display.warn)
         if dataset is not None:
             if data_path is not None:
@@ -249,9 +251,22 @@ def _run(
     out: Path,
     display: Display,
 ) -> tuple[Measured, RunDir]:
+    run = run_named(target, overrides, out)
     from ganzoo import session
-    from ganzoo.runs.folder import find, is_run
     from ganzoo.runs.frozen import frozen_recipe
+
+    recipe = frozen_recipe(run, registry, overrides)
+    found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
+    return found, run
+
+
+def run_named(target: str, overrides: tuple[str, ...], out: Path) -> RunDir:
+    """Return the run that is to be measured; nothing heavy is imported to find it.
+
+    Raises:
+        GanzooError: if it is none, or would be changed.
+    """
+    from ganzoo.runs.folder import find, is_run
 
     if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
@@ -264,10 +279,7 @@ def _run(
                 f"--set {override!r}: would change the run; only keys of 'measure' and 'metric' "
                 "can be set here"
             )
-    run = find(target, out)
-    recipe = frozen_recipe(run, registry, overrides)
-    found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
-    return found, run
+    return find(target, out)
 
 
 def _folder(
