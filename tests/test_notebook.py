@@ -47,6 +47,7 @@ def pictures(cell: Any) -> list[bytes]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cell_shows_a_bar_the_losses_and_the_newest_sheet_and_no_more(
     book: tuple[Any, Path],
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_cell_shows_a_bar_the_losses_and_the_newest_sheet_and_no_more(
     assert shown[1]["data"]["text/plain"] == "samples, step 4"
 
 
+@pytest.mark.slow
 def test_nothing_garbled_is_printed_and_no_widget_is_needed(book: tuple[Any, Path]) -> None:
     streams = [each for each in book[0].cells[0].outputs if each.output_type == "stream"]
 
@@ -71,6 +73,7 @@ def test_nothing_garbled_is_printed_and_no_widget_is_needed(book: tuple[Any, Pat
     assert "widget" not in nbformat.writes(book[0])
 
 
+@pytest.mark.slow
 def test_nbconvert_holds_the_last_state(book: tuple[Any, Path]) -> None:
     page, _ = nbconvert.HTMLExporter(embed_images=True).from_notebook_node(book[0])
     script, _ = nbconvert.MarkdownExporter().from_notebook_node(book[0])
@@ -83,10 +86,12 @@ def test_nbconvert_holds_the_last_state(book: tuple[Any, Path]) -> None:
         assert "\r" not in text
 
 
+@pytest.mark.slow
 def test_dir_has_the_public_names_alone(book: tuple[Any, Path]) -> None:
     assert book[0].cells[2].outputs[0].text == "['load', 'open_run', 'run']\n"
 
 
+@pytest.mark.slow
 def test_the_page_of_a_notebooks_run_names_the_call(book: tuple[Any, Path]) -> None:
     run = open_run("last", out=book[1] / "runs")
 
