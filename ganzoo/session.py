@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganzoo._version import __version__
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
+from ganzoo.notebook import Notebook, in_notebook
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load_recipe, stand_in
@@ -77,7 +79,9 @@ def run(
 ) -> Run:
     """Train a recipe and return its run; a run that is interrupted is saved and returned, too.
 
-    Where its data cannot be had, the run is that of its fallback recipe, if it names one.
+    If its dataset is not available, the run is that of its fallback recipe, if it names one.
+    A notebook shows a bar, the losses and the newest sheet while it trains; elsewhere a line is
+    printed now and then.
 
     Args:
         recipe: a file, the name of a recipe that comes with ganzoo, or what ``load`` returned.
@@ -90,11 +94,16 @@ def run(
         offline: whether nothing may be downloaded.
         minutes: save and stop after so many.
         plugins: plugin files to load.
-        quiet: whether nothing is printed. Warnings are always given as Python's.
+        quiet: whether nothing is printed, and in a notebook nothing shown. Warnings are always
+            given as Python's.
 
     Raises:
         GanzooError: if the recipe is wrong, a part cannot be built, or training fails.
     """
+    settings = {
+        "out": out, "name": name, "device": device, "threads": threads, "data": data,
+        "offline": offline, "minutes": minutes, "plugins": plugins,
+    }  # fmt: skip
     if isinstance(recipe, Recipe) and overrides:
         raise TypeError("overrides belong to load() where the recipe is loaded already")
     found = plugin_registry.load_plugins(_paths(plugins))
@@ -103,13 +112,36 @@ def run(
     else:
         path = find_recipe(str(recipe))
         checked, called = load_recipe(path, found, _written(overrides)), path.stem
-    reporter = Lines(quiet=quiet)
+    reporter: Reporter = Lines(quiet=quiet)
+    if not quiet and in_notebook():
+        reporter = Notebook()
     with _threads_put_back():
         place = Place(device, data, threads, offline=offline, runs=str(out))
         parts = build(checked, found, place, reporter, may_give_way=True)
         made = begun(parts, Path(out), name or parts.stands_in or called, found)
+        if parts.group.is_first:
+            made.write_json("origin.json", {"call": written_call(recipe, overrides, settings)})
         train(parts, made, found, reporter, minutes=minutes)
     return Run(made, tuple(_paths(plugins)))
+
+
+def written_call(
+    recipe: str | Path | Recipe, overrides: Mapping[str, object] | None, settings: Mapping[str, Any]
+) -> str:
+    """Return the call of ``run`` that made a run, as Python has it; defaults are left out."""
+
+    def simple(value: object) -> object:
+        if isinstance(value, Path):
+            return str(value)
+        return [*map(simple, value)] if isinstance(value, list | tuple) else value
+
+    usual = {name: each.default for name, each in inspect.signature(run).parameters.items()}
+    words = ["recipe" if isinstance(recipe, Recipe) else repr(str(recipe))]
+    words += [repr(dict(overrides))] if overrides else []
+    words += [
+        f"{name}={simple(value)!r}" for name, value in settings.items() if value != usual[name]
+    ]
+    return f"ganzoo.run({', '.join(words)})"
 
 
 def build(

@@ -390,7 +390,9 @@ def commands(run: RunDir, surroundings: Table) -> list[tuple[str, str]]:
         ("sample", f"ganzoo sample {folder} -n 64{plugins}"),
     ]
     typed = [str(word) for word in many(surroundings.get("command"))]
-    if typed:
+    if call := Record(run).origin.get("call"):  # a notebook's kernel was typed by nobody
+        rows.append(("started with", str(call)))
+    elif typed:
         rows.append(("started with", shell_line(["ganzoo", *typed[1:]])))
     return rows
 

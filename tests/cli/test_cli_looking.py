@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,36 @@ def test_doctor_names_a_folder_that_cannot_be_used(call: Call, tmp_path: Path) -
     assert result.exit_code == 2
     assert "is not a folder" in result.stdout
     assert "-> name another with --out" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is asked")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["doctor"], 0),
+        (["measure", "nope"], 2),
+        (["sample", "nope", "-n", "4"], 2),
+        (["list"], 0),
+        (["check", "dcgan_digits"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_torch_is_not_imported_for_what_needs_none(words: list[str], code: int) -> None:
+    if words == ["doctor"] and may_have_gpu_in_a_new_process():
+        pytest.skip("a GPU is there, or may be: torch is asked")
+    program = (
+        "import sys, atexit; from ganzoo.cli import main\n"
+        f"sys.argv = ['ganzoo', *{words!r}]\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, file=sys.stderr)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stderr.splitlines()[-1] == f"{code} False", done.stderr
+
+
+def may_have_gpu_in_a_new_process() -> bool:
+    code = "from ganzoo.cli.commands.doctor import may_have_gpu as may; print(may())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.stdout != "False\n"

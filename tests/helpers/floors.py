@@ -13,6 +13,7 @@ FLOORS: list[set[str]] = [
     {"api", "report"},
     {"training"},
     {"measure", "sampling", "testing"},
+    {"notebook"},
     {"session"},
     {"ablate"},
     {"cli", "__main__"},

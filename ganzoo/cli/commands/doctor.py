@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ from ganzoo.cli.app import Command
 from ganzoo.cli.options import PluginFiles, data_option, json_option, out_option, plugin_options
 from ganzoo.cli.summaries import count
 from ganzoo.common.errors import GanzooError
-from ganzoo.common.system import processors
+from ganzoo.common.system import IS_LINUX, count_nvidia_gpus, processor_name, processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "pluggy", "click", "rich", "pillow",
             "safetensors", "scikit-learn")  # fmt: skip
@@ -80,7 +83,14 @@ def packages() -> Iterator[Finding]:
 
 
 def devices() -> Iterator[Finding]:
-    """Look at what torch can compute on."""
+    """Look at what torch can compute on.
+
+    To import torch takes seconds. Where no GPU can be there, its libraries are loaded and no more:
+    one that is missing, or was built for another machine, shows as well.
+    """
+    if not may_have_gpu():
+        yield from without_gpu()
+        return
     try:
         import torch
 
@@ -104,6 +114,41 @@ def devices() -> Iterator[Finding]:
     elif not torch.cuda.is_available():
         text = f"none that torch {torch.__version__} sees: training on the CPU"
         yield Finding("gpu", NOTE, text)
+
+
+def may_have_gpu() -> bool:
+    """Return whether torch has to be asked for GPUs; it is not imported."""
+    if "torch" in sys.modules or not IS_LINUX or count_nvidia_gpus():
+        return True
+    place = torch_folder()
+    try:
+        text = "" if place is None else (place / "version.py").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    others = re.findall(r"^(?:hip|rocm|xpu)\b[^=\n]*= *(\S+)", text, re.MULTILINE)
+    return not others or any(found != "None" for found in others)
+
+
+def without_gpu() -> Iterator[Finding]:
+    """Tell of the processor alone, and load torch's libraries."""
+    place = torch_folder()
+    assert place is not None
+    try:
+        # With all of its symbols looked up, as an import does it.
+        ctypes.CDLL(str(place / "lib" / "libtorch_python.so"), mode=os.RTLD_NOW)
+    except OSError as error:
+        text = f"cannot be loaded: {error}"
+        yield Finding("torch", BROKEN, text, "pip install --force-reinstall torch")
+        return
+    yield Finding("cpu", OK, f"{processor_name()}, {count(processors(), 'processor')}")
+    text = f"none that torch {version('torch')} sees: training on the CPU"
+    yield Finding("gpu", NOTE, text)
+
+
+def torch_folder() -> Path | None:
+    """Return where torch is installed; None where it is not."""
+    found = importlib.util.find_spec("torch")
+    return None if found is None or found.origin is None else Path(found.origin).parent
 
 
 def folders(data: str | None, out: Path) -> Iterator[Finding]:

@@ -100,6 +100,8 @@ def of(
     from ganzoo.runs.folder import left
 
     with Display(settings.verbosity) as display:
+        if dataset is None:
+            run_named(target, overrides, out, plugin_files.plugin)
         registry = plugin_files.load(display.warn)
         if dataset is not None:
             if data_path is not None:
@@ -257,9 +259,24 @@ def _run(
     display: Display,
     plugins: Sequence[Path],
 ) -> tuple[Measured, RunDir]:
+    run = run_named(target, overrides, out, plugins)
     from ganzoo import session
-    from ganzoo.runs.folder import find, is_run
     from ganzoo.runs.frozen import frozen_recipe
+
+    recipe = frozen_recipe(run, registry, overrides)
+    found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
+    return found, run
+
+
+def run_named(
+    target: str, overrides: tuple[str, ...], out: Path, plugins: Sequence[Path] = ()
+) -> RunDir:
+    """Return the run that is to be measured; nothing heavy is imported to find it.
+
+    Raises:
+        GanzooError: if it is none, or would be changed.
+    """
+    from ganzoo.runs.folder import find, is_run
 
     if Path(target).is_dir() and not is_run(Path(target)):
         raise GanzooError(
@@ -272,10 +289,7 @@ def _run(
                 f"--set {override!r}: would change the run; only keys of 'measure' and 'metric' "
                 "can be set here"
             )
-    run = find(target, out, plugins)
-    recipe = frozen_recipe(run, registry, overrides)
-    found = session.measure(run, recipe, registry, place, display, progress=display.transfers)
-    return found, run
+    return find(target, out, plugins)
 
 
 def _folder(
