@@ -297,7 +297,9 @@ class Model:
         return within(self.recipe.latent, latents)
 
     def changed(self, **fields: object) -> Model:
-        """Return this model with other values of fields that are free at sampling; one set of weights.
+        """Return this model with other values of fields that are free at sampling.
+
+        Both share their weights.
 
         Args:
             fields: of the generator, such as ``truncation=0.7``; see its ``at_sampling``.
@@ -319,7 +321,9 @@ class Model:
             where = ".".join(map(str, ("generator", *first["loc"])))
             raise GanzooError(f"{where}: {first['msg']}, not {first['input']!r:.80}") from error
         with torch.random.fork_rng(devices=[]):  # first weights are drawn, and thrown away
-            network = attempt(new, "building", lambda: new.build(self.recipe.latent.size, self.image))
+            network = attempt(
+                new, "building", lambda: new.build(self.recipe.latent.size, self.image)
+            )
         network.load_state_dict(self.network.state_dict(), assign=True)
         network = network.to(self.device).eval().requires_grad_(False)
         recipe = self.recipe.model_copy(update={"generator": new})

@@ -43,7 +43,9 @@ def play(
     from ganzoo_play.game import Game
 
     opened = ganzoo.open_run(run, out=out, plugins=plugin)
-    game = Game(opened.model(device=device), opened.path.name if run == "last" else run)
+    folder = opened.folder
+    name = folder.id if run == "last" else run
+    game = Game(opened.model(device=device), name, folder.path.parent.name)
     if file is None:
         from ganzoo_play.serving import play_server
 

@@ -1,11 +1,11 @@
-"""The main directions of a generator's latents: along which its first layer's output varies most."""
+"""The main directions of latents: those along which a first layer's output varies most."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     """A trained generator, as ``ganzoo.open_run(...).model()`` returns it."""
 
 BATCH = 64
-MOST_LATENTS, FEWEST_LATENTS = 2048, 256
+MOST_LATENTS, FEWEST_LATENTS = 1024, 256
 MOST_NUMBERS = 1 << 24
 """Of a layer's outputs that are kept, over all latents."""
 
@@ -59,23 +59,23 @@ def directions(model: Model, count: int = 8, seed: int = 0) -> Directions:
         deviation = latents.std(0)[:count]
         shares = torch.full((count,), 1 / size)
         return Directions(torch.eye(size)[:count] * deviation[:, None], shares, "")
-    from sklearn.decomposition import PCA
-
     latents = latents[: len(outputs)]
+    outputs, latents = outputs - outputs.mean(0), latents - latents.mean(0)
     components = min(size, len(outputs) - 1, outputs.shape[1])
-    pca = PCA(components, svd_solver="randomized", random_state=seed)
-    scores = pca.fit_transform(outputs.numpy())
-    varying = scores.std(0) > 1e-6 * scores.std(0).max(initial=1e-30)
-    scores, shares = scores[:, varying], pca.explained_variance_ratio_[varying]
-    back, *_ = np.linalg.lstsq(scores, (latents - latents.mean(0)).numpy(), rcond=None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        _, lengths, axes = torch.pca_lowrank(outputs, components, center=False, niter=2)
+    varying = lengths > 1e-5 * lengths.max()
+    scores = outputs @ axes[:, varying]  # [N, components that vary]
+    back = torch.linalg.lstsq(scores, latents, driver="gelsd").solution
     vectors = (back * scores.std(0)[:, None])[:count]  # [K, Z]
-    largest = np.abs(vectors).argmax(1)
-    vectors *= np.sign(vectors[np.arange(len(vectors)), largest])[:, None]
-    return Directions(
-        torch.from_numpy(vectors.astype(np.float32)),
-        torch.from_numpy(shares[:count].astype(np.float32)),
-        found[0],
-    )
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    shares = lengths[varying].square() / outputs.square().sum()
+    return Directions(vectors * largest.sign(), shares[:count], found[0])
+
+
+class Enough(Exception):  # noqa: N818  nothing is wrong
+    """The layer has answered; what follows it need not be computed."""
 
 
 def first_layer(model: Model) -> tuple[str, nn.Module] | None:
@@ -88,6 +88,7 @@ def first_layer(model: Model) -> tuple[str, nn.Module] | None:
                 flat = output.flatten(1)
                 if flat.is_floating_point() and bool((flat[0] != flat[1]).any()):
                     found.append((name, layer))
+                    raise Enough
 
         return note
 
@@ -97,7 +98,8 @@ def first_layer(model: Model) -> tuple[str, nn.Module] | None:
         if isinstance(getattr(layer, "weight", None), Tensor) and layer.weight.ndim > 1
     ]
     try:
-        model(model.draw(2), one_class(model, 2))
+        with suppress(Enough):
+            model(model.draw(2), one_class(model, 2))
     finally:
         for hook in hooks:
             hook.remove()
@@ -107,16 +109,20 @@ def first_layer(model: Model) -> tuple[str, nn.Module] | None:
 def outputs_of(model: Model, layer: nn.Module, latents: Tensor) -> Tensor:
     """Return what ``layer`` makes of the first latents, ``[N, D]``: of as many as memory is for."""
     kept: list[Tensor] = []
-    hook = layer.register_forward_hook(
-        lambda _layer, _given, output: kept.append(output.detach().float().flatten(1).cpu())
-    )
+
+    def keep(_layer: nn.Module, _given: Any, output: Tensor) -> None:
+        kept.append(output.detach().float().flatten(1).cpu())
+        raise Enough
+
+    hook = layer.register_forward_hook(keep)
     try:
         most = len(latents)
         for start in range(0, len(latents), BATCH):
             if start >= most:
                 break
             part = latents[start : start + BATCH]
-            model(part, one_class(model, len(part)))
+            with suppress(Enough):
+                model(part, one_class(model, len(part)))
             most = max(FEWEST_LATENTS, min(most, MOST_NUMBERS // kept[0].shape[1]))
     finally:
         hook.remove()

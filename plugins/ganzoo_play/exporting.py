@@ -52,7 +52,7 @@ def export_page(run: Any, game: Game, path: Path, progress: Progress) -> float:
     )
     policy = page_policy(script, asks=False, wasm=True)
     page = own_page(
-        f"{game.name} · ganzoo", body, script=script, style=own("play.css"), policy=policy
+        f"{game.title} · ganzoo", body, script=script, style=own("play.css"), policy=policy
     )
     publish(path, page, "name another place with --export")
     return worst

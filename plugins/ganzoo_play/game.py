@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     Model = Any
     """A trained generator, as ``ganzoo.open_run(...).model()`` returns it."""
 
-STEPS_OF_TRUNCATION = 20
 MOST_SEED = 2**32 - 1
+MOST_ALONE = 8_000_000
+"""Parameters of a network whose single pictures one thread makes sooner than several."""
 
 
 class Game:
@@ -28,23 +31,32 @@ class Game:
 
     Args:
         model: the generator.
-        name: what it is called on the command line.
+        name: what its run is called on the command line.
+        title: what it is called on the page; the same unless given.
 
     Raises:
         GanzooError: for points, labels that are no classes, and images that depend on others.
     """
 
-    def __init__(self, model: Model, name: str) -> None:
+    def __init__(self, model: Model, name: str, title: str = "") -> None:
         refuse_unsuited(model)
         self.model = model
         self.name = name
+        self.title = title or name
         self._lock = Lock()
         self._changed: tuple[float, Model] = (math.nan, model)
 
     @cached_property
     def directions(self) -> Directions:
         """The main directions of its latents."""
-        return directions(self.model)
+        with one_thread(when=self._is_small):
+            return directions(self.model)
+
+    @cached_property
+    def _is_small(self) -> bool:
+        """Whether one picture is too little work for several threads to share."""
+        count = sum(each.numel() for each in self.model.network.parameters())
+        return bool(count <= MOST_ALONE)
 
     @property
     def truncation(self) -> float | None:
@@ -59,6 +71,7 @@ class Game:
         numbers = [str(each) for each in range(image.num_classes)]
         return {
             "name": self.name,
+            "title": self.title,
             "step": model.step,
             "width": image.width,
             "height": image.height,
@@ -102,7 +115,8 @@ class Game:
         if not bool(torch.isfinite(z).all()):
             raise GanzooError("a latent's numbers are finite")
         buffer = io.BytesIO()
-        with self._lock:
+        # A file is made with as many threads as 'ganzoo sample' has, which may decide last bits.
+        with self._lock, one_thread(when=self._is_small and not sheet):
             model = self._at(truncation)
             made = model(z, self._labels(label))
             shown = model.shown(made, 1)
@@ -137,6 +151,17 @@ class Game:
         if value != self._changed[0]:
             self._changed = value, self.model.changed(truncation=value)
         return self._changed[1]
+
+
+@contextmanager
+def one_thread(*, when: bool) -> Iterator[None]:
+    """Compute with one thread in this block, if ``when``."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if when else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def refuse_unsuited(model: Model) -> None:

@@ -244,7 +244,7 @@ function pin() {
 function showPins() {
   at("pinned").hidden = pins.length === 0;
   at("pins").replaceChildren(...pins.map((one, n) => {
-    const item = make("li"), see = make("button", "see"), row = make("div"), back = make("button", "", "go back"), away = make("button", "", "remove");
+    const item = make("li"), see = make("button", "see"), row = make("div"), back = make("button", "", "back"), away = make("button", "", "remove");
     for (const each of [see, back, away]) each.type = "button";
     see.append(one.canvas);
     see.setAttribute("aria-pressed", String(compared === one));
@@ -325,9 +325,10 @@ async function setUp() {
   facts = await source.facts();
   const all = floats(facts.directions);
   directions = Array.from({ length: all.length / facts.size }, (_, n) => Array.from(all.slice(n * facts.size, (n + 1) * facts.size)));
-  at("about").textContent = `${facts.name} · step ${facts.step.toLocaleString("en")} · ${facts.width}×${facts.height}` +
+  at("about").textContent = `${facts.name === facts.title ? "" : facts.name + " · "}step ${facts.step.toLocaleString("en")} · ${facts.width}×${facts.height}` +
     (facts.seeds ? ` · runs in this page, no server; seeds 0 to ${mostSeed()}` : "");
-  document.title = `${facts.name} · play`;
+  at("title").textContent = facts.title;
+  document.title = `${facts.title} · play`;
   document.body.classList.toggle("small", Math.max(facts.width, facts.height) <= 128);
   buildClasses();
   buildCodes();

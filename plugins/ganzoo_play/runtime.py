@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers, from the npm registry: one version, checked, kept in the user's cache."""
+"""ONNX Runtime for browsers: one version from the npm registry, checked, kept in a cache."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def _member(archive: tarfile.TarFile, name: str, path: Path) -> bytes:
 def classic(module: str) -> str:
     """Return a bundled module as a classic script that defines ``ort``.
 
-    A module's script has no name by which the page's own could be hashed into one with it, and
-    'import.meta' and 'export' are all that keeps this one from being classic.
+    The page's own script follows it in the same element, so that one hash allows both; nothing but
+    'import.meta' and 'export' makes a module of it.
     """
     before, _, names = module.rpartition("export{")
     names = names.partition("}")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 from ganzoo.api import Asked, GanzooError, PageServer, Reply, Route, own_page, page_policy
@@ -30,11 +31,9 @@ def play_server(game: Game, port: int = 0) -> PageServer:
             raise GanzooError(f"seed {text[:20]!r}: a whole number from 0 on")
         return Reply(game.start(int(text)), "bytes")
 
-    def picture(asked: Asked) -> Reply:
-        return Reply(game.picture(asked.body, **asked.query), "png")
-
-    def sheet(asked: Asked) -> Reply:
-        return Reply(game.picture(asked.body, **asked.query, sheet=True), "png")
+    def made(asked: Asked, *, sheet: bool) -> Reply:
+        label, truncation = (asked.query.get(name, "") for name in chosen)
+        return Reply(game.picture(asked.body, label, truncation, sheet=sheet), "png")
 
     chosen = ("label", "truncation")
     return PageServer(
@@ -42,8 +41,8 @@ def play_server(game: Game, port: int = 0) -> PageServer:
             "/": Route(lambda _: Reply(page), policy=page_policy(script)),
             "/facts.json": Route(lambda _: Reply(facts, "json"), secret=True),
             "/start": Route(start, secret=True, query=("seed",)),
-            "/picture": Route(picture, "POST", query=chosen, most=most),
-            "/sheet": Route(sheet, "POST", query=chosen, most=most),
+            "/picture": Route(partial(made, sheet=False), "POST", query=chosen, most=most),
+            "/sheet": Route(partial(made, sheet=True), "POST", query=chosen, most=most),
         },
         port,
     )
