@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.common.data_root import DataRoot, Progress
+from ganzoo.common.data_root import CACHE_FOLDER, DataRoot, Progress, cache_root
 from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
+from ganzoo.common.files import publish
 from ganzoo.common.kept_pixels import Kept, keep
 from ganzoo.plugin.hooks import API_VERSION, hookimpl
 from ganzoo.plugin.models import TrainedModel
@@ -80,6 +81,7 @@ Run = RunInfo
 
 __all__ = [
     "API_VERSION",
+    "CACHE_FOLDER",
     "AdversarialSpec",
     "Asked",
     "ByUse",
@@ -129,6 +131,7 @@ __all__ = [
     "TrainedModel",
     "Varied",
     "ViewSpec",
+    "cache_root",
     "curve_name",
     "fetch",
     "fingerprint",
@@ -137,4 +140,5 @@ __all__ = [
     "own_page",
     "page_policy",
     "printable",
+    "publish",
 ]

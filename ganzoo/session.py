@@ -454,6 +454,24 @@ class Run:
         root = DataRoot(data_root(data), download=False)
         return kept(self.recipe.dataset, str(Record(self.folder).data.get("fingerprint")), root)
 
+    def export(self, to: str, path: str | Path, *, average: bool = True) -> float:
+        """Write the trained generator for other tools, as ``ganzoo export`` does.
+
+        Args:
+            to: 'safetensors', 'pt2', 'onnx' or 'hub'.
+            path: the file, or for 'hub' the folder.
+            average: whether to take the running average, where the recipe keeps one.
+
+        Returns:
+            The largest difference of a pixel between torch and the program; 0 of other formats.
+
+        Raises:
+            GanzooError: as ``ganzoo export``: a package is missing, the network cannot be traced.
+        """
+        from ganzoo.sampling.export import export
+
+        return export(self.model(average=average), self.folder, to, Path(path))
+
     def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range; see ``Model.sample``."""
         return self.generator.sample(count, seed=seed, label=label)

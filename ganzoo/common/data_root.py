@@ -12,6 +12,8 @@ VARIABLE = "GANZOO_DATA"
 CACHE = "GANZOO_CACHE"
 CACHE_FOLDER = f"name another folder with {CACHE}"
 """What to do about a cache folder that takes no file."""
+DATA_FOLDER = f"name another data folder with --data or {VARIABLE}"
+"""What to do about a data folder that takes no file."""
 WITHOUT_HOME = "ganzoo-data"
 
 
@@ -75,3 +77,5 @@ class DataRoot:
     download: bool = True
     progress: Progress = no_progress
     tell: Tell = nobody
+    elsewhere: str = DATA_FOLDER
+    """What to do where the folder takes no file."""

@@ -22,8 +22,6 @@ TRIES = 3
 CRAWL = 1024
 """Bytes that must arrive within the timeout; less is taken for a stall."""
 PIECE = 1 << 18
-DATA_FOLDER = "name another data folder with --data or GANZOO_DATA"
-"""What to do about a data folder that takes no file."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -44,8 +42,12 @@ def download(
     resume: bool,
     progress: Progress,
     timeout: float,
+    elsewhere: str,
 ) -> None:
     """Bring ``file`` to the length the server tells, from where it ends now if ``resume``.
+
+    Args:
+        elsewhere: what to do where the folder takes no file.
 
     Raises:
         AddressError: with the reason; ``file`` keeps what may be continued.
@@ -54,19 +56,19 @@ def download(
     for attempt in range(TRIES):
         before = file.seek(0, os.SEEK_END)
         try:
-            return _connect(url, file, limit, http, resume, progress, timeout)
+            return _connect(url, file, limit, http, resume, progress, timeout, elsewhere)
         except BrokenOffError:
             if not resume or attempt + 1 == TRIES or file.seek(0, os.SEEK_END) <= before:
                 raise
     return None
 
 
-def restart(file: IO[bytes]) -> None:
+def restart(file: IO[bytes], elsewhere: str) -> None:
     """Empty the file."""
     try:
         file.truncate(0)
     except OSError as error:
-        raise cannot_write(Path(file.name), error, elsewhere=DATA_FOLDER) from error
+        raise cannot_write(Path(file.name), error, elsewhere=elsewhere) from error
 
 
 def _connect(
@@ -77,6 +79,7 @@ def _connect(
     resume: bool,
     progress: Progress,
     timeout: float,
+    elsewhere: str,
 ) -> None:
     import http.client as client
     from urllib.error import HTTPError
@@ -85,14 +88,14 @@ def _connect(
     if not _allowed(url, http):
         raise AddressError("not an https address")
     if not resume:
-        restart(file)
+        restart(file, elsewhere)
     start = file.seek(0, os.SEEK_END)
     headers = {"User-Agent": "ganzoo", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
         with _opener(url, http).open(Request(url, headers=headers), timeout=timeout) as response:
-            _receive(response, file, start, limit, progress, timeout)
+            _receive(response, file, start, limit, progress, timeout, elsewhere)
     except HTTPError as error:
         error.close()
         if error.code != 416 or not start:  # 416: there is nothing after what is here
@@ -106,7 +109,13 @@ def _connect(
 
 
 def _receive(
-    response: Any, file: IO[bytes], start: int, limit: int, progress: Progress, timeout: float
+    response: Any,
+    file: IO[bytes],
+    start: int,
+    limit: int,
+    progress: Progress,
+    timeout: float,
+    elsewhere: str,
 ) -> None:
     """Append the body to ``file``, which holds the first ``start`` bytes."""
     first = response.read1(PIECE)
@@ -114,7 +123,7 @@ def _receive(
         if _is_page(first):  # seen before what is here already is thrown away for it
             raise AddressError("answered with a web page: does this network want you to log in?")
         start = 0
-        restart(file)
+        restart(file, elsewhere)
     elif response.status != 206 or not _continues(response.headers.get("Content-Range"), start):
         raise AddressError(f"answered {response.status} without the file")
     length = response.headers.get("Content-Length")
@@ -124,9 +133,9 @@ def _receive(
     for piece in chain([first], iter(partial(response.read1, PIECE), b"")):
         here += len(piece)
         if max(here, total) > limit:
-            restart(file)
+            restart(file, elsewhere)
             raise AddressError(f"longer than {limit} bytes")
-        _write(file, piece)
+        _write(file, piece, elsewhere)
         progress(f"downloading {_name(file)}", here, total)
         if (now := time.monotonic()) - window > timeout:
             if here - arrived < CRAWL:
@@ -140,12 +149,12 @@ def _name(file: IO[bytes]) -> str:
     return Path(file.name).stem
 
 
-def _write(file: IO[bytes], piece: bytes) -> None:
+def _write(file: IO[bytes], piece: bytes, elsewhere: str) -> None:
     try:
         file.write(piece)
         file.flush()
     except OSError as error:
-        raise cannot_write(Path(file.name), error, elsewhere=DATA_FOLDER) from error
+        raise cannot_write(Path(file.name), error, elsewhere=elsewhere) from error
 
 
 def _continues(content_range: str | None, start: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ganzoo.common.data_root import DataRoot
-from ganzoo.common.download import DATA_FOLDER, AddressError, download, restart
+from ganzoo.common.download import AddressError, download, restart
 from ganzoo.common.errors import DataError, printable
 from ganzoo.common.unfinished import put_in_place, unfinished
 
@@ -90,7 +90,7 @@ def fetch(
         return target
     reasons = ["downloading is switched off"]
     if root.download:
-        with unfinished(target, DATA_FOLDER) as file:
+        with unfinished(target, root.elsewhere) as file:
             if _fault(target, expected) is None:  # brought by the process we waited for
                 return target
             reasons = []
@@ -100,7 +100,7 @@ def fetch(
                 except AddressError as error:
                     reasons.append(f"{url}: {error}")
                 else:
-                    put_in_place(file, target, DATA_FOLDER)
+                    put_in_place(file, target, root.elsewhere)
                     return target
     raise FetchError(_explain(target, fault, reasons, remedies))
 
@@ -140,11 +140,12 @@ def _complete(
                 resume=resume,
                 progress=root.progress,
                 timeout=timeout,
+                elsewhere=root.elsewhere,
             )
         fault = expected.fault(part)
         if fault is None:
             return
-        restart(file)
+        restart(file, root.elsewhere)
         if not continued:
             break
     raise AddressError(f"not the right file: {fault}")

@@ -57,7 +57,9 @@ def policy(*, live: bool) -> str:
     return page_policy(script_of(live=live), asks=live)
 
 
-def page_policy(script: str, *, asks: bool = True, images: Sequence[str] = ()) -> str:
+def page_policy(
+    script: str, *, asks: bool = True, images: Sequence[str] = (), wasm: bool = False
+) -> str:
     """Return the Content-Security-Policy of a page with one inline script, and no other.
 
     Args:
@@ -65,11 +67,13 @@ def page_policy(script: str, *, asks: bool = True, images: Sequence[str] = ()) -
         asks: whether the page may ask its own server.
         images: where pictures may come from besides the page itself: ``'self'`` in quotes for its
             server, ``blob:`` for those that its script was sent (``URL.createObjectURL``).
+        wasm: whether the script may compile WebAssembly.
     """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    compiles = " 'wasm-unsafe-eval'" if wasm else ""
     return (
         f"default-src 'none'; img-src {' '.join(['data:', *images])}; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{digest}'{compiles}; base-uri 'none'; form-action 'none'"
         + ("; connect-src 'self'" if asks else "")
     )
 

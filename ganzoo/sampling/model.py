@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ganzoo.common.text import listed
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.types import ImageShape
 from ganzoo.recipe.model import Latent, Recipe
-from ganzoo.report.sheets import enlarged, sheet
+from ganzoo.report.sheets import GAP, enlarged, sheet
 from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints, step_of
 from ganzoo.runs.record import Record, many, whole
@@ -50,9 +50,14 @@ class Images(Tensor):
     shape_of_image: ImageShape
     columns: int
 
-    def picture(self, columns: int | None = None) -> Image.Image:
-        """Return the images laid out row by row: a class a row, else about as wide as high."""
-        return sheet(self, self.shape_of_image, columns or self.columns)
+    def picture(self, columns: int | None = None, *, gap: int = GAP) -> Image.Image:
+        """Return the images laid out row by row: a class a row, else about as wide as high.
+
+        Args:
+            columns: images of a row, where there shall be another number.
+            gap: black pixels around each image.
+        """
+        return sheet(self, self.shape_of_image, columns or self.columns, gap=gap)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -304,6 +309,43 @@ class Model:
         """Return latents of the recipe's prior, ``[count, Z]``: those of ``sample``."""
         return self._latents(torch.arange(count), seed)
 
+    def within(self, latents: Tensor) -> Tensor:
+        """Return latents ``[N, Z]`` brought back to where the recipe's prior has its own."""
+        return within(self.recipe.latent, latents)
+
+    def changed(self, **fields: object) -> Model:
+        """Return this model with other values of fields that are free at sampling.
+
+        Both share their weights.
+
+        Args:
+            fields: of the generator, such as ``truncation=0.7``; see its ``at_sampling``.
+
+        Raises:
+            GanzooError: for a field that training has fixed, or a value that it cannot have.
+        """
+        spec = self.recipe.generator
+        if fixed := sorted(fields.keys() - spec.at_sampling):
+            free = ", ".join(sorted(spec.at_sampling)) or "none"
+            raise GanzooError(
+                f"generator '{spec.use}' cannot be sampled with another {', '.join(fixed)}; "
+                f"free at sampling: {free}"
+            )
+        try:
+            new = type(spec).model_validate({**spec.model_dump(), **fields})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, ("generator", *first["loc"])))
+            raise GanzooError(f"{where}: {first['msg']}, not {first['input']!r:.80}") from error
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn, and thrown away
+            network = attempt(
+                new, "building", lambda: new.build(self.recipe.latent.size, self.image)
+            )
+        network.load_state_dict(self.network.state_dict(), assign=True)
+        network = network.to(self.device).eval().requires_grad_(False)
+        recipe = self.recipe.model_copy(update={"generator": new})
+        return replace(self, recipe=recipe, network=network)
+
     def write_latents(self, path: Path, latents: Tensor, labels: Tensor | None = None) -> None:
         """Write latents ``[N, Z]``, and what classes ``[N]`` to ask for, for ``sample --latent``.
 
@@ -376,6 +418,23 @@ def between(latent: Latent, start: Tensor, end: Tensor, share: float) -> Tensor:
     near = torch.where(flat, torch.full_like(sine, 1 - share), ((1 - share) * angle).sin() / safe)
     far = torch.where(flat, torch.full_like(sine, share), (share * angle).sin() / safe)
     return near * start + far * end
+
+
+def within(latent: Latent, found: Tensor) -> Tensor:
+    """Return latents ``[N, Z]`` brought back to where the prior has its own.
+
+    Normal ones stay in the ball that holds 999 of 1,000: their length is about √Z ± √½.
+    """
+    if latent.prior == "uniform":
+        return found.clamp(-1, 1)
+    if latent.prior == "truncated":
+        return found.clamp(-latent.truncation, latent.truncation)
+    if latent.prior == "sphere":
+        return nn.functional.normalize(found, dim=1) * math.sqrt(found.shape[1])
+    most = math.sqrt(found.shape[1]) + 3.1 * math.sqrt(0.5)
+    length = found.norm(dim=1, keepdim=True)
+    inside: Tensor = found * (most / length.clamp(min=most))
+    return inside
 
 
 def _python_warning(text: str) -> None:

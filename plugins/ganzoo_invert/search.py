@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 if TYPE_CHECKING:
     Model = Any
@@ -102,7 +101,7 @@ def search(
         (moving.grad,) = torch.autograd.grad(loss.sum(), [moving])
         optimizer.step()
         with torch.no_grad():
-            moving.copy_(_within(model.recipe.latent, moving))
+            moving.copy_(model.within(moving))
 
 
 @torch.no_grad()
@@ -129,20 +128,3 @@ def _starts(
     )  # fmt: skip
     nearest = found.argsort()[:restarts].cpu()
     return latents[nearest], None if labels is None else labels[nearest]
-
-
-def _within(latent: Any, found: Tensor) -> Tensor:
-    """Return latents ``[N, Z]`` brought back to where the prior has its own.
-
-    Normal ones stay in the ball that holds 999 of 1,000: their length is about √Z ± √½.
-    """
-    if latent.prior == "uniform":
-        return found.clamp(-1, 1)
-    if latent.prior == "truncated":
-        return found.clamp(-latent.truncation, latent.truncation)
-    if latent.prior == "sphere":
-        return functional.normalize(found, dim=1) * math.sqrt(found.shape[1])
-    most = math.sqrt(found.shape[1]) + 3.1 * math.sqrt(0.5)
-    length = found.norm(dim=1, keepdim=True)
-    inside: Tensor = found * (most / length.clamp(min=most))
-    return inside

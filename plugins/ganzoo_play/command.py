@@ -1,0 +1,72 @@
+"""``ganzoo play RUN``: a page to move through latents, served, or as a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+import ganzoo
+from ganzoo.api import GanzooError
+
+
+@click.command()
+@click.argument("run")
+@click.option("--export", "file", type=click.Path(path_type=Path), help="Write the page as a file.")
+@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--port", type=click.IntRange(1024, 65535), help="Port, else any that is free.")
+@click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
+@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def play(
+    run: str,
+    file: Path | None,
+    device: str,
+    port: int | None,
+    plugin: tuple[Path, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Move through the latents of RUN's generator on a page.
+
+    Sliders along its main directions, a pad to walk by drag, classes and truncation where there
+    are, pictures side by side. The page can be reached from this machine alone, and writes nothing
+    into the run. Ctrl-C ends it.
+
+    --export FILE.html writes the page of a small generator as one file that runs in a browser,
+    without Python.
+    """
+    if file is not None and file.suffix.lower() not in (".html", ".htm"):
+        raise GanzooError(f"--export writes a page, and '{file}' does not end in .html")
+    from ganzoo_play.game import Game
+
+    opened = ganzoo.open_run(run, out=out, plugins=plugin)
+    folder = opened.folder
+    name = folder.id if run == "last" else run
+    game = Game(opened.model(device=device), name, folder.path.parent.name)
+    if file is None:
+        from ganzoo_play.serving import play_server
+
+        server = play_server(game, port or 0)
+        click.echo(json.dumps({"url": server.url}) if as_json else server.url)
+        click.echo("open it in a browser on this machine; Ctrl-C ends it", err=True)
+        return server.serve()
+    from ganzoo_play.exporting import export_page
+
+    worst = export_page(opened, game, file, tell)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "largest_difference": worst}))
+    else:
+        click.echo(f"compared with torch: pixels differ by {worst:.1e} at most", err=True)
+        click.echo(str(file))
+    return None
+
+
+def tell(what: str, done: int, total: int) -> None:
+    """Say on a terminal how far a download is."""
+    if sys.stderr.isatty():
+        end = "\n" if total and done >= total else ""
+        click.echo(f"\r{what}: {done >> 20} of {total >> 20} MiB", err=True, nl=False)
+        click.echo(end, err=True, nl=False)
