@@ -22,6 +22,8 @@ class RandomImages(DatasetSpec):
     """Height and width in pixels."""
     classes: NonNegativeInt = 0
     """Classes that the images are said to be of, in turn; none by default."""
+    input_channels: NonNegativeInt = 0
+    """Channels of what is beside each image; nothing by default."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:  # noqa: ARG002
         """Return ``[count, C, S, S]`` bytes, the same every time."""
@@ -33,7 +35,12 @@ class RandomImages(DatasetSpec):
         labels = torch.arange(self.count) % self.classes if self.classes else None
         names = tuple(map(str, range(self.classes)))
         told = f"random {shape} {self.classes}" if self.classes else f"random {shape}"
-        return ImageData(images, labels, names, "random pixels", told)
+        if not self.input_channels:
+            return ImageData(images, labels, names, "random pixels", told)
+        sides = (self.count, self.input_channels, self.size, self.size)
+        inputs = torch.randint(0, 256, sides, dtype=torch.uint8, generator=generator)
+        told = f"{told} {self.input_channels}"
+        return ImageData(images, labels, names, "random pixels", told, inputs=inputs)
 
 
 @hookimpl

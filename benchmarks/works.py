@@ -119,13 +119,16 @@ def first_weights(module: nn.Module) -> None:
 
 
 IMAGES = {
+    "changed_digits": (1, 28, 10),
     "cifar10": (3, 32, 10),
     "digits": (1, 28, 10),
+    "edges": (3, 64, 0),
     "fashion_mnist": (1, 28, 10),
     "folder": (3, 64, 0),
     "mnist": (1, 28, 10),
     "sprites": (3, 64, 0),
     "stacked_mnist": (3, 28, 1000),
+    "unpaired": (3, 64, 0),
 }
 """Channels, size and classes of the datasets that random images stand in for."""
 SMALL = (

@@ -155,18 +155,18 @@ class ImagePool(nn.Module):
         size = len(self.images)
         if not size:
             return fakes
-        found = fakes.clone()
-        count = int(self.count)
-        for number, (chance, which) in enumerate(drawn.tolist()):
-            if count < size:
-                self.images[count] = fakes[number]
-                count += 1
-            elif chance > 0.5:
-                place = int(which * size)
-                found[number] = self.images[place]
-                self.images[place] = fakes[number]
-        self.count.fill_(count)
-        return found
+        chance, which = drawn.to(fakes.device).unbind(1)
+        found = []
+        # By operations on tensors alone: nothing waits for the device to say how many there are.
+        for number in range(len(fakes)):
+            fake, is_full = fakes[number : number + 1], self.count >= size
+            place = torch.where(is_full, (which[number] * size).long(), self.count).view(1)
+            old = self.images.index_select(0, place)
+            is_swapped = is_full & (chance[number] > 0.5)
+            found.append(torch.where(is_swapped, old, fake))
+            self.images.index_copy_(0, place, torch.where(is_full & ~is_swapped, old, fake))
+            self.count.add_(1).clamp_(max=size)
+        return torch.cat(found)
 
 
 def normed(norm: str, channels: int) -> list[nn.Module]:

@@ -54,9 +54,12 @@ def adapted(name: str, *overrides: str, narrow: bool) -> Recipe:
     if asked.dataset.use in IMAGES:
         channels, size, classes = IMAGES[asked.dataset.use]
         size = getattr(asked.dataset, "size", None) or size
+        beside = 0
+        if asked.step.takes_inputs:
+            beside = getattr(asked.dataset, "input_channels", channels)
         values.append(
             'dataset={use="random_images",count=512,'
-            f"channels={channels},size={size},classes={classes}}}"
+            f"channels={channels},size={size},classes={classes},input_channels={beside}}}"
         )
     if narrow:
         values.append(f"train.batch_size={FEW}")
