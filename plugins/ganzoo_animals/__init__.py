@@ -17,6 +17,11 @@ MODELS: tuple[tuple[str, str, str], ...] = (
         "Handwritten digits 0 to 9, asked for by class; after MNIST.",
         "70b19d241b68df4d548cadbf704d19396d1014538be86f8143c65875af19465f",
     ),
+    (
+        "fast_ring",
+        "Points of eight Gaussians on a ring, all of its modes.",
+        "24aa2d7c801d87a573c36b085f8267f21054eb091c36c42f8a724b64daffbbbc",
+    ),
 )
 """Name, what it makes, SHA-256 of its weights."""
 
