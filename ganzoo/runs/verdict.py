@@ -12,7 +12,6 @@ from ganzoo.common.system import quoted
 from ganzoo.recipe.source import LENGTHS, shipped
 from ganzoo.runs.evidence import Evidence
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.frozen import frozen_tables
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import Record, Table, many, whole
 from ganzoo.runs.rules import LAST, RULES, Change, Rule
@@ -127,6 +126,9 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
 
 def evidence(run: RunDir, result: Table | None = None) -> Evidence:
     """Return what the folder of ``run`` shows; see ``verdict``."""
+    # Here, for it brings pydantic, which the list of verbs does without.
+    from ganzoo.runs.frozen import frozen_tables
+
     record = Record(run)
     try:
         recipe = frozen_tables(run)
