@@ -31,12 +31,14 @@ class Attempt:
         keys: ``key=value`` of each, as ``--set`` takes them.
         why: what it does.
         source: who advises it.
+        verb: whether a new run is made, this one goes on, or it is measured.
         command: what to type.
     """
 
     keys: tuple[str, ...]
     why: str
     source: str
+    verb: str
     command: str
 
 
@@ -70,6 +72,13 @@ class Verdict:
         """Return it as JSON holds it."""
         return asdict(self)
 
+    def kept(self) -> dict[str, Any]:
+        """Return what a result keeps of it: equal runs have equal ones, whatever their folders."""
+        found = self.plain()
+        for each in found["attempts"]:
+            del each["command"]
+        return found
+
 
 def verdict(run: RunDir, result: Table | None = None) -> Verdict | None:
     """Return the verdict on a run; None where nothing can be said of it yet.
@@ -86,9 +95,8 @@ def verdict(run: RunDir, result: Table | None = None) -> Verdict | None:
         for change in rule.changes:
             keys = tuple(change.keys(found))
             if keys and all(set(keys).isdisjoint(each.keys) for each in attempts):
-                attempts.append(
-                    Attempt(keys, change.why, change.source, command(run, change, keys))
-                )
+                typed = command(run, change, keys)
+                attempts.append(Attempt(keys, change.why, change.source, change.verb, typed))
     first, text = held[0]
     return Verdict(
         first.name,
