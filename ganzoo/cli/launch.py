@@ -10,6 +10,7 @@ from ganzoo.cli.summaries import resume_command, short_name
 from ganzoo.common.errors import DataError, GanzooError
 from ganzoo.runs.folder import checkpoints
 from ganzoo.runs.record import Record
+from ganzoo.runs.verdict import verdict
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Launch:
         finally:
             self.display.close()
         self.display.conclude()
-        self.print_result(run, {"reason": outcome.reason, **outcome.result})
+        told = verdict(run, outcome.result)
+        found = None if told is None else told.plain()
+        self.print_result(run, {"reason": outcome.reason, **outcome.result, "verdict": found})
         return outcome.exit_code
 
     def print_result(self, run: RunDir, result: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import in_words
+from ganzoo.runs.verdict import Verdict, verdict
 from ganzoo.training.place import OUT
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
             (outcome.status, f"at step {training.step:,} of {training.parts.steps:,}"),
             ("reason", in_words(outcome.reason)),
             *(row for row in files(run) if row[0] in {"pictures", "report"}),
-            *judged(result.get("verdict")),
+            *judged(verdict(run, result)),
             ("saved", checkpoint_name(run)),
             ("resume", resume_command(run)),
         ]
@@ -74,7 +75,7 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
         rows.append(("final", final))
     if epoch := terms(result.get("last_epoch", {})):
         rows.append(("last epoch", epoch))
-    return rows + measured(result["metrics"]) + files(run) + judged(result.get("verdict"))
+    return rows + measured(result["metrics"]) + files(run) + judged(verdict(run, result))
 
 
 def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
@@ -93,14 +94,14 @@ def measured(metrics: Mapping[str, Mapping[str, Any]]) -> Rows:
     return [(label, text) for label, text in rows if text]
 
 
-def judged(verdict: Mapping[str, Any] | None) -> Rows:
+def judged(told: Verdict | None) -> Rows:
     """Return a verdict in words, and what to try next as commands, each with its reason."""
-    if not verdict:
+    if told is None:
         return []
-    rows = [("verdict", verdict["text"]), *(("also", text) for text in verdict["more"])]
-    rows.append(("reached", verdict["reached"]))
-    for each in verdict["attempts"]:
-        rows += [("try", f"{each['why']} [{each['source']}]"), ("", each["command"])]
+    rows = [("verdict", told.text), *(("also", text) for text in told.more)]
+    rows.append(("reached", told.reached))
+    for each in told.attempts:
+        rows += [("try", f"{each.why} [{each.source}]"), ("", each.command)]
     return [(label, text) for label, text in rows if text]
 
 

@@ -168,7 +168,7 @@ def write_result(run: RunDir, measured: Measured) -> bool:
         return False
     result |= measured.result
     told = verdict(run, result)
-    run.write_json("result.json", result | {"verdict": None if told is None else told.plain()})
+    run.write_json("result.json", result | {"verdict": None if told is None else told.kept()})
     return True
 
 

@@ -12,7 +12,6 @@ from ganzoo.common.system import quoted
 from ganzoo.recipe.source import LENGTHS, shipped
 from ganzoo.runs.evidence import Evidence
 from ganzoo.runs.folder import RunDir
-from ganzoo.runs.frozen import frozen_tables
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import Record, Table, many, whole
 from ganzoo.runs.rules import LAST, RULES, Change, Rule
@@ -32,12 +31,14 @@ class Attempt:
         keys: ``key=value`` of each, as ``--set`` takes them.
         why: what it does.
         source: who advises it.
+        verb: whether a new run is made, this one goes on, or it is measured.
         command: what to type.
     """
 
     keys: tuple[str, ...]
     why: str
     source: str
+    verb: str
     command: str
 
 
@@ -71,6 +72,13 @@ class Verdict:
         """Return it as JSON holds it."""
         return asdict(self)
 
+    def kept(self) -> dict[str, Any]:
+        """Return what a result keeps of it: equal runs have equal ones, whatever their folders."""
+        found = self.plain()
+        for each in found["attempts"]:
+            del each["command"]
+        return found
+
 
 def verdict(run: RunDir, result: Table | None = None) -> Verdict | None:
     """Return the verdict on a run; None where nothing can be said of it yet.
@@ -87,9 +95,8 @@ def verdict(run: RunDir, result: Table | None = None) -> Verdict | None:
         for change in rule.changes:
             keys = tuple(change.keys(found))
             if keys and all(set(keys).isdisjoint(each.keys) for each in attempts):
-                attempts.append(
-                    Attempt(keys, change.why, change.source, command(run, change, keys))
-                )
+                typed = command(run, change, keys)
+                attempts.append(Attempt(keys, change.why, change.source, change.verb, typed))
     first, text = held[0]
     return Verdict(
         first.name,
@@ -127,6 +134,9 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
 
 def evidence(run: RunDir, result: Table | None = None) -> Evidence:
     """Return what the folder of ``run`` shows; see ``verdict``."""
+    # Here, for it brings pydantic, which the list of verbs does without.
+    from ganzoo.runs.frozen import frozen_tables
+
     record = Record(run)
     try:
         recipe = frozen_tables(run)

@@ -351,7 +351,7 @@ class Training(TrainingState):
             **self.parts.facts(),
         }
         told = verdict(self.run, found)
-        return found | {"verdict": None if told is None else told.plain()}
+        return found | {"verdict": None if told is None else told.kept()}
 
 
 def sheet_size(parts: Parts) -> int:

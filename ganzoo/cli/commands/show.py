@@ -172,7 +172,6 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
     kept = memory(run)
     begun = Record(run).beginning
     told = verdict(run)
-    found = None if told is None else told.plain()
     if as_json:
         result = run.read_json("result.json")
         streams.result(
@@ -180,7 +179,7 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
                 **facts,
                 "own": kept,
                 "init": begun,
-                "verdict": found,
+                "verdict": None if told is None else told.plain(),
                 "result": result,
                 "files": dict(files(run)),
             }
@@ -198,7 +197,7 @@ def show_run(name: str, out: Path, as_json: bool) -> None:
         ("last", terms(facts["last"])),
         ("state", remembered(kept)),
         ("from", descent(begun)),
-        *judged(found),
+        *judged(told),
         *files(run),
         ("folder", str(run.path)),
         ("resume", "" if facts["status"] in {"done", "running"} else resume_command(run)),
