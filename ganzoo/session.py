@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganzoo._version import __version__
 from ganzoo.common.data_root import DataRoot, Progress, data_root, no_progress
-from ganzoo.notebook import Notebook, in_notebook
 from ganzoo.plugin import registry as plugin_registry
 from ganzoo.plugin.registry import Registry
 from ganzoo.recipe.check import load_recipe, stand_in
@@ -28,6 +27,7 @@ from ganzoo.runs.log import SIDES
 from ganzoo.runs.plugin_files import keep_plugin_files, require_plugin_files
 from ganzoo.runs.record import Record
 from ganzoo.runs.verdict import verdict
+from ganzoo.training.notebook import Notebook, in_notebook
 from ganzoo.training.place import Place
 from ganzoo.training.state import Outcome, Reporter, Silent, TrainingState
 

@@ -11,9 +11,9 @@ import pytest
 from tiny_run import TINY
 
 import ganzoo
-from ganzoo import notebook
 from ganzoo.report.run_page import write_page
 from ganzoo.session import open_run
+from ganzoo.training import notebook
 
 nbformat = pytest.importorskip("nbformat", reason="pip install 'ganzoo-torch[test]'")
 nbclient = pytest.importorskip("nbclient", reason="pip install 'ganzoo-torch[test]'")

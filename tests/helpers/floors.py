@@ -13,7 +13,6 @@ FLOORS: list[set[str]] = [
     {"api", "report"},
     {"training"},
     {"measure", "sampling", "testing"},
-    {"notebook"},
     {"session"},
     {"ablate"},
     {"cli", "__main__"},
