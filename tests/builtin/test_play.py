@@ -342,7 +342,7 @@ def pixels(page: Any) -> numpy.ndarray:
     """Return what the canvas shows, ``[H, W, 3]``."""
     settle(page)
     width, height, values = page.evaluate(
-        "(() => { const c = document.getElementById('picture');"
+        "(() => { const c = document.createElement('canvas'); draw(c, at('picture'));"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
         "return [c.width, c.height, Array.from(d.data)]; })()"
     )
