@@ -53,9 +53,9 @@ KEPT = (
 ALIASES = {"ls": "list", "validate": "check", "env": "doctor"}
 FOOTER = "All commands: -q quiet, -v verbose, --debug tracebacks, -h help; ganzoo --version"
 HEADINGS = {
-    "Train": ("run", "resume", "ablate"),
+    "Train": ("run", "resume", "ablate", "speedrun"),
     "Results": ("runs", "compare", "report", "board", "measure"),
-    "Models": ("sample", "play", "export", "invert"),
+    "Models": ("sample", "translate", "play", "export", "invert"),
     "Recipes and plugins": ("list", "show", "check", "new", "plugins", "schema"),
     "Machine": ("data", "doctor", "bench", "completion"),
 }

@@ -10,7 +10,7 @@ import click
 
 from ganzoo.common.errors import GanzooError
 
-BEGIN = "dcgan_digits"
+BEGIN = "fast_digits"
 """The recipe to begin with: quick, and nothing to download."""
 VERBS = {
     "train": "run", "fit": "run", "start": "run", "begin": "run", "launch": "run",

@@ -72,7 +72,6 @@ def test_run_tells_the_same_mistakes_and_writes_nothing(call: Call, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run"], "Missing argument 'RECIPE'"),
         (["run", "nope"], "no recipe named 'nope'"),
         (["run", "."], "a folder"),
         (["run", "dcgan_digits", "--set", "train.epochz=3"], "did you mean 'epochs'"),

@@ -24,7 +24,7 @@ ABLATION = 'base = "dcgan_digits"\nseeds = [0]\nmetrics = ["d/loss"]\n[variants.
     [
         (["train", "dcgan_digits"], "no command 'train'; did you mean 'run'?"),
         (["evaluate"], "did you mean 'measure'?"),
-        (["run"], "Begin with: ganzoo run dcgan_digits"),
+        (["run"], "Begin with: ganzoo run fast_digits"),
         (["ablate"], "Begin with: ganzoo ablate"),
         (["sample"], "ganzoo sample last"),
         (["run", "dcgan_digits", "--epochs", "3"], "--set train.epochs=3"),

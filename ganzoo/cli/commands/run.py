@@ -24,6 +24,7 @@ from ganzoo.cli.options import (
     track_option,
 )
 from ganzoo.common import ranks
+from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -144,7 +145,6 @@ def origin(
 
     It builds on what it extends, else, under ``--set``, on itself as it is written.
     """
-    from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.model import differences
     from ganzoo.recipe.source import parent
@@ -185,7 +185,6 @@ def newest(recipe: Recipe, out: Path, job: str = "") -> RunDir | None:
 
 def content(run: RunDir) -> bytes:
     """Return the bytes of a run's recipe; none where it cannot be read."""
-    from ganzoo.common.errors import GanzooError
     from ganzoo.recipe.toml import MAX_BYTES
 
     try:
