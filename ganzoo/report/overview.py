@@ -50,6 +50,8 @@ SIDE = 256
 MOST_COMPARED = 8
 """Runs whose curves are drawn beside each other: as many as there are colours."""
 MOST_CHARTS = 24
+FIRST_CHARTS = 8
+"""Those that are seen without being asked for: scores, and the sums of both sides."""
 KEPT_THUMBNAILS, KEPT_PLANS, KEPT_PAGES, KEPT_CURVES = 1000, 1000, 8, 64
 WATCHED = ("status.json", "log.jsonl", "result.json", "environment.json", NOTES, "samples")
 """What of a run's folder the overview tells of."""
@@ -173,7 +175,7 @@ class Overview:
             printable(name, 40) if names.count(name) == 1 else f"{printable(name, 40)} ({number})"
             for number, name in enumerate(names, 1)
         ]
-        return fragment("beside.html", drawn=_charts(labels, logs))
+        return fragment("beside.html", drawn=_charts(labels, logs), first=FIRST_CHARTS)
 
     def _ablation(self, key: str, path: Path, cells: int) -> dict[str, Any]:
         state = (key, stamp(RunDir(path), EXPERIMENT))
@@ -206,7 +208,7 @@ def key_of(run: RunDir) -> str:
 def stamp(run: RunDir, *parts: str) -> tuple[int, int]:
     """Return what changes with a file or folder of a run; it is not opened."""
     try:
-        found = os.lstat(run.path.joinpath(*parts))
+        found = os.lstat(os.path.join(run.path, *parts))  # thousands of times: Path takes longer
     except (OSError, ValueError):
         return 0, 0
     return found.st_mtime_ns, found.st_size

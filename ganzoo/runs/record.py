@@ -85,6 +85,12 @@ class Record:
         return whole(self.status_file.get("step")) or 0
 
     @property
+    def newest_step(self) -> int:
+        """Steps finished; while it trains, those that the log tells of."""
+        logged = whole(self.last_entry.get("step")) if self.status == "running" else None
+        return max(self.step, logged or 0)
+
+    @property
     def steps(self) -> int | None:
         """Length of the run in steps, once it has begun."""
         return whole(self.environment.get("steps"))
@@ -216,7 +222,7 @@ def summary(run: RunDir, titles: Titles | None = None) -> dict[str, Any]:
         "seed": cell.get("seed"),
         "title": titles.title(run),
         "status": record.status,
-        "step": record.step,
+        "step": record.newest_step,
         "steps": record.steps,
         "reason": record.reason,
         "time": record.time,

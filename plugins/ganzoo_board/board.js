@@ -212,7 +212,10 @@ async function curves() {
   const found = new DOMParser().parseFromString(await answer.text(), "text/html");
   const parts = [...found.body.children];
   if (!found.querySelector("svg")) parts.push(make("p", "kicker", "Nothing is logged yet."));
+  const isOpen = at("charts").querySelector("details")?.open;
   at("charts").replaceChildren(...parts);
+  const more = at("charts").querySelector("details");
+  if (more && isOpen) more.open = true;
 }
 
 // Keys

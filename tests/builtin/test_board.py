@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from chromium import looks_wrong
 from click.testing import CliRunner
 from many_runs import many_runs, one_run
 from PIL import Image
@@ -253,7 +254,9 @@ def tab(browser: Any, url: str, width: int = 1280, scheme: str = "light") -> tup
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (390, "dark")]
+)
 def test_the_board_works_by_keyboard_and_fits_a_telephone(
     out: Path, browser: Any, width: int, scheme: str
 ) -> None:
@@ -307,6 +310,21 @@ def test_the_board_works_by_keyboard_and_fits_a_telephone(
 
 
 @pytest.mark.browser
+def test_the_board_looks_right_on_a_telephone_in_the_dark_and_printed(
+    out: Path, browser: Any
+) -> None:
+    one_run(out / "new" / "20260101-1200-new1", status="failed")
+
+    with serving(out) as server:
+        page, _ = tab(browser, server.url)
+        page.check(".tile:has-text('r002') input")
+        page.wait_for_selector("#charts svg")
+        wrong = looks_wrong(page)
+
+    assert wrong == []
+
+
+@pytest.mark.browser
 def test_the_board_follows_what_happens_and_keeps_the_focus(out: Path, browser: Any) -> None:
     run = RunDir(out / "recipe_2" / "20260101-1002-r002")
 
@@ -319,6 +337,7 @@ def test_the_board_follows_what_happens_and_keeps_the_focus(out: Path, browser: 
         before = page.get_attribute(".tile:has-text('r002') img", "src")
         Image.new("L", (16, 16), 200).save(run.samples / "step-002000.png")
         run.append_log({"step": 1050, "d/accuracy": 0.5, "d/loss": 1.0})
+        run.write_json("environment.json", {"steps": 2100})
         run.set_status("running", 500, EVIL)
         one_run(out / "new" / "20260101-1200-new1")
         page.wait_for_selector(".tile:has-text('new1')", timeout=10_000)

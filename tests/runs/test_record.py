@@ -44,6 +44,15 @@ def test_a_run_that_says_it_runs_and_does_not_is_killed_for_everybody(run: RunDi
         assert Record(run).status == Record(run).state().status == "running"
 
 
+def test_how_far_a_run_is_stands_in_its_log_while_it_trains(run: RunDir) -> None:
+    run.set_status("running", 10)
+    run.append_log({"step": 40})
+
+    with run.locked():
+        assert summary(run)["step"] == 40
+    assert summary(run)["step"] == 10  # killed: what was saved counts
+
+
 def test_a_cell_that_used_up_its_minutes_is_done(run: RunDir) -> None:
     run.set_status("interrupted", 7, "the 2 minutes of --minutes are over")
 
