@@ -437,6 +437,10 @@ def test_the_page_works_by_keyboard_and_fits_a_telephone(
         page.goto(address)
         page.wait_for_selector("#picture[data-made]")
         kept = page.input_value("#seed"), page.input_value("#move-0")
+        coded = page.evaluate(
+            "(() => { facts.codes = [3];"
+            "return Array.from(latentOf([0.25, 0.5, 0.125, 0.75], {moves: [], codes: [2]})); })()"
+        )
         wide = page.evaluate("document.documentElement.scrollWidth")
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.close()
@@ -447,6 +451,7 @@ def test_the_page_works_by_keyboard_and_fits_a_telephone(
     assert (back == before).all()
     assert gone
     assert kept == (seed, "3")
+    assert coded == [0.25, 0.125, 0.5, 0.75]  # the largest of a code's numbers says its value
     assert wide <= width
     assert (sum(map(int, paper[4:-1].split(","))) < 200) == (scheme == "dark")
     assert told == []
