@@ -224,10 +224,10 @@ def assemble(
     asked = lying_at(recipe.dataset, data_path)
     with group.first_here():  # what is downloaded and unpacked is so once a machine
         data, dataset, reason = _data(asked, registry, root, warn, allow_fallback)
-    name = dataset.use
+    called = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
-            f"data set {name!r} has {len(data)} images, fewer than train.batch_size = "
+            f"data set {called!r} has {len(data)} images, fewer than train.batch_size = "
             f"{recipe.train.batch_size}; lower it"
         )
     shape = shape_of(data, recipe.dataset)
@@ -275,7 +275,7 @@ def assemble(
         recipe,
         machine,
         data,
-        name,
+        called,
         reason,
         shape,
         noise,
