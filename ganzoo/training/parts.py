@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ from ganzoo.training.step import AdversarialStep, Ramps, Side, cut_of
 from ganzoo.training.threads import TRIED, with_suited_threads
 from ganzoo.training.together import Group
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 REST = "average_rest"
 """Name in a checkpoint of what the average's weights lack; those of before have none."""
 
@@ -105,6 +107,11 @@ class Parts:
         init = self.recipe.init
         assert init is not None
         networks = {name: side.network for name, side in self.sides.items()}
+        if strange := given.networks.keys() - networks.keys():
+            raise GanzooError(
+                f"init.networks: step {self.recipe.step.use!r} has no player {min(strange)!r}; "
+                f"there are {', '.join(networks)}"
+            )
         self.beginning = begin_with(given, networks, init.source or "")
         self.recipe = with_content(self.recipe, given.sha256)
         for name, average in self.averages.items():
@@ -478,6 +485,13 @@ def players_in(recipe: Recipe, networks: object) -> dict[str, nn.Module]:
         isinstance(each, nn.Module) for each in networks.values()
     ):
         raise GanzooError(f"step {step.use!r}: networks() returned no mapping of torch modules")
+    if odd := [name for name in networks if not _NAME.fullmatch(name)]:
+        raise GanzooError(
+            f"step {step.use!r}: {odd[0]!r} is no name for a network, which stands in files; use "
+            "small letters, digits and '_'"
+        )
+    if "generator" not in step.players.values():
+        raise GanzooError(f"step {step.use!r} has no player of the role 'generator'")
     if missing := [name for name in step.players if name not in networks]:
         raise GanzooError(f"step {step.use!r}: networks() lacks the player {missing[0]!r}")
     for name, network in networks.items():
