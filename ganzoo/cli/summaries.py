@@ -125,10 +125,10 @@ def data_line(data: dict[str, Any]) -> str:
 
 
 def networks_line(parameters: dict[str, int], recipe: Any) -> str:
-    """Return both networks with their parameters."""
+    """Return the players with their parameters."""
     return ", ".join(
-        f"{role} '{getattr(recipe, role).use}' {parameters[role]:,} parameters"
-        for role in ("generator", "discriminator")
+        f"{name} '{getattr(recipe, role).use}' {parameters[name]:,} parameters"
+        for name, role in recipe.step.players.items()
     )
 
 

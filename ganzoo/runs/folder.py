@@ -239,7 +239,8 @@ class RunDir:
         A run writes into folders and reads back what lies in them: asked once the lock is to be
         had, nothing of it can then be outside.
         """
-        for name in FILES:
+        weights = [name for name in self.names() if name.endswith(".safetensors")]
+        for name in dict.fromkeys([*FILES, *weights]):
             refuse_unless(self.path / name, FILE)
         for name in FOLDERS:
             refuse_unless(self.path / name, FOLDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ from ganzoo.training.step import AdversarialStep, Ramps, Side, cut_of
 from ganzoo.training.threads import TRIED, with_suited_threads
 from ganzoo.training.together import Group
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 REST = "average_rest"
 """Name in a checkpoint of what the average's weights lack; those of before have none."""
 
@@ -109,6 +111,11 @@ class Parts:
         init = self.recipe.init
         assert init is not None
         networks = {name: side.network for name, side in self.sides.items()}
+        if strange := given.networks.keys() - networks.keys():
+            raise GanzooError(
+                f"init.networks: step {self.recipe.step.use!r} has no player {min(strange)!r}; "
+                f"there are {', '.join(networks)}"
+            )
         self.beginning = begin_with(given, networks, init.source or "")
         self.recipe = with_content(self.recipe, given.sha256)
         for name, average in self.averages.items():
@@ -236,10 +243,10 @@ def assemble(
     with group.first_here():  # what is downloaded and unpacked is so once a machine
         gives_way = may_give_way and recipe.fallback is not None
         data, dataset, reason = _data(asked, registry, root, warn, allow_fallback, gives_way)
-    name = dataset.use
+    called = dataset.use
     if len(data) < recipe.train.batch_size and recipe.train.order != "replacement":
         raise GanzooError(
-            f"dataset {name!r} has {len(data)} images, fewer than train.batch_size = "
+            f"dataset {called!r} has {len(data)} images, fewer than train.batch_size = "
             f"{recipe.train.batch_size}; lower it"
         )
     shape = shape_of(data, recipe.dataset)
@@ -287,7 +294,7 @@ def assemble(
         recipe,
         machine,
         data,
-        name,
+        called,
         reason,
         shape,
         noise,
@@ -493,6 +500,13 @@ def players_in(recipe: Recipe, networks: object) -> dict[str, nn.Module]:
         isinstance(each, nn.Module) for each in networks.values()
     ):
         raise GanzooError(f"step {step.use!r}: networks() returned no mapping of torch modules")
+    if odd := [name for name in networks if not _NAME.fullmatch(name)]:
+        raise GanzooError(
+            f"step {step.use!r}: {odd[0]!r} is no name for a network, which stands in files; use "
+            "small letters, digits and '_'"
+        )
+    if "generator" not in step.players.values():
+        raise GanzooError(f"step {step.use!r} has no player of the role 'generator'")
     if missing := [name for name in step.players if name not in networks]:
         raise GanzooError(f"step {step.use!r}: networks() lacks the player {missing[0]!r}")
     for name, network in networks.items():
@@ -537,6 +551,11 @@ def step_of(
 ) -> AdversarialStep | OwnStep:
     """Return what makes the steps of a recipe."""
     if type(recipe.step).update is not AdversarialSpec.update:
+        if recipe.train.sync_norm:
+            raise GanzooError(
+                f"train.sync_norm: step {recipe.step.use!r} takes norms over each part of a batch; "
+                "leave it out, or use norm = 'instance' in the networks"
+            )
         return OwnStep(recipe, sides, noise, cast, memory=memory, own=own, steps=steps, group=group)
     both = sides["generator"], sides["discriminator"]
     return AdversarialStep(recipe, *both, noise, cast, own=own, steps=steps, group=group)
