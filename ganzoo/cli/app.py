@@ -396,7 +396,7 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     name="ganzoo",
     cls=Verbs,
     examples=[
-        "ganzoo run dcgan_digits    train on digits; nothing to download",
+        "ganzoo run fast_digits     train on digits; nothing to download",
     ],
 )
 @click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s", hidden=True)
