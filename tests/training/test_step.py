@@ -28,7 +28,7 @@ from ganzoo.recipe.model import Latent, Optimizers, Recipe, Train
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import Player, accuracy
 from ganzoo.training.randomness import Noise
-from ganzoo.training.step import AdversarialStep, Side, cut_of, rate
+from ganzoo.training.step import AdversarialStep, Ramps, Side, cut_of, rate
 from ganzoo.training.together import Group
 from ganzoo_optimizers.adam import Adam
 
@@ -537,17 +537,34 @@ def test_it_has_not_read_the_step_before_a_term_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accumulate", "said"),
-    [(1, r"train.shards = 1; set"), (3, "shards = 1 and step.accumulate = 3;")],
+    ("count", "accumulate", "said"),
+    [
+        (2, 1, r"train.shards = 1; set"),
+        (3, 2, "shards = 1 and step.accumulate = 2;"),
+    ],
 )
 def test_parts_that_do_not_come_out_even_name_what_they_are_made_of(
-    accumulate: int, said: str
+    count: int, accumulate: int, said: str
 ) -> None:
-    class Two(Group):
-        count = 2
+    class Several(Group):
+        pass
 
+    Several.count = count
     with pytest.raises(GanzooError, match=said):
-        cut_of(recipe(accumulate=accumulate), Two())
+        cut_of(recipe(accumulate=accumulate), Several())
+
+
+def test_a_captured_step_reads_moving_numbers_from_where_they_are_kept() -> None:
+    spec = Penalty.model_validate({"weight": {"start": 0.0, "end": 1.0}})
+    ramps = Ramps({"regularizer.0": spec}, 10)
+
+    ramps.keep_on(CPU)
+    weight = ramps.at(spec, 0).weight
+    ramps.fill(5)
+
+    assert isinstance(weight, Tensor)
+    assert float(weight) == 0.5
+    assert ramps.values(5) == {"regularizer.0.weight": 0.5}
 
 
 def test_accuracy_is_the_share_of_both_kinds_on_their_side_of_zero() -> None:
