@@ -206,9 +206,9 @@ def build(
     except LackingError as lack:
         other, wanted = stand_in(recipe, registry), recipe.dataset.use
         reporter.warn(
-            f"DATA: {wanted!r} is not to be had, so the recipe {recipe.fallback!r} is run in place "
-            f"of this one, on {other.dataset.use!r}; once {wanted!r} is here, the same command "
-            f"trains on it.\n{lack}"
+            f"DATA: {wanted!r} is not available, so the recipe {recipe.fallback!r} is run instead, "
+            f"on {other.dataset.use!r}; once {wanted!r} is here, the same command trains on "
+            f"it.\n{lack}"
         )
         parts = assembled(other, warn=reporter.warn)
         parts.wanted, parts.data_reason = wanted, str(lack)

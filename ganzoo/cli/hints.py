@@ -154,7 +154,7 @@ def recipe_file(name: str) -> Path:
             raise GanzooError("'last' is a run, not a recipe: ganzoo resume last")
     if is_there and is_run(Path(name)):
         raise GanzooError(
-            f"'{name}' is a run, not a recipe; to go on with it: ganzoo resume {name}; to repeat "
+            f"'{name}' is a run, not a recipe; to resume it: ganzoo resume {name}; to reproduce "
             f"it: ganzoo run {Path(name) / 'recipe.toml'}"
         )
     path = find_recipe(name)

@@ -120,7 +120,7 @@ def files(run: RunDir) -> Rows:
 
 def data_line(data: dict[str, Any]) -> str:
     """Return name, number and shape of the images."""
-    instead = f", for '{data['wanted']}' is not to be had" if data["reason"] else ""
+    instead = f", for '{data['wanted']}' is not available" if data["reason"] else ""
     return f"{data['name']}: {data['images']:,} images {data['shape']}{instead}"
 
 

@@ -134,7 +134,7 @@ class PageServer(ThreadingHTTPServer):
             super().__init__((LOOPBACK, port), Answer)
         except OSError as error:
             raise MachineError(
-                f"port {port} cannot be had: {error.strerror}; choose another, or leave --port out"
+                f"port {port} is not available: {error.strerror}; choose another, or omit --port"
             ) from error
         self.token = secrets.token_urlsafe(32)
         self.exact = {path: route for path, route in routes.items() if "{" not in path}

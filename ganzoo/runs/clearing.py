@@ -96,7 +96,7 @@ def refuse_elsewhere(path: Path, root: Path, depth: int) -> None:
             "remove it by hand"
         )
     if kind_of(os.lstat(path)) != FOLDER:
-        raise RefusedError(f"'{path}' is no folder")
+        raise RefusedError(f"'{path}' is not a folder")
 
 
 def remove(found: Target) -> None:
@@ -121,8 +121,8 @@ def remove(found: Target) -> None:
         shutil.rmtree(found.path)
     except OSError as error:
         raise MachineError(
-            f"'{error.filename or found.path}' cannot be removed: {error.strerror}; it is no run "
-            f"any more, remove the rest of '{found.path}' by hand"
+            f"'{error.filename or found.path}' cannot be removed: {error.strerror}; it is no "
+            f"longer a run, remove the rest of '{found.path}' by hand"
         ) from error
     if not found.ablation:
         with suppress(OSError):  # others of its recipe are left

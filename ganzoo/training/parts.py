@@ -502,7 +502,7 @@ def players_in(recipe: Recipe, networks: object) -> dict[str, nn.Module]:
         raise GanzooError(f"step {step.use!r}: networks() returned no mapping of torch modules")
     if odd := [name for name in networks if not _NAME.fullmatch(name)]:
         raise GanzooError(
-            f"step {step.use!r}: {odd[0]!r} is no name for a network, which stands in files; use "
+            f"step {step.use!r}: {odd[0]!r} is not a valid name for a network; use "
             "small letters, digits and '_'"
         )
     if "generator" not in step.players.values():
@@ -523,8 +523,8 @@ def refuse_other_inputs(recipe: Recipe, shape: ImageShape) -> None:
     step, generator = recipe.step, recipe.generator
     if step.takes_inputs and not shape.input_shape:
         raise GanzooError(
-            f"step {step.use!r} turns what data has beside its images into images, and data set "
-            f"{recipe.dataset.use!r} has nothing beside them; use e.g. dataset.use = 'paired'"
+            f"step {step.use!r} translates inputs into images, but dataset "
+            f"{recipe.dataset.use!r} has no inputs; use e.g. dataset.use = 'paired'"
         )
     if step.takes_inputs and not generator.translates:
         raise GanzooError(

@@ -64,8 +64,8 @@ def refuse_unsuited(game: Game) -> None:
     num_bytes = sum(each.numel() * each.element_size() for each in network.state_dict().values())
     if num_bytes > MOST_MIB << 20:
         raise GanzooError(
-            f"the generator has {num_bytes / 2**20:.0f} MiB of weights, and a page holds "
-            f"{MOST_MIB} MiB at most; without --export it can be played with on this machine"
+            f"the generator has {num_bytes / 2**20:.0f} MiB of weights, but a page holds "
+            f"at most {MOST_MIB} MiB; without --export it can be played with on this machine"
         )
     if image.channels not in (1, 3):
         raise GanzooError(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Pix2Pix(StepSpec):
-    """A generator that is told how near the target it comes, and a judge of input and output.
+    """A generator with an L1 loss to its target, and a discriminator of input and output.
 
     Isola et al. 2017, arXiv:1611.07004, equation 4: the recipe's loss on pairs, and L1. First the
     discriminator is moved, then the generator, whose fakes are made anew.

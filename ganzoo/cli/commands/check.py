@@ -69,7 +69,7 @@ def examined(name: str, registry: Registry, overrides: tuple[str, ...]) -> dict[
         begins = beginning(checked)
         if checked.fallback is not None:
             used = checked.dataset.use
-            fallback = f"where {used!r} is not to be had, {checked.fallback!r} is run in its place"
+            fallback = f"if {used!r} is not available, {checked.fallback!r} is run instead"
     except RecipeError as error:
         text = str(error)
         problems = [vars(problem) for problem in error.problems]

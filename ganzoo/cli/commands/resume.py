@@ -80,7 +80,7 @@ def resume(
 
     if is_shipped(name):
         raise GanzooError(
-            f"'{name}' is a trained model, which has nothing to go on from; begin a run with its "
+            f"'{name}' is a trained model and cannot be resumed; start a run from its "
             f"weights: ganzoo run RECIPE --set 'init.from=\"{name}\"'"
         )
     run = find(name, out)

@@ -263,7 +263,7 @@ def stop(*, name: str, seconds: float, out: Path, as_json: bool) -> None:
     if as_json:
         streams.result({"id": run.id, "status": record.status, "step": record.step})
     elif is_ablation:
-        streams.say(f"stopped {what}; the same 'ganzoo ablate' goes on with it")
+        streams.say(f"stopped {what}; the same 'ganzoo ablate' resumes it")
     else:
         more = "" if record.status == "done" else f"; resume it: {resume_command(run)}"
         streams.say(f"{record.status} at step {record.step:,}{more}")

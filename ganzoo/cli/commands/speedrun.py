@@ -164,10 +164,12 @@ def repeated(path: Path, registry: Registry) -> tuple[Any, str, Recipe, list[int
         seeds = [int(seed) for seed in told["seeds"]]
         fixed, track = dict(told["track"]), rules.track_named(str(told["track"]["name"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GanzooError(f"'{path}' is no file that a speedrun wrote: {error}") from error
+        raise GanzooError(f"'{path}' is not a file that a speedrun wrote: {error}") from error
     now = {key: value for key, value in asdict(track).items() if key != "record"}
     if version != rules.VERSION or fixed != now or not seeds:
-        raise GanzooError(f"'{path}' is of a track {track.name!r} that this ganzoo has otherwise")
+        raise GanzooError(
+            f"'{path}' is of a track {track.name!r} that this ganzoo defines differently"
+        )
     with tempfile.TemporaryDirectory() as folder:
         frozen = Path(folder) / "recipe.toml"
         frozen.write_text(text, encoding="utf-8")
