@@ -152,9 +152,10 @@ def keys() -> str:
             continue
         if any(name == kind for kind in ("dataset", "generator", "discriminator", "loss")):
             continue
-        about = prose(getattr(table, "__origin__", table).__doc__ or "")
+        owner = getattr(table, "__origin__", table)
+        about = prose(owner.__doc__ or "")
         rows = [
-            f"| `{each.alias or key}` | {cell(help_of(table, key))} {cell(default(each))} |"
+            f"| `{each.alias or key}` | {cell(help_of(getattr(table, '__origin__', table), key))} {cell(default(each))} |"
             for key, each in inner.items()
         ]
         head = ["| key | meaning |", "|---|---|"]

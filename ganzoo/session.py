@@ -135,13 +135,17 @@ def written_call(
             return str(value)
         return [*map(simple, value)] if isinstance(value, list | tuple) else value
 
-    usual = {name: each.default for name, each in inspect.signature(run).parameters.items()}
+    usual = {name: each.default for name, each in USUAL.items()}
     words = ["recipe" if isinstance(recipe, Recipe) else repr(str(recipe))]
     words += [repr(dict(overrides))] if overrides else []
     words += [
         f"{name}={simple(value)!r}" for name, value in settings.items() if value != usual[name]
     ]
     return f"ganzoo.run({', '.join(words)})"
+
+
+USUAL = inspect.signature(run).parameters
+"""What ``run`` takes, and what it assumes."""
 
 
 def build(

@@ -22,7 +22,7 @@ VERBS = {
     "diff": "compare", "convert": "export", "save": "export", "benchmark": "bench",
     "profile": "bench", "validate": "check", "lint": "check", "info": "show", "describe": "show",
     "download": "data get", "fetch": "data get", "datasets": "list data", "recipes": "list recipes",
-    "models": "list recipes", "runs": "list runs", "losses": "list losses",
+    "models": "list models", "losses": "list losses",
     "init": "new recipe", "create": "new recipe", "help": "-h", "version": "--version",
     "checks": "doctor", "settings": "doctor",
 }  # fmt: skip

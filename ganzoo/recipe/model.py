@@ -210,8 +210,8 @@ class Recipe(Table):
     requires: list[str] = Field(default_factory=list)
     """Plugins the recipe needs, by distribution name."""
     fallback: str | None = Field(default=None, exclude=True)
-    """Shipped recipe that is run instead if this one's dataset is not available. It is not part of \
-a run: neither frozen with it, nor inherited."""
+    """Shipped recipe that is run instead if this one's dataset is not available. It is not part \
+of a run: neither frozen with it, nor inherited."""
     train: Train
     latent: Latent = Latent()
     dataset: Annotated[DatasetSpec, ByUse()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(epilog="ganzoo board")
 @click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
 @click.option("--port", type=click.IntRange(1024, 65535), help="Port, else any that is free.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")

@@ -12,7 +12,11 @@ import ganzoo
 from ganzoo.api import GanzooError
 
 
-@click.command()
+@click.command(
+    epilog="""ganzoo play zoo:fast_mnist
+
+    ganzoo play last --export digits.html"""
+)
 @click.argument("run")
 @click.option("--export", "file", type=click.Path(path_type=Path), help="Write the page as a file.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")

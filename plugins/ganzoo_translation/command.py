@@ -16,7 +16,7 @@ NAMED = 10
 """Pictures named in an error."""
 
 
-@click.command()
+@click.command(epilog="ganzoo translate last pictures/ --out done")
 @click.argument("run")
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")

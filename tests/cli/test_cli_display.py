@@ -75,6 +75,7 @@ def played(folder: Path) -> Any:
         train=SimpleNamespace(seed=3),
         generator=SimpleNamespace(use="transpose"),
         discriminator=SimpleNamespace(use="conv"),
+        step=SimpleNamespace(players={"generator": "generator", "discriminator": "discriminator"}),
         loss=SimpleNamespace(use="wasserstein"),
         regularizer=[SimpleNamespace(use="gradient_penalty")],
         samples=SimpleNamespace(every=250, each_epoch=False),
@@ -88,7 +89,7 @@ def played(folder: Path) -> Any:
             state=lambda: {"device_name": "A CPU", "threads": 2, "precision": "fp32"},
         ),
         facts=lambda: {
-            "data": {"name": "mnist", "images": 60_000, "shape": "1×28×28"},
+            "data": {"name": "mnist", "images": 60_000, "shape": "1×28×28", "reason": ""},
             "parameters": {"generator": 1_000, "discriminator": 2_000},
         },
         epoch=lambda step: step / 100,

@@ -82,5 +82,6 @@ def test_recipes_are_listed_a_line_each_under_what_they_train_on(call: Call) -> 
         "scikit-learn's digits, no download:", "MNIST:", "tutorials:"
     ]  # fmt: skip
     assert of["wgan_mnist"] == "MNIST:"  # it extends dcgan_mnist, which names the dataset
+    assert of["cyclegan_folders"] == "pairs and two folders of pictures:"
     assert of["toy_grid_pacgan"] == "points:"
     assert of["seed_keras_mnist"] == "tutorials:"

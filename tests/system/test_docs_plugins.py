@@ -23,7 +23,9 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_hooks_are_documented_with_their_exact_signatures() -> None:
-    shown = [line for block in blocks("docs/hooks.md", "python") for line in block.splitlines()]
+    python = blocks("docs/hooks.md", "python")
+    lines = [line for block in python for line in block.splitlines()]
+    shown = [line for line in lines if line.startswith("def ganzoo_")]
 
     wanted = [
         f"def {name}{inspect.signature(hook)}".replace("'", "")
