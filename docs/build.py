@@ -155,7 +155,7 @@ def keys() -> str:
         owner = getattr(table, "__origin__", table)
         about = prose(owner.__doc__ or "")
         rows = [
-            f"| `{each.alias or key}` | {cell(help_of(getattr(table, '__origin__', table), key))} {cell(default(each))} |"
+            f"| `{each.alias or key}` | {cell(help_of(owner, key))} {cell(default(each))} |"
             for key, each in inner.items()
         ]
         head = ["| key | meaning |", "|---|---|"]
