@@ -81,6 +81,8 @@ class DiscriminatorSpec(Spec):
     kind: ClassVar[str] = "discriminator"
     uses_labels: ClassVar[bool] = False
     """Whether the network is called as ``discriminator(images, labels)``."""
+    is_patchwise: ClassVar[bool] = False
+    """Whether it gives several logits for each image, one per patch: ``[N · patches]``."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N]``.

@@ -29,6 +29,12 @@ class Trial(NetworkTrial):
         """Build a discriminator of images of that shape."""
         return self.spec.build(shape)
 
+    def fits(self, logits: Tensor, count: int) -> bool:
+        """Return whether there is a logit for each image, or as many for each as for others."""
+        if not self.spec.is_patchwise:
+            return tuple(logits.shape) == (count,)
+        return logits.ndim == 1 and len(logits) > 0 and len(logits) % count == 0
+
     def first_input(self, count: int, shape: ImageShape) -> Tensor:
         """Return images ``[count, C, H, W]``."""
         return images(shape, count, count)
@@ -50,7 +56,7 @@ def returns_one_logit_an_image(trial: Trial) -> Iterator[str]:
         for count in (4, 5):
             with torch.no_grad():
                 found = trial.result(network, trial.inputs(count, shape))
-            if tuple(found.shape) != (count,):
+            if not trial.fits(found, count):
                 yield (
                     f"it returned {show(found.shape)} for {count} images of {shape}, "
                     f"{show([count])} wanted: losses would broadcast it against others"
@@ -65,7 +71,7 @@ def returns_one_logit_an_image(trial: Trial) -> Iterator[str]:
 def takes_a_single_image(trial: Trial) -> Iterator[str]:
     with torch.no_grad():
         found = trial.result(trial.build().eval(), trial.inputs(1))
-    if found.numel() != 1 or found.ndim != 1:
+    if not trial.fits(found, 1):
         yield f"it returned {show(found.shape)} for one image, [1] wanted"
 
 

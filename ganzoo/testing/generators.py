@@ -17,7 +17,7 @@ from ganzoo.recipe.model import Latent, Recipe
 from ganzoo.sampling.export import write_onnx, write_program
 from ganzoo.sampling.model import Model
 from ganzoo.testing import networks
-from ganzoo.testing.claims import Claim, cases_of, same, show, stirred
+from ganzoo.testing.claims import Claim, cases_of, images, same, show, stirred
 from ganzoo.testing.findings import Case, Note, Report
 from ganzoo.testing.networks import NetworkTrial
 from ganzoo.testing.scene import LATENT
@@ -44,8 +44,10 @@ class Trial(NetworkTrial):
         """Return latents ``[count, Z]`` of the prior."""
         return torch.randn(count, LATENT, generator=torch.Generator().manual_seed(count))
 
-    def first_input(self, count: int, shape: ImageShape) -> Tensor:  # noqa: ARG002
-        """Return what the network is given for latents of the prior."""
+    def first_input(self, count: int, shape: ImageShape) -> Tensor:
+        """Return what the network is given: for latents of the prior, or images to translate."""
+        if self.spec.translates:
+            return images(shape, count, count)
         return self.spec.latents(self.drawn(count))
 
 
@@ -158,6 +160,8 @@ def what_may_change_at_sampling_is_a_key(trial: Trial) -> Iterator[str]:
 
 
 def latents_keep_their_number(trial: Trial) -> Iterator[str]:
+    if trial.spec.translates:
+        return  # it is given none
     for count in (1, 4):
         found = trial.spec.latents(trial.drawn(count))
         if not isinstance(found, Tensor) or found.ndim == 0 or len(found) != count:

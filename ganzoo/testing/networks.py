@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -28,7 +29,8 @@ from ganzoo.training.precision import named
 
 MANY = 5
 """Numbers in a label, for networks that take more than a class."""
-SIZES = ((1, 28, 28), (3, 32, 32), (1, 16, 16), (3, 64, 64), (3, 128, 128), (2, 1, 1))
+SIZES = ((1, 28, 28), (3, 32, 32), (1, 16, 16), (3, 64, 64), (3, 128, 128), (2, 1, 1),
+         (3, 256, 256))  # fmt: skip
 """Channels, height and width of images that a network is tried on."""
 
 
@@ -41,6 +43,11 @@ class NetworkTrial:
     def __init__(self, spec: GeneratorSpec | DiscriminatorSpec, low: float, high: float) -> None:
         self.spec = spec
         self.shapes = [ImageShape(*size, low, high, CLASSES) for size in SIZES]
+        if isinstance(spec, GeneratorSpec) and spec.translates:
+            self.shapes = [
+                replace(shape, input_shape=(shape.channels, shape.height, shape.width))
+                for shape in self.shapes
+            ]
         if spec.uses_labels:
             self.shapes += [ImageShape(*size, low, high, 0, (MANY,)) for size in SIZES]
         self.shape = self._first()

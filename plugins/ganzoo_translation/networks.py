@@ -114,6 +114,7 @@ class Patch(DiscriminatorSpec):
     """
 
     use: ClassVar[str] = "patch"
+    is_patchwise: ClassVar[bool] = True
 
     base_channels: Width = 64
     """Channels after the first convolution, doubled with each layer up to eight times."""

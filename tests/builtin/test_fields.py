@@ -61,10 +61,12 @@ FIELDS: list[tuple[type[Spec], str, Any, list[Any], list[Any]]] = [
 ]
 
 LOWER = {"frechet", "kernel", "class_kl", "memorised", "discriminator_gap", "intra_frechet",
-         "intra_frechet_worst", "sliced"}  # fmt: skip
+         "intra_frechet_worst", "sliced", "mae"}  # fmt: skip
 HIGHER = {"precision", "recall", "density", "coverage", "modes_1", "modes_5", "inception_score",
-          "diversity", "class_accuracy", "gan_train", "gan_test"}  # fmt: skip
-WITH_A_LOGARITHM = {"frechet", "class_kl", "intra_frechet", "intra_frechet_worst", "sliced"}
+          "diversity", "class_accuracy", "gan_train", "gan_test", "psnr", "ssim"}  # fmt: skip
+WITH_A_LOGARITHM = {
+    "frechet", "class_kl", "intra_frechet", "intra_frechet_worst", "sliced", "mae"
+}  # fmt: skip
 """Distances that are above 0; the kernel's is unbiased, and may be below."""
 WITHOUT_A_FLOOR = {"memorised", "discriminator_gap", "gan_train", "gan_test"}
 """Not of two sets of real images."""

@@ -46,6 +46,7 @@ def narrow(plugin: str) -> list[Spec]:
     """Return the networks of a plugin with few channels: they keep their promises sooner."""
     few: dict[str, Any] = {
         "base_channels": 8, "channels": [8, 8, 8, 8], "channel_max": 8, "w_size": 8,
+        "levels": 3, "blocks": 1,
     }  # fmt: skip
     return [
         spec.model_validate({name: few[name] for name in few if name in spec.model_fields})
@@ -75,7 +76,8 @@ def test_every_built_in_component_keeps_its_promises(plugin: str) -> None:
     report = testing.Report.of(cases)
 
     report.raise_for_problems()
-    assert len(report.findings) > 10
+    of_steps_alone = 9  # they make fewer promises
+    assert len(report.findings) >= (of_steps_alone if plugin == "ganzoo-steps" else 11)
 
 
 def test_every_kind_has_its_checks() -> None:
