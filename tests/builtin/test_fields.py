@@ -68,7 +68,9 @@ WITH_A_LOGARITHM = {
     "frechet", "class_kl", "intra_frechet", "intra_frechet_worst", "sliced", "mae"
 }  # fmt: skip
 """Distances that are above 0; the kernel's is unbiased, and may be below."""
-WITHOUT_A_FLOOR = {"memorised", "discriminator_gap", "gan_train", "gan_test"}
+WITHOUT_A_FLOOR = {
+    "memorised", "discriminator_gap", "gan_train", "gan_test", "psnr", "ssim", "mae"
+}  # fmt: skip
 """Not of two sets of real images."""
 
 
