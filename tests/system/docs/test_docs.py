@@ -41,8 +41,9 @@ TINY: dict[str, Any] = {
 }
 CODE = ("docs/using-a-model.md",)
 TRAINING = {"run"}
-LONG = {"ablate", "compare"}
-"""Have tests of their own: an experiment cannot be made tiny from outside."""
+LONG = {"ablate", "compare", "board", "play"}
+"""Have tests of their own: an experiment cannot be made tiny from outside, and pages are served \
+until Ctrl-C."""
 FRESH = "a run that 'last' may mean"
 
 
