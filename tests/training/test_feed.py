@@ -16,11 +16,16 @@ from ganzoo.training.feed import (
     Batch,
     Feed,
     Order,
+    first_images,
+    fits,
     ignore_signals,
+    pick,
+    real_images,
     shape_of,
     signals_held,
     to_range,
 )
+from ganzoo.training.shards import Cut
 
 SHAPE = ImageShape(1, 2, 2, num_classes=10)
 CPU = torch.device("cpu")
@@ -147,3 +152,101 @@ def test_a_worker_ignores_what_stops_a_run_and_takes_one_thread(
     ignore_signals(0)
 
     assert done == [*((number, signal.SIG_IGN) for number in STOPPING), 1]
+
+
+UNIT = ImageShape(1, 2, 2, 0.0, 255.0)
+
+
+def numbers(images: torch.Tensor) -> list[int]:
+    """Return which images of ``data`` these are."""
+    return [round(float(each)) for each in images[:, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_real_images_are_evenly_spaced_from_the_first_to_the_last(lazy: bool) -> None:
+    many, few = data(11, lazy=lazy), data(3, lazy=lazy)
+
+    assert numbers(real_images(many, UNIT, 3)) == [0, 5, 10]
+    assert numbers(real_images(many, UNIT, 2)) == [0, 10]
+    assert numbers(real_images(many, UNIT, 1)) == [0]
+    assert numbers(real_images(few, UNIT, 5)) == [0, 1, 2]
+    assert numbers(first_images(many, 2)) == [0, 1]
+    assert numbers(first_images(few, 9)) == [0, 1, 2]
+    assert numbers(pick(many, torch.tensor([7, 2]))) == [7, 2]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_range_of_images_is_the_recipes(lazy: bool) -> None:
+    shapes = [
+        shape_of(data(3, lazy=lazy), DatasetSpec(value_range=span))
+        for span in ("symmetric", "unit")
+    ]
+
+    assert [(shape.low, shape.high) for shape in shapes] == [(-1.0, 1.0), (0.0, 1.0)]
+    assert [(shape.channels, shape.height, shape.width) for shape in shapes] == [(1, 2, 2)] * 2
+
+
+def test_images_live_on_a_gpu_where_they_take_less_than_half_of_what_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, gpu = data(11), torch.device("cuda")
+    assert images.images.nbytes == 44  # type: ignore[union-attr]
+
+    for free, wanted in ((89, True), (88, False), (60, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 1000))
+        assert fits(images, gpu) is wanted
+    assert fits(images, CPU)
+    assert not fits(data(11, lazy=True), CPU)
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(20, 4), (21, 5), (24, 5), (25, 5)])
+def test_a_kept_last_batch_is_there_where_images_are_left(count: int, wanted: int) -> None:
+    order = Order(Train(epochs=2, batch_size=5, last_batch="keep"), count)
+
+    assert order.batches_per_epoch == wanted
+    assert order.epochs_done(3 * wanted) == 3
+
+
+def test_the_orders_of_two_epochs_are_kept() -> None:
+    order = Order(Train(epochs=9, batch_size=5), 10)
+    for number in range(8):
+        order.indices(number)
+
+    assert sorted(order._epochs) == [2, 3]
+
+
+def test_a_batch_knows_how_large_the_whole_is_where_it_is_a_part() -> None:
+    train = Train(epochs=1, batch_size=6)
+    whole = Feed(data(12), SHAPE, train, CPU)(0)
+    part = Feed(data(12), SHAPE, train, CPU, cut=Cut(2, 2, 0))(0)
+
+    assert (whole.whole, whole.size, len(whole.images)) == (0, 6, 6)
+    assert (part.whole, part.size, len(part.images)) == (6, 6, 3)
+    assert part.labels is not None
+    assert part.rows(slice(0, 2)).size == 2
+    assert torch.equal(part.images, whole.images[:3])
+
+
+def test_batches_in_order_come_from_one_loader() -> None:
+    feed = Feed(data(12, lazy=True), SHAPE, Train(epochs=2, batch_size=3), CPU)
+    feed(0)
+    loader = feed._loader
+
+    for number in (1, 2, 3):
+        feed(number)
+    assert feed._loader is loader
+    feed(0)
+    assert feed._loader is not loader
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_inputs_of_pairs_come_with_their_images(lazy: bool) -> None:
+    pairs = data(12)
+    inputs = pairs.images.flip(3) + 100  # type: ignore[union-attr]
+    pairs = replace(pairs, inputs=Lazy(inputs) if lazy else inputs, paired=True)
+
+    batch = Feed(pairs, UNIT, Train(epochs=1, batch_size=4), CPU)(1)
+
+    assert batch.inputs is not None
+    assert numbers(batch.inputs) == [each + 100 for each in numbers(batch.images)]
+    assert Feed(data(12), UNIT, Train(epochs=1, batch_size=4), CPU)(1).inputs is None
