@@ -69,6 +69,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "seconds_to_train", lambda _: 59.0)
         patch.setenv("GANZOO_DATA", str(out / "data"))
+        # No classifier that a test before has kept.
+        patch.setenv("GANZOO_CACHE", str(out / "cache"))
+        patch.setattr(classifier, "_unkept", {})
         with pytest.warns(UserWarning, match="not measured"):
             found = ganzoo.run("dcgan_digits", RECIPE, **options)
     return found.path
