@@ -143,7 +143,7 @@ def test_a_file_that_no_speedrun_wrote_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, ["speedrun", str(file)])
 
     assert done.exit_code == 2
-    assert "is no file that a speedrun wrote" in done.stderr
+    assert "is not a file that a speedrun wrote" in done.stderr
 
 
 @pytest.mark.slow

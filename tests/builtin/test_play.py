@@ -291,7 +291,7 @@ def test_a_page_refuses_networks_that_are_too_large_and_says_their_size(
 ) -> None:
     monkeypatch.setattr(exporting, "MOST_MIB", 0)
 
-    with pytest.raises(GanzooError, match="MiB of weights, and a page holds 0 MiB at most"):
+    with pytest.raises(GanzooError, match="MiB of weights, but a page holds at most 0 MiB"):
         exporting.refuse_unsuited(game)
 
 

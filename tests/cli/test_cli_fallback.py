@@ -25,9 +25,9 @@ def test_it_runs_and_says_so_and_the_folder_has_what_was_run(call: Call) -> None
     (made,), (same,) = list_runs(Path("runs")), list_runs(Path("own"))
     data = made.read_json("environment.json")["data"]
     assert (done.exit_code, own.exit_code) == (0, 0), done.stderr + own.stderr
-    assert "'fast_digits' is run in place of this one, on 'digits'" in done.stderr
+    assert "'fast_digits' is run instead, on 'digits'" in done.stderr
     assert "ganzoo data get mnist" in done.stderr
-    assert "digits: 1,498 images 1×28×28, for 'mnist' is not to be had" in done.stderr
+    assert "digits: 1,498 images 1×28×28, for 'mnist' is not available" in done.stderr
     assert made.path.parent.name == "fast_digits"
     assert made.recipe.read_bytes() == same.recipe.read_bytes()
     assert tomllib.loads(made.recipe.read_text())["train"]["seed"] == 5
@@ -69,7 +69,7 @@ def test_check_shows_it_and_refuses_what_is_not_shipped(call: Call) -> None:
     shown = call("check", "dcgan_mnist")
     wrong = call("check", "dcgan_mnist", "--set", 'fallback="fst_digits"')
 
-    assert "where 'mnist' is not to be had, 'fast_digits' is run in its place" in shown.stderr
+    assert "if 'mnist' is not available, 'fast_digits' is run instead" in shown.stderr
     assert (wrong.exit_code, "did you mean 'fast_digits'?" in wrong.stderr) == (2, True)
 
 

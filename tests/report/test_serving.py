@@ -266,7 +266,7 @@ def test_a_mistake_is_told_and_a_fault_is_not_laid_open(
 
 
 def test_a_port_that_is_taken_is_named(desk: PageServer) -> None:
-    with pytest.raises(MachineError, match=f"port {desk.server_port} cannot be had"):
+    with pytest.raises(MachineError, match=f"port {desk.server_port} is not available"):
         PageServer({}, desk.server_port)
 
 

@@ -126,7 +126,7 @@ def test_a_strangers_is_listed_sampled_measured_and_begun_with(
     assert "frechet" in found["metrics"]
     assert "no discriminator" in found["unmeasured"]["discriminator_gap"]
     assert "did you mean 'tiny'?" in wrong.stderr
-    assert "nothing to go on from" in resumed.stderr
+    assert "cannot be resumed" in resumed.stderr
     difference = (opened.sample(16) - run.sample(16)).abs().max()
     assert 0 < difference < 0.02  # half precision, and nothing else
     assert opened.status == "done"
