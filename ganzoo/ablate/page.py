@@ -192,16 +192,51 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
             name: [_table(logs[id(run)], key) for run in result.runs if run.variant == name]
             for name in names
         }
+        series = {name: [table for table in own if table] for name, own in series.items()}
         floor = comparison.floor if comparison else None
+        note = "" if floor is None else f"real against real: {significant(floor)}"
+        log = bool(comparison and comparison.ratio)
         chart = curves(
             {"d/loss": "discriminator loss", "g/loss": "generator loss"}.get(title, title),
-            {name: [table for table in own if table] for name, own in series.items()},
-            log=bool(comparison and comparison.ratio),
-            note="" if floor is None else f"real against real: {significant(floor)}",
+            series,
+            log=log,
+            note=note,
         )
-        steps = {step for own in series.values() for table in own for step in table}
-        if chart is not None and len(steps) > 1:
+        if chart is not None:
             yield chart
+        if comparison is None:
+            continue
+        clocks = {
+            name: _clock([logs[id(run)] for run in result.runs if run.variant == name])
+            for name in names
+        }
+        chart = curves(
+            f"{title} against seconds",
+            {
+                name: [
+                    {
+                        clocks[name][step]: value
+                        for step, value in table.items()
+                        if step in clocks[name]
+                    }
+                    for table in own
+                ]
+                for name, own in series.items()
+            },
+            log=log,
+            note=note,
+            over="seconds of training, mean over seeds",
+        )
+        if chart is not None:
+            yield chart
+
+
+def _clock(logs: Sequence[Sequence[dict[str, Any]]]) -> dict[float, float]:
+    """Return the seconds of training until each step: the mean over a variant's seeds."""
+    tables = [_table(log, "seconds") for log in logs]
+    steps = {step for table in tables for step in table}
+    found = {step: [table[step] for table in tables if step in table] for step in steps}
+    return {step: math.fsum(times) / len(times) for step, times in found.items()}
 
 
 def _table(log: Sequence[dict[str, Any]], key: str) -> dict[float, float]:

@@ -108,12 +108,17 @@ def entered(track: Track, recipe: Recipe, registry: Registry) -> Recipe:
         problems.append("init.from: a speedrun begins without weights")
     if problems:
         raise GanzooError("; ".join(problems))
+    return timed(recipe, registry, track.samples, track.reference)
+
+
+def timed(recipe: Recipe, registry: Registry, samples: int, reference: int | None) -> Recipe:
+    """Return a recipe as ``tried`` runs it: frechet and memorisation, nothing drawn or kept."""
     metrics = [registry.find("metric", name)() for name in ("frechet", "memorisation")]
     assert all(isinstance(metric, MetricSpec) for metric in metrics)
     return recipe.model_copy(
         update={
             "metric": metrics,
-            "measure": Measure(samples=track.samples, reference=track.reference),
+            "measure": Measure(samples=samples, reference=reference),
             "samples": recipe.samples.model_copy(
                 update={"every": 0, "each_epoch": False, "at_start": False}
             ),

@@ -46,6 +46,8 @@ class Curves:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
+    over: str = "training steps"
+    """What the horizontal axis counts."""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -128,11 +130,13 @@ def curves(
     *,
     log: bool = False,
     note: str = "",
+    over: str = "training steps",
 ) -> Curves | None:
     """Lay out a curve per name: the mean over seeds, inside a band from the lowest to the highest.
 
     Args:
         series: for each variant one table from step to value for each seed.
+        over: what the steps are, where they are something else.
 
     Returns:
         The chart, or None where there is nothing to draw: of one step, numbers say it all.
@@ -160,7 +164,7 @@ def curves(
         band = _points([*lows, *reversed(highs)]) if len(tables) > 1 and len(lows) > 1 else ""
         ends = tuple(means) if len(means) <= 12 else ()
         lines.append(Line(name, color % COLORS, _points(means), band, ends))
-    return Curves(title, note, x.ticks(), y.ticks(), tuple(lines))
+    return Curves(title, note, x.ticks(), y.ticks(), tuple(lines), over)
 
 
 def intervals(

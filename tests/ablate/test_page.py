@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganzoo.ablate.driver import compared
 from ganzoo.ablate.experiment import Experiment
-from ganzoo.ablate.page import page, write_page
+from ganzoo.ablate.page import _curves, page, write_page
 from ganzoo.report import charts
 from ganzoo.runs.folder import RunDir
 
@@ -114,6 +114,29 @@ def test_an_experiment_without_any_finished_cell_has_a_page(tmp_path: Path) -> N
 
     assert "0 of 6 cells done" in text
     assert "no result yet" in text
+
+
+def test_scores_are_also_drawn_against_the_seconds_of_training(tmp_path: Path) -> None:
+    made = filled(tmp_path / "x", SCORES)
+    without = page(made, compared(made))
+    for cell in made.cells:
+        run = made.run(cell["id"])
+        for step in (40, 50):
+            seconds = step * (3.0 if cell["variant"] == "new" else 1.0) + cell["seed"]
+            run.append_log({"step": step, "m/frechet": 1.0, "seconds": seconds})
+
+    drawn = list(_curves(compared(made), ["base", "new"]))
+
+    assert "against seconds" not in without
+    chart = next(each for each in drawn if each.title == "frechet against seconds")
+    ends = {line.name: [x for x, _ in line.ends] for line in chart.lines}
+    # base: 41 and 51 s, the mean over seeds 0 to 2; new: 121 and 151
+    assert (ends["base"][0], ends["new"][1]) == (chart.left, chart.right)
+    width = chart.right - chart.left
+    assert ends["new"][0] == pytest.approx(chart.left + 80 / 110 * width, abs=0.1)
+    assert 'aria-label="frechet against seconds over seconds of training' in page(
+        made, compared(made)
+    )
 
 
 def test_a_band_spans_the_seeds_and_the_line_is_their_mean() -> None:

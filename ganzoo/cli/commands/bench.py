@@ -1,10 +1,11 @@
-"""``ganzoo bench``: how quickly a recipe trains here."""
+"""``ganzoo bench``: how quickly a recipe trains here, and how soon its images are good."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from ganzoo.cli import output as streams
 from ganzoo.cli.app import Command, Settings
 from ganzoo.cli.options import (
+    NewFile,
     PluginFiles,
     json_option,
     place_options,
@@ -21,6 +23,7 @@ from ganzoo.cli.options import (
     recipe_names,
     set_option,
 )
+from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
@@ -32,8 +35,16 @@ WARM_UP = 5
 """Steps before the clock runs: memory is had, algorithms are chosen, a graph is captured."""
 
 
-@click.command(cls=Command, examples=["ganzoo bench dcgan_mnist --threads 1 --seconds 20"])
-@click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
+@click.command(
+    cls=Command,
+    examples=[
+        "ganzoo bench dcgan_mnist --threads 1 --seconds 20",
+        "ganzoo bench fast_mnist cdcgan_mnist --quality 8 --file quality.html",
+    ],
+)
+@click.argument(
+    "recipes", metavar="RECIPE...", nargs=-1, required=True, shell_complete=recipe_names
+)
 @set_option
 @click.option(
     "--seconds",
@@ -41,6 +52,39 @@ WARM_UP = 5
     type=click.FloatRange(1, 3600),
     metavar="N",
     help="Seconds to measure.",
+)
+@click.option(
+    "--quality",
+    type=click.FloatRange(0, min_open=True),
+    metavar="FRECHET",
+    help="Time training until images are that good.",
+)
+@click.option(
+    "--every",
+    default=100,
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --quality: steps between looks.",
+)
+@click.option(
+    "--samples",
+    default=2000,
+    type=click.IntRange(2, 10**7),
+    metavar="N",
+    help="With --quality: fakes of a look.",
+)
+@click.option(
+    "--seeds",
+    default=3,
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="With --quality: seeds of every recipe, in pairs.",
+)
+@click.option(
+    "--file",
+    type=NewFile(path_type=Path),
+    metavar="PATH",
+    help="With --quality: write a page, table and curve.",
 )
 @plugin_options
 @place_options
@@ -50,14 +94,48 @@ WARM_UP = 5
 def bench(
     settings: Settings,
     *,
-    recipe: str,
+    recipes: tuple[str, ...],
     overrides: tuple[str, ...],
     seconds: float,
+    quality: float | None,
+    every: int,
+    samples: int,
+    seeds: int,
+    file: Path | None,
     plugin_files: PluginFiles,
     place: Place,
     as_json: bool,
 ) -> int:
-    """Measure the training speed of RECIPE; write nothing."""
+    """Measure the training speed of RECIPE; write nothing.
+
+    With --quality, trains each RECIPE with each seed until its images have that frechet, and
+    compares the time this took: training only, without measuring.
+    """
+    if quality is not None:
+        found = timed(
+            settings, recipes, overrides, plugin_files, place,
+            quality, every=every, samples=samples, seeds=seeds,
+        )  # fmt: skip
+        if file is not None:
+            from ganzoo.ablate.quality import page
+            from ganzoo.common.files import FILE, publish
+
+            publish(file, page(found), FILE)
+        if as_json:
+            streams.result(found)
+        else:
+            shown(found)
+            if file is not None:
+                streams.say(str(file))
+        return 0
+    only = [f"--{name}" for name in ("every", "samples", "seeds", "file") if given(name)]
+    if only:
+        raise GanzooError(f"{', '.join(only)}: only with --quality FRECHET")
+    if len(recipes) > 1:
+        raise GanzooError(
+            f"{len(recipes)} recipes: only with --quality FRECHET. Speed is measured one by one"
+        )
+    recipe = recipes[0]
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
@@ -82,6 +160,61 @@ def bench(
             f"over {TURNS} rounds), {found['peak_memory_mib']:,.0f} MiB"
         )
     return 0
+
+
+def given(name: str) -> bool:
+    """Return whether an option was written on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def timed(
+    settings: Settings,
+    recipes: Sequence[str],
+    overrides: tuple[str, ...],
+    plugin_files: PluginFiles,
+    place: Place,
+    target: float,
+    *,
+    every: int,
+    samples: int,
+    seeds: int,
+) -> dict[str, Any]:
+    """Return how long each recipe trains until it is as good as asked."""
+    from ganzoo.ablate.quality import race
+    from ganzoo.cli.progress import Display
+    from ganzoo.recipe.check import load_recipe
+    from ganzoo.recipe.source import find_recipe
+
+    with Display(settings.verbosity) as display:
+        registry = plugin_files.load(display.warn)
+        paths = [find_recipe(name) for name in recipes]
+        names = [path.stem for path in paths]
+        if len(set(names)) < len(names):
+            raise GanzooError(f"give every recipe once: {', '.join(names)}")
+        return race(
+            {path.stem: load_recipe(path, registry, overrides) for path in paths},
+            target,
+            registry,
+            place,
+            display,
+            every=every,
+            samples=samples,
+            seeds=seeds,
+            tell=display.note,
+        )
+
+
+def shown(found: Mapping[str, Any]) -> None:
+    """Print the table, and why a seed did not get there."""
+    from ganzoo.ablate.quality import COLUMNS, rows
+
+    title = f"until frechet {found['target']:g}, {found['counted']} time of training"
+    streams.show_table(title, COLUMNS, rows(found))
+    for name, own in found["recipes"].items():
+        for each in own["tries"]:
+            if each["why_not"]:
+                streams.tell(f"{name}, seed {each['seed']}: {each['why_not']}")
 
 
 def measured(training: Training, seconds: float) -> dict[str, Any]:
