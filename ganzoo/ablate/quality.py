@@ -117,7 +117,7 @@ def told(own: Sequence[Try], base: Sequence[Try] | None) -> dict[str, Any]:
 
 def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the table: recipe, how many got there, seconds, steps, ratio to the first."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for name, own in found["recipes"].items():
         there = [each for each in own["tries"] if each["seconds"] is not None]
         ratio = own.get("ratio")

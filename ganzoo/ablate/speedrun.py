@@ -111,7 +111,7 @@ def entered(track: Track, recipe: Recipe, registry: Registry) -> Recipe:
     return timed(recipe, registry, track.samples, track.reference)
 
 
-def timed(recipe: Recipe, registry: Registry, samples: int, reference: int | None) -> Recipe:
+def timed(recipe: Recipe, registry: Registry, samples: int, reference: int) -> Recipe:
     """Return a recipe as ``tried`` runs it: frechet and memorisation, nothing drawn or kept."""
     metrics = [registry.find("metric", name)() for name in ("frechet", "memorisation")]
     assert all(isinstance(metric, MetricSpec) for metric in metrics)

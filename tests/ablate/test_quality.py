@@ -18,7 +18,7 @@ MACHINE = {"device": "cpu", "device_name": "this one", "threads": 1, "precision"
 
 
 def tries(*seconds: float | None) -> list[Try]:
-    """Return tries with two looks each, the second of which is good enough where there is a time."""
+    """Return tries with two looks each; with a time, the second is good enough."""
     return [
         Try(seed, each, 20, 5.0, 0.0, [(10, (each or 8) / 2, 9.0 + seed), (20, each or 8, 5.0)],
             "" if each else "not there at its end, step 20")
