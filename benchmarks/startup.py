@@ -35,7 +35,10 @@ COMMANDS = (
     "doctor",
     "data path",
     "data get digits",
-    "new loss mine",
+    "new recipe mine --from fast_digits",
+    "speedrun",
+    "runs",
+    "data cache list",
     "run",
     "run nope",
     "run dcgan_digits --epochs 3",
@@ -46,6 +49,11 @@ COMMANDS = (
     "export nope --to onnx",
     "compare nope other",
     "ablate nope",
+    "bench nope",
+    "invert nope x.png",
+    "play nope",
+    "translate nope pictures",
+    "board nope",
 )
 
 

@@ -35,6 +35,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
+    Facts,
     ImageData,
     ImageShape,
     ImageSource,
@@ -90,6 +91,7 @@ __all__ = [
     "DataRoot",
     "DatasetSpec",
     "DiscriminatorSpec",
+    "Facts",
     "FetchError",
     "GanzooError",
     "GeneratorSpec",

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
 from ganzoo._version import __version__
-from ganzoo.ablate.statistics import paired, t_interval
 from ganzoo.common.errors import GanzooError, TrainingError, suggest
 from ganzoo.plugin.specs import MetricSpec
 from ganzoo.recipe.model import Measure, Recipe, freeze
@@ -216,6 +215,8 @@ def report(
         found: what ``tried`` returned beside the tries.
         beside: tries of the record's recipe on this machine, with the same seeds.
     """
+    from ganzoo.ablate.statistics import paired
+
     seconds, low, high = mean_time(tries)
     told: dict[str, Any] = {
         "speedrun": VERSION,
@@ -251,6 +252,8 @@ def mean_time(tries: Sequence[Try]) -> tuple[float | None, float | None, float |
     times = [each.seconds for each in tries]
     if not times or any(time is None for time in times):
         return None, None, None
+    from ganzoo.ablate.statistics import t_interval
+
     logs = [math.log(max(time, 1e-9)) for time in times if time is not None]
     low, high = t_interval(logs)
     return (

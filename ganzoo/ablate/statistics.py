@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 EXACT_UP_TO = 16
@@ -118,6 +117,8 @@ def unpaired(
     variant: Iterable[float], baseline: Iterable[float], *, log: bool = False
 ) -> Difference:
     """Compare two groups that share no seeds by Welch's t-test; weaker than pairing."""
+    from scipy import stats  # a second, which only a result is worth
+
     first, second = np.asarray(list(variant), float), np.asarray(list(baseline), float)
     log = log and bool((first > 0).all() and (second > 0).all())
     if log:
@@ -147,6 +148,8 @@ def unpaired(
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float | None]:
     """Return the 95 % t-interval of the mean; (None, None) with fewer than two values."""
+    from scipy import stats  # a second, which only a result is worth
+
     mean, sd = _moments(np.asarray(values, dtype=float))
     if sd is None:
         return None, None
@@ -161,6 +164,8 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
     of sign assignments with a mean at least as far from zero. Exact up to 16 pairs. NaN where a
     difference is not finite: there is no such share.
     """
+    from scipy import stats  # a second, which only a result is worth
+
     found = np.asarray(differences, dtype=float)
     if not np.isfinite(found).all():
         return math.nan

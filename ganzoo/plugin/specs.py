@@ -18,6 +18,7 @@ from ganzoo.plugin.ramps import MovingNonNegative, MovingRate, rate
 from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
+    Facts,
     ImageData,
     ImageShape,
     Look,
@@ -211,6 +212,17 @@ class DatasetSpec(Spec):
             DataError: naming the file and what to do, if they are not available.
         """
         raise NotImplementedError
+
+    def facts(self, root: DataRoot, split: Split = "train") -> Facts | None:  # noqa: ARG002
+        """Return what ``build`` would return the images of, without importing torch.
+
+        As ``build`` it checks the files, and downloads what is missing. None, unless a dataset has
+        a quicker way than to build its images.
+
+        Raises:
+            DataError: as ``build``.
+        """
+        return None
 
     def look(self, root: DataRoot, *, pictures: int = 0) -> Look:  # noqa: ARG002
         """Return what lies there, looked at quickly; of as many ``pictures`` a thumbnail.

@@ -90,6 +90,24 @@ class ImageData:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a dataset's images are, told without loading them; as in ``ImageData``.
+
+    Attributes:
+        images: how many.
+        shape: what each looks like.
+        classes: how many there are; 0 where labels are not classes.
+    """
+
+    images: int
+    shape: ImageShape
+    classes: int
+    source: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Varied:
     """Images of which training sees a crop at random, mirrored or not; everybody else the plain.
 

@@ -10,7 +10,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo.api import DataError, DataRoot, DatasetSpec, ImageData, Split, fingerprint
+from ganzoo.api import (
+    DataError,
+    DataRoot,
+    DatasetSpec,
+    Facts,
+    ImageData,
+    ImageShape,
+    Split,
+    fingerprint,
+)
 
 COUNT = 1797
 SIDE = 8
@@ -44,20 +53,43 @@ class Digits(DatasetSpec):
         import torch
 
         path = packaged()
+        pixels, labels = self._bytes(path, split)
+        return ImageData(
+            images=torch.frombuffer(pixels, dtype=torch.uint8).view(-1, 1, self.size, self.size),
+            labels=torch.frombuffer(labels, dtype=torch.uint8).long(),
+            classes=tuple("0123456789"),
+            source=str(path),
+            fingerprint=self._fingerprint(pixels, labels),
+        )
+
+    def facts(self, root: DataRoot, split: Split = "train") -> Facts:  # noqa: ARG002
+        """Return what the images are.
+
+        Raises:
+            DataError: if scikit-learn or its file is missing or broken.
+        """
+        path = packaged()
+        pixels, labels = self._bytes(path, split)
+        return Facts(
+            images=len(labels),
+            shape=ImageShape(1, self.size, self.size),
+            classes=10,
+            source=str(path),
+            fingerprint=self._fingerprint(pixels, labels),
+        )
+
+    def _bytes(self, path: Path, split: Split) -> tuple[bytearray, bytearray]:
+        """Return all pixels of a split, one image after the other, and all labels."""
         rows = [
             row
             for at, row in enumerate(read(path))
             if (at % EVERY == EVERY - 1) == (split == "test")
         ]
         pixels = bytearray().join(self._enlarged(bytes(row[:-1])) for row in rows)
-        labels = bytearray(row[-1] for row in rows)
-        return ImageData(
-            images=torch.frombuffer(pixels, dtype=torch.uint8).view(-1, 1, self.size, self.size),
-            labels=torch.frombuffer(labels, dtype=torch.uint8).long(),
-            classes=tuple("0123456789"),
-            source=str(path),
-            fingerprint=fingerprint("digits", str(self.size), pixels, labels),
-        )
+        return pixels, bytearray(row[-1] for row in rows)
+
+    def _fingerprint(self, pixels: bytearray, labels: bytearray) -> str:
+        return fingerprint("digits", str(self.size), pixels, labels)
 
     def _enlarged(self, values: bytes) -> bytes:
         """Return ``[S · S]`` pixels in 0 … 255 from 64 values in 0 … 16."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -13,8 +14,10 @@ from ganzoo.api import (
     DataError,
     DataRoot,
     DatasetSpec,
+    Facts,
     FetchError,
     ImageData,
+    ImageShape,
     Split,
     fetch,
     fingerprint,
@@ -111,24 +114,45 @@ class IdxDataset(DatasetSpec):
             DataError: naming the files and what is wrong with them.
         """
         images, labels, notes = self.arrays(root, split)
-        content = fingerprint("idx", *map(str, images.shape), images.values, labels.values)
         pixels, numbers = tensor_of(images), tensor_of(labels).long()
-        names = self.class_names
         if self.classes:
             pixels, numbers = of_classes(pixels, numbers, self.classes)
-            content = fingerprint(content, "classes", *map(str, self.classes))
-            names = tuple(self.class_names[number] for number in self.classes)
         if self.size != SIDE:
             pixels = resized(pixels, self.size)
-            content = fingerprint(content, str(self.size))
         return ImageData(
             images=pixels.unsqueeze(1),  # [N, 1, S, S]
             labels=numbers,
-            classes=names,
+            classes=tuple(self.class_names[number] for number in self._chosen()),
             source=str(images.path),
-            fingerprint=content,
+            fingerprint=self._fingerprint(images, labels),
             notes=notes,
         )
+
+    def facts(self, root: DataRoot, split: Split = "train") -> Facts:
+        """Return what the images are, of files that were checked or downloaded.
+
+        Raises:
+            DataError: naming the files and what is wrong with them.
+        """
+        images, labels, notes = self.arrays(root, split)
+        chosen = self._chosen()
+        return Facts(
+            images=sum(labels.values.count(number) for number in chosen),
+            shape=ImageShape(1, self.size, self.size),
+            classes=len(chosen),
+            source=str(images.path),
+            fingerprint=self._fingerprint(images, labels),
+            notes=notes,
+        )
+
+    def _chosen(self) -> Sequence[int]:
+        return self.classes or range(len(self.class_names))
+
+    def _fingerprint(self, images: Idx, labels: Idx) -> str:
+        content = fingerprint("idx", *map(str, images.shape), images.values, labels.values)
+        if self.classes:
+            content = fingerprint(content, "classes", *map(str, self.classes))
+        return content if self.size == SIDE else fingerprint(content, str(self.size))
 
     def arrays(self, root: DataRoot, split: Split) -> tuple[Idx, Idx, tuple[str, ...]]:
         """Return images ``[N, 28, 28]``, labels ``[N]`` and what a person should know of them."""

@@ -16,7 +16,7 @@ import pytest
 import torch
 from local_server import LocalServer, cut, page, whole
 from PIL import Image
-from resident import images_of, labels_of
+from resident import assert_facts, images_of, labels_of
 
 from ganzoo.api import DataError, DataRoot, FetchError, Split
 from ganzoo_datasets import mnist
@@ -302,3 +302,18 @@ def test_some_classes_are_numbered_in_the_order_in_which_they_are_named(tmp_path
     assert some.fingerprint != whole.fingerprint
     with pytest.raises(ValueError, match="names a class twice"):
         Five(classes=[1, 1])
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"size": 9}, {"classes": [4, 1]}, {"size": 30, "classes": [1]}]
+)
+def test_what_is_told_without_torch_is_what_is_built(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    lay(tmp_path, NAMES)
+    (tmp_path / "Five").mkdir()
+    (tmp_path / "Five" / "train-labels-idx1-ubyte").write_bytes(b"broken")
+
+    found = assert_facts(Five(**fields), DataRoot(tmp_path, download=False), "train")
+
+    assert len(found.notes) == 1

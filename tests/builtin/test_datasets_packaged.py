@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from resident import images_of, labels_of
+from resident import assert_facts, images_of, labels_of
 
-from ganzoo.api import DataError, DataRoot
+from ganzoo.api import DataError, DataRoot, Split
 from ganzoo_datasets import digits
 from ganzoo_datasets.digits import Digits, packaged
 from ganzoo_datasets.stacked_mnist import StackedMnist
@@ -63,6 +63,12 @@ def test_the_splits_and_sizes_have_their_own_fingerprints() -> None:
 
     assert len(found) == 6
     assert Digits().build(NOWHERE).fingerprint in found
+
+
+@pytest.mark.parametrize("spec", [Digits(), Digits(size=9, enlarge="nearest")])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_is_told_without_torch_is_what_is_built(spec: Digits, split: Split) -> None:
+    assert_facts(spec, NOWHERE, split)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganzoo.api import ImageData
+from ganzoo.api import DataRoot, DatasetSpec, Facts, ImageData, Split
 
 
 def images_of(data: ImageData) -> Tensor:
@@ -17,3 +17,14 @@ def labels_of(data: ImageData) -> Tensor:
     """Return ``[N]``."""
     assert data.labels is not None
     return data.labels
+
+
+def assert_facts(spec: DatasetSpec, root: DataRoot, split: Split) -> Facts:
+    """Hold what a dataset tells of its images against the images; return it."""
+    found, built = spec.facts(root, split), spec.build(root, split)
+    assert found is not None
+    assert str(found.shape) == "×".join(map(str, images_of(built).shape[1:]))
+    assert (found.images, found.classes) == (len(built), len(built.classes))
+    assert (found.source, found.fingerprint) == (built.source, built.fingerprint)
+    assert found.notes == built.notes
+    return found

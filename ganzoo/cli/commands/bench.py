@@ -135,19 +135,21 @@ def bench(
         raise GanzooError(
             f"{len(recipes)} recipes: only with --quality FRECHET. Speed is measured one by one"
         )
-    recipe = recipes[0]
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.source import find_recipe
-    from ganzoo.training.loop import at_the_start, new_run
-    from ganzoo.training.state import Silent
 
+    path = find_recipe(recipes[0])
     # Only steps and their log: what is done now and then would fall into one turn or another.
     rare = ("samples.every=0", "checkpoint.every=0", "metric=[]", "train.steps=100000000")
     with Display(settings.verbosity) as display, tempfile.TemporaryDirectory() as folder:
         registry = plugin_files.load(display.warn)
-        checked = load_recipe(find_recipe(recipe), registry, (*overrides, *rare))
+        checked = load_recipe(path, registry, (*overrides, *rare))
+
+        from ganzoo.training.loop import at_the_start, new_run
+        from ganzoo.training.state import Silent
+
         built = Launch(registry, place, display, None, as_json).build(checked)
         run = new_run(built, Path(folder), "bench")
         found = measured(at_the_start(built, registry, run, Silent()), seconds)
@@ -181,19 +183,22 @@ def timed(
     seeds: int,
 ) -> dict[str, Any]:
     """Return how long each recipe trains until it is as good as asked."""
-    from ganzoo.ablate.quality import race
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.source import find_recipe
 
     with Display(settings.verbosity) as display:
-        registry = plugin_files.load(display.warn)
         paths = [find_recipe(name) for name in recipes]
         names = [path.stem for path in paths]
         if len(set(names)) < len(names):
             raise GanzooError(f"give every recipe once: {', '.join(names)}")
+        registry = plugin_files.load(display.warn)
+        checked = {path.stem: load_recipe(path, registry, overrides) for path in paths}
+
+        from ganzoo.ablate.quality import race
+
         return race(
-            {path.stem: load_recipe(path, registry, overrides) for path in paths},
+            checked,
             target,
             registry,
             place,

@@ -25,9 +25,9 @@ from ganzoo.common.errors import DataError, MachineError
 from ganzoo.common.system import quoted
 
 if TYPE_CHECKING:
+    from ganzoo.common.data_root import DataRoot
     from ganzoo.common.kept_pixels import Entry
-    from ganzoo.plugin.specs import DatasetSpec
-    from ganzoo.plugin.types import ImageData
+    from ganzoo.plugin.specs import DatasetSpec, Split
 
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
@@ -61,9 +61,9 @@ def get(
     with Display(settings.verbosity) as display:
         spec = dataset_named(name, overrides, plugin_files.load(display.warn))
         root = DataRoot(data_root(data), not offline, display.transfers, display.note)
-        facts = {"train": about(spec, spec.build(root))}
+        facts = {"train": about(spec, root, "train")}
         try:
-            facts["test"] = about(spec, spec.build(root, "test"))
+            facts["test"] = about(spec, root, "test")
         except DataError as error:
             # To train on it, this split is not needed.
             display.warn(f"no test images: {error}")
@@ -181,15 +181,27 @@ def _in_all(found: Sequence[Entry]) -> str:
     )
 
 
-def about(spec: DatasetSpec, images: ImageData) -> dict[str, Any]:
-    """Return what the images are."""
-    from ganzoo.training.feed import shape_of
+def about(spec: DatasetSpec, root: DataRoot, split: Split) -> dict[str, Any]:
+    """Return what the images are; they are only loaded where the dataset cannot tell without.
 
+    Raises:
+        DataError: if they are not available.
+    """
+    found = spec.facts(root, split)
+    if found is None:
+        from ganzoo.plugin.types import Facts
+        from ganzoo.training.feed import shape_of
+
+        images = spec.build(root, split)
+        found = Facts(
+            len(images), shape_of(images, spec), len(images.classes), images.source,
+            images.fingerprint, images.notes,
+        )  # fmt: skip
     return {
-        "images": len(images),
-        "shape": str(shape_of(images, spec)),
-        "classes": len(images.classes),
-        "source": images.source,
-        "fingerprint": images.fingerprint,
-        "notes": list(images.notes),
+        "images": found.images,
+        "shape": str(found.shape),
+        "classes": found.classes,
+        "source": found.source,
+        "fingerprint": found.fingerprint,
+        "notes": list(found.notes),
     }

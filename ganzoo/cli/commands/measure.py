@@ -180,7 +180,6 @@ def prepare(
     the user's cache folder or in $GANZOO_CACHE.
     """
     from ganzoo.cli.progress import Display
-    from ganzoo.measure.classifier import places, train_classifier
     from ganzoo.recipe.check import dataset_named
 
     with Display(settings.verbosity) as display:
@@ -190,6 +189,9 @@ def prepare(
         if spec.judge is not None:
             display.warn(f"{spec.use} is read digit by digit: preparing {spec.judge}")
             spec = dataset_named(spec.judge, (), registry)
+
+        from ganzoo.measure.classifier import places, train_classifier
+
         problems: list[str] = []
         train = spec.build(root)
         network = train_classifier(spec, root, train=train, tell=problems.append)

@@ -107,7 +107,7 @@ def sample(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Generate images with RUN's model, an exported one, or a trained one that is shipped.
+    """Generate images with a run's model, an exported or a shipped one.
 
     'zoo:fast_digits' comes with ganzoo; all of them: ganzoo list models.
     """
