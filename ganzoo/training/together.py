@@ -83,6 +83,9 @@ class Group:
         """Do the block in the first process of each machine, then in its others."""
         yield
 
+    def meet(self) -> None:
+        """Wait until all are here, as long as it takes."""
+
     def end(self) -> None:
         """Say, as the first process, that this was all; let the others end after it."""
 
@@ -212,6 +215,15 @@ class Together(Group):
         if ranks.local_rank() == 0:
             with self._answered():
                 self._store.set(key, "")
+
+    def meet(self) -> None:
+        """Wait until all are here, as long as it takes."""
+        self._said += 1
+        key = f"met/{self._said}"
+        with self._answered():
+            if self._store.add(key, 1) == self.count:
+                self._store.set(f"{key}/all", "")
+        self._heard(f"{key}/all")
 
     def end(self) -> None:
         """Say, as the first process, that this was all; let the others end after it.

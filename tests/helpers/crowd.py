@@ -80,3 +80,13 @@ class Member(Group):
     def broadcast(self, value: Tensor) -> Tensor:
         found: Tensor = self.crowd.exchange(self.rank, value)[0]
         return found
+
+    def say(self, what: Any = None) -> Any:
+        return self.crowd.exchange(self.rank, what)[0]
+
+    def hand(self, content: bytes = b"") -> bytes:
+        found: bytes = self.crowd.exchange(self.rank, content)[0]
+        return found
+
+    def meet(self) -> None:
+        self.crowd.exchange(self.rank, None)

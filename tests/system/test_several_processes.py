@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small_recipe import small
 
 from ganzoo.runs.folder import RunDir, list_runs
@@ -54,6 +56,99 @@ def test_two_processes_end_in_the_weights_of_one_with_one_voice(tmp_path: Path) 
 
     assert (code, len(out.splitlines()), err) == (0, 1, "")
     assert weights(tmp_path, "one") == weights(tmp_path, "two")
+
+
+def outcome(folder: Path, name: str) -> RunDir:
+    (found,) = (each for each in list_runs(folder / "runs") if each.path.parent.name == name)
+    return found
+
+
+MEASURED = {
+    "dcgan_digits": ["generator.base_channels=2", "discriminator.base_channels=2"],
+    "cdcgan_digits": ["generator.base_channels=2", "discriminator.base_channels=2"],
+    "toy_ring": [],
+    "cyclegan_digits": [
+        "generator.base_channels=2",
+        "discriminator.base_channels=2",
+        "dataset.size=32",
+        "train.batch_size=4",
+        "samples.rows=1",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEASURED)
+def test_two_processes_score_as_one_does_on_the_way_and_afterwards(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody waits so long for another, though measuring takes longer.
+    monkeypatch.setenv("GANZOO_WAIT", "10")
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    few = ("train.steps=4", "train.shards=2", "measure.every=2", "measure.samples=600")
+    wanted = ["run", name, *sets(*MEASURED[name], *few)]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    code, _, err = run([*wanted, "--name", "two", "--processes", "2"], tmp_path)
+
+    one, two = outcome(tmp_path, "one"), outcome(tmp_path, "two")
+    assert (code, err) == (0, "")
+    metrics = one.read_json("result.json")["metrics"]
+    assert metrics
+    assert two.read_json("result.json")["metrics"] == metrics
+    for mine, others in zip(one.read_log(), two.read_log(), strict=True):
+        found = {key: value for key, value in mine.items() if key.startswith("m/")}
+        assert found == {key: value for key, value in others.items() if key.startswith("m/")}
+    # Any number of processes measures a run, whatever its shards.
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m")
+    for before, more in (((), []), ((), ["--processes", "3"]), (launcher, [])):
+        words = ["measure", str(two.path), "--json", *more]
+        code, out, err = run(words, tmp_path, *before)
+        assert code == 0, err
+        assert json.loads(out)["metrics"] == metrics
+
+
+@pytest.mark.slow
+def test_a_folder_of_images_is_measured_by_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "images").mkdir()
+    for number in range(600):
+        place = tmp_path / "images" / f"{number}.png"
+        Image.frombytes("L", (8, 8), random.Random(number).randbytes(64)).save(place)
+    words = ["measure", "images", "--dataset", "digits", "--json"]
+    one = run(words, tmp_path)
+    two = run([*words, "--processes", "2"], tmp_path)
+    assert one[0] == 0, one[2]
+    assert two == one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["option", "torchrun"])
+def test_the_speed_of_two_processes_is_told_once(by: str, tmp_path: Path) -> None:
+    words = ["bench", "small.toml", "--seconds", "1", "--json", *sets("train.shards=2")]
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+    started = run([*words, "--processes", "2"], tmp_path) if by == "option" else None
+    code, out, err = started or run(words, tmp_path, *launcher)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["processes"] == 2
+    assert found["images_per_second"] > 0
+    assert not list_runs(tmp_path / "runs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["bench", "measure"])
+def test_what_is_wrong_with_other_verbs_is_told_once(verb: str, tmp_path: Path) -> None:
+    words = {
+        "bench": ["bench", "small.toml", *sets("train.shards=3"), "--processes", "2"],
+        "measure": ["measure", "nope", "--processes", "2"],
+    }[verb]
+    told = {"bench": "let it be a multiple", "measure": "no run"}[verb]
+    code, out, err = run(words, tmp_path)
+    assert (code, out) == (2, "")
+    assert err.count(told) == 1, err
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow
