@@ -553,11 +553,6 @@ def step_of(
 ) -> AdversarialStep | OwnStep:
     """Return what makes the steps of a recipe."""
     if type(recipe.step).update is not AdversarialSpec.update:
-        if recipe.train.sync_norm:
-            raise GanzooError(
-                f"train.sync_norm: step {recipe.step.use!r} takes norms over each part of a batch; "
-                "leave it out, or use norm = 'instance' in the networks"
-            )
         return OwnStep(recipe, sides, noise, cast, memory=memory, own=own, steps=steps, group=group)
     both = sides["generator"], sides["discriminator"]
     return AdversarialStep(recipe, *both, noise, cast, own=own, steps=steps, group=group)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganzoo.training.half_step import HalfStep
 from ganzoo.training.together import Group
+
+for _each in vars(HalfStep).values():
+    if isinstance(_each, cached_property):
+        # Python 3.11 locks a property of all objects while one computes it: threads that wait for
+        # each other in one, as norms over processes do, would wait for ever. Processes do not.
+        _each.lock = nullcontext()  # type: ignore[attr-defined]
 
 
 class Crowd:

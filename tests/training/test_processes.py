@@ -80,6 +80,29 @@ FAMILIES = {
             "discriminator.norm='instance'",
         ],
     ),
+    "pix2pix_norm": (
+        "pix2pix_digits",
+        [
+            *TRANSLATED,
+            "dataset.size=16",
+            "generator.levels=3",
+            "generator.dropout=0.3",
+            "generator.norm='batch'",
+            "discriminator.norm='batch'",
+        ],
+    ),
+    "cyclegan_norm": (
+        "cyclegan_digits",
+        [
+            *TRANSLATED,
+            "dataset.size=16",
+            "generator.blocks=1",
+            "step.pool=20",
+            "generator.norm='batch'",
+            "discriminator.norm='batch'",
+            "regularizer=[{use='r1', weight=1.0}]",
+        ],
+    ),
     "cyclegan": (
         "cyclegan_digits",
         [*TRANSLATED, "dataset.size=16", "generator.blocks=1", "step.pool=20"],
@@ -172,9 +195,7 @@ def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
         *(f"optimizer.{role}.eps=1e-3" for role in ("generator", "discriminator")),
     ]
     one = trained(name, overrides)
-    cut = [*overrides, "train.shards=2"]
-    if family not in {"pix2pix", "cyclegan"}:  # without a norm of the batch
-        cut.append("train.sync_norm=true")
+    cut = [*overrides, "train.shards=2", "train.sync_norm=true"]
     both = Crowd(2).run(lambda group: trained(name, cut, group))
     for found in both:
         assert far(found, one) < 1e-12
