@@ -24,13 +24,18 @@ MEAN = "mean"
 
 
 class RandomState:
-    """The global generators as they are now."""
+    """The global generators as they are now.
+
+    A graph that is being captured cannot read or set the device's: see ``GraphStep``, which lets
+    no step be captured in parts that draws from it.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._host = HostGenerators()
         self._torch = torch.default_generator.get_state()
-        self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        is_read = device.type == "cuda" and not torch.cuda.is_current_stream_capturing()
+        self._cuda = torch.cuda.get_rng_state(device) if is_read else None
         self._mps = torch.mps.get_rng_state() if device.type == "mps" else None
 
     def put_back(self) -> None:

@@ -349,8 +349,8 @@ def step_on(
     GANZOO_GRAPH=0 turns that off.
     """
     is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
-    # A captured step cannot go back in its random numbers, as parts of a batch do.
-    if machine.device.type != "cuda" or not is_wanted or plain.cut.parts > 1:
+    # Several processes read in every step what all of them want, which a graph cannot.
+    if machine.device.type != "cuda" or not is_wanted or plain.group.count > 1:
         return plain
     if not plain.recipe.step.is_captured:
         return plain
