@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_processes import FAMILIES, built
+from families import FAMILIES, built
 
 from ganzoo.training.parts import Parts
 from ganzoo.training.state import Silent
