@@ -107,11 +107,6 @@ def test_cells_in_two_processes_make_the_tables_of_one(tmp_path: Path) -> None:
     assert tables(tmp_path / "one/small") == tables(tmp_path / "two/small")
 
 
-def asked(task: Task) -> Answer:
-    """Answer which GPUs a task was given."""
-    return Answer(error=os.environ.get("CUDA_VISIBLE_DEVICES", ""), steps=int(task.folder))
-
-
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(280)
@@ -121,16 +116,22 @@ def test_ray_itself_gives_each_cell_two_gpus_of_four(monkeypatch: pytest.MonkeyP
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 4})
+
+    def asked(task: Task) -> Answer:
+        return Answer(os.environ.get("CUDA_VISIBLE_DEVICES", ""), steps=int(task.folder))
+
     monkeypatch.setattr(on_ray, "perform_in", asked)
     try:
         engine = on_ray.OnRay(made.address, None, cpus_per_cell=1, gpus_per_cell=2)
         found: dict[int, str] = {}
+        lost: list[str] = []
 
         def finished(task: Task, answer: Answer) -> None:  # noqa: ARG001
             found[answer.steps] = answer.error
 
         tasks = [Task(Setup(processes=2), str(number)) for number in range(4)]
-        engine.run(tasks, finished, lambda *_: None, lambda: False)
+        engine.run(tasks, finished, lambda _, how: lost.append(how), lambda: False)
+        assert not lost
         assert engine.jobs == 2
         assert sorted(found) == [0, 1, 2, 3]
         for gpus in found.values():
