@@ -164,8 +164,9 @@ def everyones(group: Group, leaves: list[Leaf], cut: Cut, first: Sequence[bool])
     likeness = leaves[0]
     device = next(iter(likeness.terms.values())).device
     width = max((len(value) for leaf in leaves for value in leaf.logits.values()), default=0)
-    # One more than the fewest: parts are unlike by one image at most.
-    width += 1 if likeness.logits else 0
+    if likeness.logits:
+        # Parts may be unlike in size, and all rows shall be alike.
+        width = int(group.gather(torch.tensor([width], device=device)).max())
     rows = [_packed(leaf, first, width, device, group.wish()) for leaf in leaves]
     found = group.gather(torch.stack(rows)).flatten(0, 1)
     group.agreed = int(found[:, 0].max())

@@ -32,6 +32,8 @@ LONGEST_WAIT = 60.0
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.001, 0.05
 END = "end"
 """What the first process says last."""
+HEARD = "heard"
+"""How many of the others have heard it."""
 PATIENCE_S = 30.0
 """Seconds that a process which failed gives the first one to write down what happened."""
 TOLD_S = 3.0
@@ -233,11 +235,22 @@ class Together(Group):
         """
         leave()
         with suppress(LostProcessError):
-            if self.is_first:
-                with self._answered():
-                    self._store.set(END, "")
-            else:
+            if not self.is_first:
                 self._heard(END, PATIENCE_S)
+            with self._answered():
+                if self.is_first:
+                    self._store.set(END, "")
+                    self._last()
+                else:
+                    self._store.add(HEARD, 1)
+
+    def _last(self) -> None:
+        """Wait for the others where the store is this process's own and would go with it."""
+        until = time.monotonic() + PATIENCE_S
+        while not ranks.launcher_keeps_store() and time.monotonic() < until:
+            if self._store.add(HEARD, 0) >= self.count - 1:
+                return
+            time.sleep(LONGEST_POLL_S)
 
     def is_told(self, text: str) -> bool:
         """Return whether the first process tells the user this; tell the others, if this is it."""
