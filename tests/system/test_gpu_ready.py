@@ -99,7 +99,7 @@ def moved(parts: Parts, number: int) -> Mapping[str, Tensor]:
         return parts.step(number, batch, observe=True)
 
 
-@pytest.mark.parametrize("cut", ["whole", "parts"])
+@pytest.mark.parametrize("cut", ["whole", pytest.param("parts", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_makes_every_tensor_where_the_images_are(name: str, cut: str) -> None:
     overrides = (*IN_PARTS, *ALSO.get(name, ())) if cut == "parts" else ()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,8 +67,16 @@ def outcome(folder: Path, name: str) -> RunDir:
 
 
 MEASURED = {
-    "dcgan_digits": ["generator.base_channels=2", "discriminator.base_channels=2"],
-    "cdcgan_digits": ["generator.base_channels=2", "discriminator.base_channels=2"],
+    "dcgan_digits": [
+        "generator.base_channels=2",
+        "generator.norm='none'",
+        "discriminator.base_channels=2",
+    ],
+    "cdcgan_digits": [
+        "generator.base_channels=2",
+        "generator.norm='none'",
+        "discriminator.base_channels=2",
+    ],
     "toy_ring": [],
     "cyclegan_digits": [
         "generator.base_channels=2",
@@ -201,11 +210,11 @@ def test_what_is_wrong_is_told_once(
     assert "process 1" not in err
 
 
-def begun(folder: Path) -> RunDir:
+def begun(folder: Path, out: str = "runs") -> RunDir:
     """Wait for a run's first checkpoint."""
     until = time.monotonic() + 240
     while time.monotonic() < until:
-        for found in list_runs(folder / "runs"):
+        for found in list_runs(folder / out):
             if any(name.endswith(".safetensors") for name in found.names("checkpoints")):
                 return found
         time.sleep(0.05)
@@ -251,6 +260,54 @@ def test_all_stop_together_and_leave_a_checkpoint(
     if number != signal.SIGKILL:
         assert status["status"] == "interrupted"
         assert f"step-{status['step']:06d}.safetensors" in kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", [0, 1])
+def test_torchrun_restarts_a_killed_run_and_it_ends_in_the_same_weights(
+    who: int, tmp_path: Path
+) -> None:
+    longer = ("train.steps=60", "train.epochs=1000", "checkpoint.every=10")
+    wanted = ["run", "small.toml", *sets(*longer, "train.shards=2", "generator.norm='none'")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    number = ("--standalone", "--nproc-per-node", "2", "--max-restarts", "2")
+    launcher = ("torch.distributed.run", *number, "-m")
+    started = start([*wanted, "--out", "others", "--name", "two"], tmp_path, *launcher)
+    found = begun(tmp_path, "others")
+    killed = members(started.pid)
+    os.kill(killed[who], signal.SIGKILL)
+    _, err = started.communicate(timeout=240)
+
+    assert started.returncode == 0, err
+    assert "Traceback" not in err
+    assert not any(map(is_alive, killed))
+    assert found.read_json("status.json")["status"] == "done"
+    assert len(list_runs(tmp_path / "others")) == 1
+    assert found.generator.read_bytes() == weights(tmp_path, "one")
+
+
+@pytest.mark.slow
+def test_two_launches_meet_as_two_machines_do(tmp_path: Path) -> None:
+    wanted = ["run", "small.toml", *sets("train.shards=2", "generator.norm='none'")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = (
+        *("torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"),
+        *("--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}", "--rdzv-id", "any"),
+        "-m",
+    )
+    both = [start([*wanted, "--name", "two"], tmp_path, *launcher) for _ in range(2)]
+    try:
+        ends = [each.communicate(timeout=200) for each in both]
+    finally:
+        for each in both:
+            each.kill()
+
+    assert [each.returncode for each in both] == [0, 0], ends
+    assert sorted(len(out.splitlines()) for out, _ in ends) == [0, 1]
+    assert weights(tmp_path, "one") == weights(tmp_path, "two")
 
 
 def is_alive(pid: int) -> bool:
