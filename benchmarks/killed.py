@@ -41,6 +41,8 @@ RECIPE = [
 ]  # fmt: skip
 LONGEST_S = 60.0
 """Seconds in which the processes that are left have to end."""
+LONGEST_START_S = 300.0
+"""Seconds in which a run has to reach the step at which it is killed."""
 
 
 def forked(words: Sequence[str], count: int) -> list[int]:
@@ -97,6 +99,12 @@ class Started:
         )
         return [int(pid) for pid in out.stdout.split()]
 
+    def stop(self) -> None:
+        """End them all."""
+        for pid in self.members() if self.parent is None else [self.parent.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
     def wait(self, seconds: float) -> bool:
         """Wait for their end; return whether it came in time."""
         until = time.monotonic() + seconds
@@ -120,13 +128,16 @@ def only_run(out: Path) -> RunDir | None:
 
 def killed_at(started: Started, out: Path, step: int, chosen: random.Random) -> int:
     """Kill one of the processes once ``step`` is logged; return the step that was reached."""
-    while True:
+    until = time.monotonic() + LONGEST_START_S
+    while time.monotonic() < until:
         run = only_run(out)
         lines = run.read_log() if run is not None else []
         if lines and lines[-1]["step"] >= step:
             os.kill(chosen.choice(started.members()), signal.SIGKILL)
             return int(lines[-1]["step"])
         time.sleep(0.005)
+    started.stop()
+    sys.exit(f"step {step} was not reached within {LONGEST_START_S:g} s")
 
 
 def weights(out: Path) -> bytes:

@@ -160,7 +160,7 @@ def build(
     may_give_way: bool = False,
     is_tried: bool = True,
     begins: bool = True,
-    is_alone: bool = False,
+    is_whole: bool = False,
 ) -> Parts:
     """Build all parts of a run on the device, and try one step of each side on copies.
 
@@ -172,7 +172,7 @@ def build(
             run that begins. The parts have the recipe that is built.
         is_tried: whether the step is tried.
         begins: whether the networks get the weights that the recipe begins with.
-        is_alone: whether other processes, where there are any, have no part in it.
+        is_whole: whether each process has whole batches: for what makes no steps.
 
     Raises:
         GanzooError: if a part cannot be built or trains nothing.
@@ -181,7 +181,8 @@ def build(
 
     from ganzoo.training.machine import set_up
     from ganzoo.training.parts import LackingError, assemble
-    from ganzoo.training.together import Group, device_for, join
+    from ganzoo.training.shards import WHOLE
+    from ganzoo.training.together import device_for, join
     from ganzoo.training.trial import try_out
 
     machine, warning = set_up(
@@ -193,12 +194,19 @@ def build(
     )
     if warning:
         (lacking or reporter.note)(warning)
-    group = Group() if is_alone else join(machine.device)
+    group = join(machine.device)
     if not group.is_first:
         reporter, progress = Silent(), no_progress
     group.compare({"recipe": freeze(recipe), "ganzoo": __version__, "torch": torch.__version__})
     root = DataRoot(data_root(place.data), not place.offline, progress, reporter.note)
-    assembled = partial(assemble, registry=registry, root=root, machine=machine, group=group)
+    assembled = partial(
+        assemble,
+        registry=registry,
+        root=root,
+        machine=machine,
+        group=group,
+        cut=WHOLE if is_whole else None,
+    )
     try:
         parts = assembled(
             recipe,
@@ -271,6 +279,7 @@ def train(
         TrainingError: if the run fails; its status says so and its last checkpoint is kept.
         GanzooError: if the folder is in use, the disk refuses, or a tracker is unknown.
     """
+    from ganzoo.measure.company import Following
     from ganzoo.measure.looks import leave_looks
     from ganzoo.measure.watch import watch
     from ganzoo.report.run_page import leave_page
@@ -281,7 +290,9 @@ def train(
 
     with in_company(parts.group):
         if not parts.group.is_first:
-            return go_along(parts, registry, minutes=minutes)
+            return go_along(
+                parts, registry, minutes=minutes, measured=lambda: Following(parts, registry)
+            )
         try:
             outcome = start(
                 parts,
@@ -316,12 +327,15 @@ def measure(
 ) -> Measured:
     """Measure a run at its newest checkpoint, by the usual metrics where its recipe has none.
 
+    Several processes share the work; the first one has the scores.
+
     Raises:
         CheckpointError: if there is no checkpoint that can be read.
         DataError: if the data is not that which the run was trained on.
     """
     from ganzoo.measure.afterwards import measure_run, usual
     from ganzoo.training.same_data import refuse_other_data
+    from ganzoo.training.together import in_company
 
     if not recipe.metric:
         recipe = recipe.model_copy(update={"metric": usual(registry)})
@@ -333,10 +347,13 @@ def measure(
         progress=progress,
         is_tried=False,
         begins=False,
-        is_alone=True,
+        is_whole=True,
     )
-    refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
-    return measure_run(run, parts, registry, reporter.warn, reporter.note)
+    with in_company(parts.group):
+        refuse_other_data(run, recipe.dataset, parts.dataset, parts.data)
+        if not parts.group.is_first:
+            reporter = Silent()
+        return measure_run(run, parts, registry, reporter.warn, reporter.note)
 
 
 def begun(parts: Parts, out: Path, name: str, registry: Registry) -> RunDir:

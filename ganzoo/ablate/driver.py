@@ -130,6 +130,9 @@ def conduct(
     folders = {str(experiment.run(cell.id).path.absolute()): cell.id for cell in cells}
 
     def finished(task: Task, answer: Answer) -> None:
+        if answer.died:
+            vanished(task, answer.died)
+            return
         cell = folders[task.folder]
         watcher.cell_ended(cell, experiment.state(cell), answer.error)
 

@@ -18,7 +18,8 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.ablate.worker import Answer, Task, perform
+from ganzoo.ablate.company import perform_in
+from ganzoo.ablate.worker import Answer, Task
 from ganzoo.common.system import STOPPING, count_nvidia_gpus
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def work(pipe: Connection, orders: Connection) -> None:
             task = pipe.recv()
         except (EOFError, OSError):
             return
-        answer = perform(task)
+        answer = perform_in(task)
         try:
             pipe.send(answer)
         except OSError:

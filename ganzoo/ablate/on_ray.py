@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
+from ganzoo.ablate.company import perform_in
 from ganzoo.ablate.local import TICK_SECONDS, Finished, Watching
-from ganzoo.ablate.worker import Task, perform
+from ganzoo.ablate.worker import Task
 from ganzoo.common.errors import GanzooError, MachineError
 
 RETRIES = 3
@@ -32,11 +33,11 @@ class OnRay:
         Args:
             address: of the cluster; empty for ``$RAY_ADDRESS``, else one is started here.
             jobs: cells at the same time at most; None for what the cluster has room for.
-            cpus_per_cell: CPUs that a cell asks for: its threads.
-            gpus_per_cell: GPUs that a cell asks for.
+            cpus_per_cell: CPUs that a cell asks for: the threads of all its processes.
+            gpus_per_cell: GPUs that a cell asks for: one for each of its processes.
 
         Raises:
-            GanzooError: if Ray is not installed.
+            GanzooError: if Ray is not installed, or no node has as many GPUs.
             MachineError: if the cluster cannot be reached or started.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -65,13 +66,23 @@ class OnRay:
                 where = address or "a cluster on this machine"
                 raise MachineError(f"Ray cannot reach or start {where}: {error}") from None
         room = int(ray.cluster_resources().get("CPU", 1)) // cpus_per_cell
+        if gpus_per_cell:
+            # A cell's processes are on one node: what Ray would wait for in vain is told now.
+            there = [int(node["Resources"].get("GPU", 0)) for node in ray.nodes() if node["Alive"]]
+            if max(there, default=0) < gpus_per_cell:
+                self.close()
+                raise GanzooError(
+                    f"a cell asks for {gpus_per_cell:g} GPUs on one node, and the largest node of "
+                    f"the Ray cluster has {max(there, default=0)}; use fewer --processes"
+                )
+            room = min(room, sum(int(count // gpus_per_cell) for count in there))
         self.jobs = jobs or max(1, room)
         self._perform = ray.remote(
             num_cpus=cpus_per_cell,
             num_gpus=gpus_per_cell,
             max_retries=RETRIES,
             scheduling_strategy="SPREAD",
-        )(perform)
+        )(perform_in)
 
     def run(
         self,

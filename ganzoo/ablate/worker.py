@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
+from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, MachineError
 from ganzoo.common.memory import is_out_of_memory
 from ganzoo.recipe.check import load_recipe
@@ -42,6 +43,8 @@ class Setup:
     minutes: float | None = None
     metrics: tuple[str, ...] = ()
     """Scores that every cell must be able to take."""
+    processes: int = 1
+    """Processes that make each cell together; see ``company``."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Task:
     folder: str = ""
     frozen: str = ""
     device: str = ""
-    """Where to run instead of the place's device: each local worker has its own GPU."""
+    """Where to run instead of the place's device: each local worker has its own GPU, or GPUs."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Answer:
     seconds_per_step: float = 0.0
     seconds_to_build: float = 0.0
     steps: int = 0
+    died: str = ""
+    """How a process of the cell ended that told nothing, where there are several."""
 
 
 def perform(task: Task) -> Answer:
@@ -89,6 +94,8 @@ def _run(task: Task) -> Answer:
         begins = not checkpoints(run.checkpoints)
         parts = _built(frozen_recipe(run, registry), task, registry, begins=begins)
     except Exception as error:
+        if not is_first():
+            raise
         with run.locked():  # or a cell that another driver trains would be called failed
             run.set_status("failed", before.step, f"not started: {error}")
         raise
@@ -101,9 +108,9 @@ def _run(task: Task) -> Answer:
             parts, run, registry, Silent(), resume=True, minutes=left, asked="soon"
         )
     finally:
-        if minutes is not None:
+        if minutes is not None and is_first():
             _spend(run, time.monotonic() - begun)
-    if outcome.status != "done" and outcome.reason.endswith(OUT_OF_TIME):
+    if is_first() and outcome.status != "done" and outcome.reason.endswith(OUT_OF_TIME):
         run.write_json("result.json", outcome.result)
     return Answer(exit_code=outcome.exit_code)
 
@@ -146,7 +153,9 @@ def _built(
     recipe: Recipe, task: Task, registry: Registry, *, is_tried: bool = False, begins: bool = True
 ) -> Parts:
     """Build the parts. An ablation never trains on another dataset than it names."""
-    place = replace(task.setup.place, device=task.device or task.setup.place.device)
+    # A recipe is tried on the first of several GPUs.
+    first = task.device.partition(",")[0]
+    place = replace(task.setup.place, device=first or task.setup.place.device)
     return session.build(
         recipe,
         registry,
@@ -163,6 +172,11 @@ def _registry(plugins: tuple[str, ...], block: tuple[str, ...]) -> Any:
     from ganzoo.plugin import registry
 
     return registry.load_plugins([Path(file) for file in plugins], block)
+
+
+def is_first() -> bool:
+    """Return whether this process writes, where several make a cell."""
+    return ranks.rank() == 0
 
 
 SPENT = "minutes.json"

@@ -31,6 +31,11 @@ def local_count() -> int:
     return max(1, _number("LOCAL_WORLD_SIZE", 1)) if count() > 1 else 1
 
 
+def launcher_keeps_store() -> bool:
+    """Return whether the launcher keeps what processes say to each other; else the first one."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE", "").lower() == "true"
+
+
 def restarts() -> int:
     """Return how often torchrun has started these processes anew."""
     return _number("TORCHELASTIC_RESTART_COUNT", 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from torch import Tensor
 
 from ganzoo.common.data_root import DataRoot, Tell, nobody
 from ganzoo.common.errors import GanzooError
+from ganzoo.measure.company import Following
+from ganzoo.measure.fakes import FAKES, Maker
 from ganzoo.measure.features import BATCH
 from ganzoo.measure.reference import Bench
-from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
+from ganzoo.measure.scoring import Scorer, check_names, measurable, named
 from ganzoo.measure.select import network_for
+from ganzoo.measure.sharing import Sharing
 from ganzoo.measure.watch import watch
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import DatasetSpec, MetricSpec
@@ -29,6 +32,8 @@ from ganzoo.training.feed import pick, shape_of
 from ganzoo.training.labels import first_labels
 from ganzoo.training.parts import Parts
 from ganzoo.training.randomness import observing
+from ganzoo.training.state import Measures
+from ganzoo.training.together import Group
 
 USUAL = ("frechet", "kernel", "neighbourhoods", "class_histogram")
 """Metrics that are taken where a recipe names none."""
@@ -87,7 +92,8 @@ def measure_run(
         for name, network in parts.networks.items():
             if name in parts.sides or network in parts.best.values():
                 checkpoint.unpack_module(name, network, tensors)
-    measures = watch(parts, registry, warn, asked="yes", tell=tell)
+    parts.group.compare({"step": state.step})
+    measures = _measures(parts, registry, warn, tell)
     with checkpoint.fitting(path):
         measures.restore(state.measures, state.step)
     measures.take(state.step)
@@ -102,11 +108,20 @@ def _measure_weights(
     """Measure a generator without its discriminator: an exported run, a model that was shipped."""
     model = open_model(run, parts.recipe, parts.machine.device, warn=warn)
     parts.best_generator.load_state_dict(model.network.state_dict())
-    measures = watch(parts, registry, warn, asked="yes", tell=tell, judges=False)
+    measures = _measures(parts, registry, warn, tell, judges=False)
     measures.take(model.step)
     some, asked = _first(parts)
     result = {"step": model.step, **measures.result()}
     return Measured(result, some, parts.data, parts.shape, asked)
+
+
+def _measures(
+    parts: Parts, registry: Registry, warn: Callable[[str], None], tell: Tell, judges: bool = True
+) -> Measures:
+    """Return what takes the scores, or what helps the first process to."""
+    if not parts.group.is_first:
+        return Following(parts, registry)
+    return watch(parts, registry, warn, asked="yes", tell=tell, judges=judges)
 
 
 def measure_images(
@@ -119,11 +134,15 @@ def measure_images(
     *,
     metrics: Sequence[MetricSpec] = (),
     tell: Tell = nobody,
+    group: Group | None = None,
 ) -> Measured:
     """Measure images against a dataset, as if a generator had made them.
 
     All of them are looked at: ``measure.samples`` is set to their number. The floor has fewer
     where there are not as many real images; it says so.
+
+    Args:
+        group: the processes that share the work; the first one has the scores.
 
     Raises:
         GanzooError: if their shape is not the dataset's, or there is but one.
@@ -143,13 +162,27 @@ def measure_images(
     metrics = metrics or usual(registry)
     check_names(metrics)
     measure = measure.model_copy(update={"samples": len(images)})
+    group = group or Group()
     with observing():
-        network = network_for(measure, dataset, train, image, registry, root, tell=tell)
+        with group.first_here():
+            network = network_for(measure, dataset, train, image, registry, root, tell=tell)
         bench = Bench(measure, image, train, _test(dataset, root), network)
+        group.compare({"feature network": network.sha256, "images": images.fingerprint})
+        group.meet()
+        bench.share(Sharing(group))
+        numbers = torch.arange(len(images))
+        bench.sharing.rows[FAKES] = bench.row(
+            [(replace(images, labels=None), part) for part in torch.split(numbers, BATCH)]
+        )
+        some = pick(images, numbers[:ON_A_SHEET])
+        if not group.is_first:
+            bench.sharing.follow()
+            return Measured({}, some, train, image)
         usable, reasons = measurable(metrics, bench)
         scorer = Scorer(bench, usable, ema=False)
-        numbers = torch.arange(len(images))
-        scores = scorer.score((pick(images, part), None) for part in torch.split(numbers, BATCH))
+        scores = scorer.score_made()
+        scorer.floors()
+        group.say()
         last = {name: {"value": value} for name, value in scores.items()}
         described = scorer.described(last, {})
     for spec in usable:
@@ -158,7 +191,7 @@ def measure_images(
     for name, reason in reasons.items():
         warn(f"not measured: '{name}': {reason}")
     result = {"metrics": described, "unmeasured": reasons}
-    return Measured(result, pick(images, numbers[:ON_A_SHEET]), train, image)
+    return Measured(result, some, train, image)
 
 
 def write_result(run: RunDir, measured: Measured) -> bool:
@@ -177,23 +210,22 @@ def _first(parts: Parts) -> tuple[Tensor, Tensor | None]:
     if recipe.generator.uses_labels and parts.data.labels is not None:
         labels = first_labels(parts.data, ON_A_SHEET)
     with observing(parts.best_generator):
-        made = fakes(
+        maker = Maker(
             parts.best_generator,
             recipe,
             parts.shape,
             ON_A_SHEET,
             device=parts.machine.device,
             labels=labels,
-            inputs=_some_inputs(parts),
+            inputs=lambda _: _some_inputs(parts),
         )
-        return torch.cat([images for images, _ in made]), labels
+        return maker.make(0), labels
 
 
-def _some_inputs(parts: Parts) -> list[Tensor] | None:
+def _some_inputs(parts: Parts) -> Tensor:
     inputs = parts.data.inputs
-    if not parts.recipe.generator.translates or inputs is None:
-        return None
-    return [torch.stack([inputs[number] for number in range(min(ON_A_SHEET, len(inputs)))])]
+    assert inputs is not None
+    return torch.stack([inputs[number] for number in range(min(ON_A_SHEET, len(inputs)))])
 
 
 def _test(dataset: DatasetSpec, root: DataRoot) -> ImageData | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ganzoo.common.data_root import Progress, no_progress
 from ganzoo.measure.features import BATCH, FeatureNetwork
 from ganzoo.measure.fitting import fit
+from ganzoo.measure.sharing import Row, Sharing
 from ganzoo.plugin.types import ImageData, ImageShape, Seen
 from ganzoo.recipe.model import Measure
 from ganzoo.training.feed import pick, to_range
@@ -50,6 +51,8 @@ class Bench:
     """Whether fakes are made for labels that were asked for."""
     progress: Progress = no_progress
     """Is told how the training of a classifier gets on."""
+    sharing: Sharing = field(default_factory=Sharing)
+    """Who looks at which batch, where several processes measure."""
     _classifier: Callable[[Tensor], Tensor] | None = None
     _kept: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
 
@@ -71,6 +74,47 @@ class Bench:
             assert self._main.inputs is not None
             # Of each input one image is made, and measured once.
             self.n_fake = min(self.n_fake, len(self._main.inputs))
+        self.share(self.sharing)
+
+    def share(self, sharing: Sharing) -> None:
+        """Look with other processes from now on, or by itself again."""
+        self.sharing = sharing
+        for name in ("real", "held out", "unseen"):
+            sharing.rows[name] = self.row(self._pieces(name))
+
+    def _pieces(self, name: str) -> list[tuple[ImageData, Tensor]]:
+        """Return the batches of real images by that name: data, and numbers in it."""
+        if name == "real":
+            return [(self._main, part) for part in torch.split(self._order[: self.n_real], BATCH)]
+        if name == "unseen":
+            if self.test is None:
+                return []
+            order = shuffled(len(self.test), self.seed, "unseen")[: self.measure.samples]
+            return [(self.test, part) for part in torch.split(order, BATCH)]
+        found: list[tuple[ImageData, Tensor]] = []
+        left = self.n_fake
+        if self._other is not None:
+            order = shuffled(len(self._other), self.seed, "floor")[:left]
+            left -= len(order)
+            found += [(self._other, part) for part in torch.split(order, BATCH)]
+        if left:
+            rest = self._order[self.n_real : self.n_real + left]
+            found += [(self._main, part) for part in torch.split(rest, BATCH)]
+        return found
+
+    def row(self, pieces: Sequence[tuple[ImageData, Tensor]]) -> Row:
+        """Return batches of images that are there: each of some data, and numbers in it."""
+
+        def known(number: int) -> tuple[Tensor, Tensor | None, None]:
+            data, chosen = pieces[number]
+            labels = None if data.labels is None else data.labels[chosen]
+            return pick(data, chosen), labels, None
+
+        def see(number: int) -> Seen:
+            images, labels, _ = known(number)
+            return self.network.see(images, labels)
+
+        return Row(len(pieces), BATCH, see, known)
 
     @property
     def floor_split(self) -> str:
@@ -90,8 +134,7 @@ class Bench:
             return
         kept: list[tuple[Tensor, Tensor | None]] = []
         size = 0
-        for indices in chosen:
-            seen = self.network.see(pick(self._main, indices), self._labels(indices))
+        for seen in self.sharing.each("real"):
             size += 4 * seen.features.numel()
             size += 0 if seen.probabilities is None else 4 * seen.probabilities.numel()
             if size <= MOST_KEPT:
@@ -100,15 +143,11 @@ class Bench:
         if size <= MOST_KEPT:
             self._kept = kept
 
-    def given(self, count: int) -> Iterator[Tensor]:
-        """Yield the inputs that fakes are made of, as stored: those of the reference first."""
+    def given(self, number: int) -> Tensor:
+        """Return the inputs that batch ``number`` of fakes is made of, as stored."""
         assert self._main.inputs is not None
-        for indices in torch.split(self._inputs_order[:count], BATCH):
-            yield torch.stack([self._main.inputs[int(index)] for index in indices])
-
-    def made_of(self) -> Iterator[Tensor] | None:
-        """Return the inputs that all fakes are made of; None where they are made of latents."""
-        return self.given(self.n_fake) if self.translates else None
+        chosen = self._inputs_order[: self.n_fake][number * BATCH : (number + 1) * BATCH]
+        return torch.stack([self._main.inputs[int(index)] for index in chosen])
 
     @property
     def has_pairs(self) -> bool:
@@ -127,23 +166,21 @@ class Bench:
         labels = self._labels(self._order[: self.n_real])
         return None if labels is None else labels[torch.arange(self.n_fake) % len(labels)]
 
-    def held_out(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def targets(self, number: int) -> Tensor | None:
+        """Return what batch ``number`` of fakes should be, where they have targets."""
+        if not self.has_pairs:
+            return None
+        chosen = self._inputs_order[: self.n_fake][number * BATCH : (number + 1) * BATCH]
+        return pick(self._main, chosen)
+
+    def held_out(self) -> Iterator[Seen]:
         """Yield as many real images outside the reference as there are fakes: the floor's."""
-        left = self.n_fake
-        if self._other is not None:
-            order = shuffled(len(self._other), self.seed, "floor")[:left]
-            left -= len(order)
-            yield from batches(self._other, order, BATCH)
-        if left:
-            rest = self._order[self.n_real : self.n_real + left]
-            yield from batches(self._main, rest, BATCH)
+        return self.sharing.each("held out")
 
     def unseen(self) -> Iterator[Seen]:
         """Yield images of the test split, at most as many as there are fakes."""
         assert self.test is not None
-        order = shuffled(len(self.test), self.seed, "unseen")[: self.measure.samples]
-        for images, labels in batches(self.test, order, BATCH):
-            yield self.network.see(images, labels)
+        return self.sharing.each("unseen")
 
     def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return distance and number ``[N]`` of the nearest training image of each."""
@@ -181,22 +218,10 @@ class Bench:
 
         return logits
 
-    def look(
-        self, images: Iterable[tuple[Tensor, Tensor | None]], *, made: bool = False
-    ) -> Iterator[Seen]:
-        """Yield what the network sees in batches of images as stored, with their labels.
-
-        Args:
-            made: whether they are the fakes of ``given``, which may have targets.
-        """
-        count = 0
+    def look(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Seen]:
+        """Yield what the network sees in batches of images as stored, with their labels."""
         for batch, labels in images:
-            seen = self.network.see(batch, labels)
-            if made and self.has_pairs:
-                own = self._inputs_order[count : count + len(batch)]
-                seen = replace(seen, targets=pick(self._main, own))
-            count += len(batch)
-            yield seen
+            yield self.network.see(batch, labels)
 
     def _labels(self, indices: Tensor) -> Tensor | None:
         return None if self._main.labels is None else self._main.labels[indices]
@@ -226,12 +251,6 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
         1,
     )
     return exact, numbers
-
-
-def batches(data: ImageData, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield images and labels of these numbers in order, at most ``size`` at a time."""
-    for chosen in torch.split(indices, size):
-        yield pick(data, chosen), None if data.labels is None else data.labels[chosen]
 
 
 def shuffled(count: int, seed: int, stream: str) -> Tensor:

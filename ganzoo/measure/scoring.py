@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.measure.features import BATCH
+from ganzoo.measure.fakes import FAKES
 from ganzoo.measure.networks import SMALLEST
 from ganzoo.measure.provenance import provenance
 from ganzoo.measure.reference import Bench
 from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.specs import MetricSpec
-from ganzoo.plugin.types import ImageShape, is_points
-from ganzoo.recipe.model import Recipe
-from ganzoo.report.sheets import to_pixels
-from ganzoo.training.feed import to_range
-from ganzoo.training.precision import images_of
-from ganzoo.training.randomness import draw, key
+from ganzoo.plugin.types import Seen
 
 
 @dataclass
@@ -47,20 +40,18 @@ class Scorer:
         Args:
             images: batches, each with the labels that were asked for, or None.
         """
-        return self._shown(self.metrics, images, made=True)
+        return self._shown(self.metrics, self.bench.look(images))
 
-    def _shown(
-        self,
-        metrics: Sequence[MetricSpec],
-        images: Iterable[tuple[Tensor, Tensor | None]],
-        *,
-        made: bool = False,
-    ) -> dict[str, float]:
+    def score_made(self) -> dict[str, float]:
+        """Score the fakes of the bench's row of that name; see ``fakes.row_of_fakes``."""
+        return self._shown(self.metrics, self.bench.sharing.each(FAKES))
+
+    def _shown(self, metrics: Sequence[MetricSpec], looked_at: Iterable[Seen]) -> dict[str, float]:
         meters = [
             attempt(spec, "looking at real images", partial(spec.meter, self.bench))
             for spec in metrics
         ]
-        for seen in self.bench.look(images, made=made):
+        for seen in looked_at:
             for spec, meter in zip(metrics, meters, strict=True):
                 attempt(spec, "looking at fakes", partial(meter.add, seen))
         found: dict[str, float] = {}
@@ -170,43 +161,3 @@ def measurable(
         else:
             usable.append(spec)
     return usable, reasons
-
-
-@torch.no_grad()
-def fakes(
-    generator: nn.Module,
-    recipe: Recipe,
-    image: ImageShape,
-    count: int,
-    *,
-    device: torch.device,
-    labels: Tensor | None = None,
-    inputs: Iterable[Tensor] | None = None,
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield ``count`` fakes as stored and their labels, batch by batch: bytes, or float32 points.
-
-    Latents depend on the seed and the batch's number alone, whatever the run, step or device. To
-    be used up inside ``noise.observing``, which puts back what a pass in train mode moves.
-
-    Args:
-        labels: what a generator that takes labels is asked for, ``[count, ...]``.
-        inputs: what a generator that translates is given, as stored, a batch at a time.
-    """
-    generator.train(recipe.measure.mode == "train")
-    if recipe.generator.translates:
-        assert inputs is not None
-        for some in inputs:
-            shown = to_range(some, image).to(device)
-            images = images_of(recipe.generator, generator, shown, None).detach()
-            yield to_pixels(images, image), None
-        return
-    for number in range(math.ceil(count / BATCH)):
-        source = torch.Generator().manual_seed(key(recipe.measure.seed, "measured fakes", number))
-        latents = draw(recipe.latent, BATCH, source)[: count - number * BATCH]
-        asked = None
-        if recipe.generator.uses_labels and labels is not None:
-            asked = labels[number * BATCH : number * BATCH + len(latents)]
-        given = None if asked is None else asked.to(device)
-        # Detached: what is merely a view of a weight asks for gradients even here.
-        images = images_of(recipe.generator, generator, latents.to(device), given).detach()
-        yield (images.float().cpu() if is_points(image) else to_pixels(images, image)), asked

@@ -8,23 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor
-
 from ganzoo.common.data_root import Tell, nobody
-from ganzoo.common.errors import CheckpointError, DataError, GanzooError
+from ganzoo.common.errors import CheckpointError, GanzooError
 from ganzoo.common.text import duration
+from ganzoo.measure.benches import bench_back, bench_of, ways_back
 from ganzoo.measure.classifier import UNASKED, NotPrepared
-from ganzoo.measure.provenance import set_at_sampling
-from ganzoo.measure.reference import Bench
-from ganzoo.measure.scoring import Scorer, check_names, fakes, measurable, named
-from ganzoo.measure.select import network_for
+from ganzoo.measure.company import leading
+from ganzoo.measure.scoring import Scorer, check_names, measurable, named
 from ganzoo.plugin.registry import Registry
-from ganzoo.plugin.specs import DatasetSpec, MetricSpec
-from ganzoo.plugin.types import ImageData
+from ganzoo.plugin.specs import MetricSpec
 from ganzoo.runs.log import MEASURES
-from ganzoo.training.half_step import seen_shape
-from ganzoo.training.precision import named as named_outputs
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
@@ -70,26 +63,21 @@ class Watch:
         if self.late is not None:
             late, self.late = self.late, None
             self.scorer, self.unmeasured = late(self._training_seconds(step))
-        if self.scorer is None:
-            return {}
-        recipe, found = self.parts.recipe, dict[str, float]()
+        found = dict[str, float]()
         for player, scorer in self._scorers():
-            generator, bench = self.parts.best[player], scorer.bench
-            with observing(generator, *(side.network for side in self.parts.sides.values())):
-                images = fakes(
-                    generator,
-                    recipe,
-                    bench.image,
-                    bench.n_fake,
-                    device=self.parts.machine.device,
-                    labels=bench.asked(),
-                    inputs=bench.made_of(),
-                )
-                found |= scorer.score(images)
+            sides = (side.network for side in self.parts.sides.values())
+            with (
+                observing(self.parts.best[player], *sides),
+                leading(self.parts, player, scorer.bench),
+            ):
+                found |= scorer.score_made()
+                if self.parts.group.count > 1:
+                    scorer.floors()  # now that the others help
             for spec in scorer.metrics:
                 for score, scale in spec.scores.items():
                     name = named(spec, score)
                     self._remember(name, found[name], step, lower=scale.lower_is_better)
+        self.parts.group.say()  # the others go on
         return {MEASURES + name: value for name, value in found.items()}
 
     def _scorers(self) -> list[tuple[str, Scorer]]:
@@ -205,12 +193,11 @@ def watch(
         scorer = Scorer(bench, usable, ema=has_ema) if usable else None
         if scorer is not None:
             with observing():
-                others = {name: back_of(parts, name, registry, usable) for name in ways_back(parts)}
-            scorer.others = {
-                name: Scorer(each, able, ema=has_ema)
-                for name, (each, able) in others.items()
-                if able
-            }
+                others = {name: bench_back(parts, name, registry) for name in ways_back(parts)}
+            for name, each in others.items():
+                able, _ = measurable(called_after(name, usable), each)
+                if able:
+                    scorer.others = {**scorer.others, name: Scorer(each, able, ema=has_ema)}
         return scorer, reasons
 
     def left_out(error: NotPrepared) -> dict[str, str]:
@@ -236,113 +223,10 @@ def watch(
         return Watch(parts, None, left_out(error))
 
 
-def bench_of(
-    parts: Parts,
-    registry: Registry,
-    *,
-    budget: float = math.inf,
-    reason: str = "",
-    tell: Tell = nobody,
-) -> Bench:
-    """Return what the run's fakes are held against; see ``classifier.classifier``."""
-    recipe, device = parts.recipe, parts.machine.device
-    network = network_for(
-        recipe.measure,
-        parts.dataset,
-        parts.data,
-        parts.shape,
-        registry,
-        parts.root,
-        budget=budget,
-        reason=reason,
-        tell=tell,
-    )
-    judge = recipe.step.judge
-    discriminator = parts.sides[judge].network if judge else None
-    seen = seen_shape(recipe.view, parts.shape)
-
-    is_able = bool(judge) and not recipe.discriminator.uses_labels and seen == parts.shape
-
-    @torch.no_grad()
-    def discriminate(images: Tensor) -> Tensor:
-        assert discriminator is not None
-        discriminator.eval()
-        return named_outputs(discriminator(images.to(device)), "logits")["logits"]
-
-    return Bench(
-        recipe.measure,
-        parts.shape,
-        parts.data,
-        test_images(parts.dataset, parts),
-        network.to(device),
-        discriminate if is_able else None,
-        sampled=set_at_sampling(recipe.generator),
-        translates=recipe.generator.translates,
-        has_asked_labels=recipe.generator.uses_labels and parts.data.labels is not None,
-        progress=parts.root.progress,
-    )
-
-
-def ways_back(parts: Parts) -> list[str]:
-    """Return the players that make of images what the data has beside them."""
-    step, shape = parts.recipe.step, parts.shape
-    others = {name: step.makes(name, shape) for name in step.makers()[1:]}
-    return [
-        name
-        for name, image in others.items()
-        if shape.input_shape and (image.channels, image.height, image.width) == shape.input_shape
-    ]
-
-
-def back_of(
-    parts: Parts, player: str, registry: Registry, metrics: Sequence[MetricSpec]
-) -> tuple[Bench, list[MetricSpec]]:
-    """Return what a way back is held against, and the metrics that can be taken of it.
-
-    Its scores bear the player's name. There are no classes on that side: a feature network that
-    is made of them does not serve.
-    """
-    recipe = parts.recipe
-    image = replace(recipe.step.makes(player, parts.shape), num_classes=0)
-    train, test = turned(parts.data), test_images(parts.dataset, parts)
-    measure = recipe.measure
-    if measure.network in {"auto", "classifier"}:
-        measure = measure.model_copy(update={"network": "random"})
-    network = network_for(measure, parts.dataset, train, image, registry, parts.root)
-    bench = Bench(
-        measure,
-        image,
-        train,
-        None if test is None else turned(test),
-        network.to(parts.machine.device),
-        translates=True,
-        progress=parts.root.progress,
-    )
+def called_after(player: str, metrics: Sequence[MetricSpec]) -> list[MetricSpec]:
+    """Return metrics whose scores bear the name of a way back."""
     word = player.removeprefix("generator_")
-    called = [
+    return [
         spec.model_copy(update={"label": f"{spec.label}_{word}" if spec.label else word})
         for spec in metrics
     ]
-    return bench, measurable(called, bench)[0]
-
-
-def turned(data: ImageData) -> ImageData:
-    """Return data with images for inputs and inputs for images."""
-    assert data.inputs is not None
-    return replace(
-        data, images=data.inputs, inputs=data.images, labels=None, classes=(), varied=None
-    )
-
-
-def test_images(dataset: DatasetSpec, parts: Parts) -> ImageData | None:
-    """Return the dataset's test images, or None where it has none.
-
-    Raises:
-        GanzooError: if they are the reference and are not there.
-    """
-    try:
-        return dataset.build(parts.root, "test")
-    except DataError as error:
-        if parts.recipe.measure.split == "test":
-            raise GanzooError(f"measure.split = 'test': {error}") from error
-        return None

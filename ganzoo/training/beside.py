@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ganzoo.training import saving
 from ganzoo.training.loop import Training, at_the_start
 from ganzoo.training.parts import Parts
 from ganzoo.training.signals import stopping
-from ganzoo.training.state import Outcome, Silent
+from ganzoo.training.state import Measures, NoMeasures, Outcome, Silent
 
 NOWHERE = RunDir(Path("/nowhere"))
 
@@ -20,7 +20,9 @@ NOWHERE = RunDir(Path("/nowhere"))
 class Beside(Training):
     """A run in progress as the others make it."""
 
-    def _log(self, *, is_measured: bool) -> None:  # noqa: ARG002
+    def _log(self, *, is_measured: bool) -> None:
+        if is_measured:
+            self.measures.take(self.step)
         self.window.clear()
         self.log_lines += 1
 
@@ -40,14 +42,23 @@ class Beside(Training):
         return {"status": status, "step": self.step, **self.measures.result()}
 
 
-def go_along(parts: Parts, registry: Registry, *, minutes: float | None = None) -> Outcome:
+def go_along(
+    parts: Parts,
+    registry: Registry,
+    *,
+    minutes: float | None = None,
+    measured: Callable[[], Measures] = NoMeasures,
+) -> Outcome:
     """Train along with the first process, from where it begins.
+
+    Args:
+        measured: returns what helps the first one to measure.
 
     Raises:
         TrainingError: if the run fails.
     """
     with stopping(lambda: None) as stop:
-        training = at_the_start(parts, registry, NOWHERE, Silent(), kind=Beside)
+        training = at_the_start(parts, registry, NOWHERE, Silent(), measured, kind=Beside)
         saving.take(training)
         try:
             return training.loop(stop, minutes)

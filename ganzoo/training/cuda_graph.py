@@ -164,11 +164,16 @@ class GraphStep:
         return (self.plain.waits(step), *due, *map(len, _tensors(inputs)))
 
     def _warm_up(self, step: int, inputs: Inputs, observe: bool) -> dict[str, Tensor]:
-        before = _host_random_state()
+        before, drawn = _host_random_state(), _device_random_state(self.plain.noise.device)
         self.plain.reads_step = False
         terms = self.recorder.warm_up(lambda: self.plain.update(step, inputs, observe=observe))
         if _host_random_state() != before:
             self._refuse("a part of the recipe draws random numbers on the host")
+        elif self.plain.cut.parts > 1 and _device_random_state(self.plain.noise.device) != drawn:
+            self._refuse(
+                "each part of a batch draws the same random numbers, and a graph cannot go back "
+                "in them"
+            )
         elif self.plain.reads_step:
             self._refuse("a term depends on the number of the step")
         return terms
@@ -243,3 +248,9 @@ def _host_random_state() -> tuple[object, ...]:
         torch.default_generator.get_state().numpy().tobytes(),
         *(str(part.tolist()) if hasattr(part, "tolist") else part for part in drawn),
     )
+
+
+def _device_random_state(device: torch.device) -> bytes:
+    on_gpu = device.type == "cuda"
+    state = torch.cuda.get_rng_state(device) if on_gpu else torch.default_generator.get_state()
+    return state.numpy().tobytes()

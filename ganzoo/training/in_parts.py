@@ -24,13 +24,18 @@ MEAN = "mean"
 
 
 class RandomState:
-    """The global generators as they are now."""
+    """The global generators as they are now.
+
+    A graph that is being captured cannot read or set the device's: see ``GraphStep``, which lets
+    no step be captured in parts that draws from it.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._host = HostGenerators()
         self._torch = torch.default_generator.get_state()
-        self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        is_read = device.type == "cuda" and not torch.cuda.is_current_stream_capturing()
+        self._cuda = torch.cuda.get_rng_state(device) if is_read else None
         self._mps = torch.mps.get_rng_state() if device.type == "mps" else None
 
     def put_back(self) -> None:
@@ -159,8 +164,9 @@ def everyones(group: Group, leaves: list[Leaf], cut: Cut, first: Sequence[bool])
     likeness = leaves[0]
     device = next(iter(likeness.terms.values())).device
     width = max((len(value) for leaf in leaves for value in leaf.logits.values()), default=0)
-    # One more than the fewest: parts are unlike by one image at most.
-    width += 1 if likeness.logits else 0
+    if likeness.logits:
+        # Parts may be unlike in size, and all rows shall be alike.
+        width = int(group.gather(torch.tensor([width], device=device)).max())
     rows = [_packed(leaf, first, width, device, group.wish()) for leaf in leaves]
     found = group.gather(torch.stack(rows)).flatten(0, 1)
     group.agreed = int(found[:, 0].max())

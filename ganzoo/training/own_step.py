@@ -39,6 +39,7 @@ from ganzoo.training.randomness import Noise, key
 from ganzoo.training.shards import Cut
 from ganzoo.training.step import AdversarialStep, Inputs, Ramps, Side, cut_of, observes, parts_of
 from ganzoo.training.together import Group
+from ganzoo.training.whole_norm import WholeNorm
 
 
 class OwnStep:
@@ -304,7 +305,8 @@ class Played:
         for rows, part, own in parts_of(by.cut, data, latent):
             memory.put_back(before)
             state.put_back()
-            with drawing.Part(rows):
+            norm = WholeNorm(by.group, rows) if by.recipe.train.sync_norm else None
+            with drawing.Part(rows, norm):
                 one = leaf(part, own, rows.count / rows.whole, rows)
             found = in_parts.taken(moved)
             one.present = [value is not None for value in found]

@@ -225,6 +225,7 @@ def assemble(
     may_give_way: bool = False,
     data_path: str | None = None,
     group: Group | None = None,
+    cut: Cut | None = None,
 ) -> Parts:
     """Build everything that ``recipe`` names.
 
@@ -232,13 +233,14 @@ def assemble(
         may_give_way: whether the recipe's fallback recipe is preferred to its other data set.
         data_path: where own images lie here, in place of dataset.path; see ``same_data``.
         group: the processes that make the run together.
+        cut: how batches are cut among them; default: as the recipe says.
 
     Raises:
         LackingError: where its fallback recipe is to be run.
         GanzooError: if a part cannot be built or the parts do not fit.
     """
     group = group or Group()
-    cut = cut_of(recipe, group)
+    cut = cut or cut_of(recipe, group)
     asked = lying_at(recipe.dataset, data_path)
     with group.first_here():  # what is downloaded and unpacked is so once a machine
         gives_way = may_give_way and recipe.fallback is not None
@@ -287,7 +289,7 @@ def assemble(
     noise = Noise(seed, device)
     step = step_of(
         recipe, sides, noise, cast_of(machine.precision), memory=memory, own=own, steps=steps,
-        group=group,
+        group=group if cut.processes == group.count else Group(),
     )  # fmt: skip
     makers = recipe.step.makers() if recipe.ema else []
     return Parts(
@@ -347,8 +349,8 @@ def step_on(
     GANZOO_GRAPH=0 turns that off.
     """
     is_wanted = os.environ.get("GANZOO_GRAPH", "1") != "0" and not machine.deterministic
-    # A captured step cannot go back in its random numbers, as parts of a batch do.
-    if machine.device.type != "cuda" or not is_wanted or plain.cut.parts > 1:
+    # Several processes read in every step what all of them want, which a graph cannot.
+    if machine.device.type != "cuda" or not is_wanted or plain.group.count > 1:
         return plain
     if not plain.recipe.step.is_captured:
         return plain
@@ -551,11 +553,6 @@ def step_of(
 ) -> AdversarialStep | OwnStep:
     """Return what makes the steps of a recipe."""
     if type(recipe.step).update is not AdversarialSpec.update:
-        if recipe.train.sync_norm:
-            raise GanzooError(
-                f"train.sync_norm: step {recipe.step.use!r} takes norms over each part of a batch; "
-                "leave it out, or use norm = 'instance' in the networks"
-            )
         return OwnStep(recipe, sides, noise, cast, memory=memory, own=own, steps=steps, group=group)
     both = sides["generator"], sides["discriminator"]
     return AdversarialStep(recipe, *both, noise, cast, own=own, steps=steps, group=group)

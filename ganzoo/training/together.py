@@ -32,6 +32,8 @@ LONGEST_WAIT = 60.0
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.001, 0.05
 END = "end"
 """What the first process says last."""
+HEARD = "heard"
+"""How many of the others have heard it."""
 PATIENCE_S = 30.0
 """Seconds that a process which failed gives the first one to write down what happened."""
 TOLD_S = 3.0
@@ -82,6 +84,9 @@ class Group:
     def first_here(self) -> Iterator[None]:
         """Do the block in the first process of each machine, then in its others."""
         yield
+
+    def meet(self) -> None:
+        """Wait until all are here, as long as it takes."""
 
     def end(self) -> None:
         """Say, as the first process, that this was all; let the others end after it."""
@@ -213,6 +218,15 @@ class Together(Group):
             with self._answered():
                 self._store.set(key, "")
 
+    def meet(self) -> None:
+        """Wait until all are here, as long as it takes."""
+        self._said += 1
+        key = f"met/{self._said}"
+        with self._answered():
+            if self._store.add(key, 1) == self.count:
+                self._store.set(f"{key}/all", "")
+        self._heard(f"{key}/all")
+
     def end(self) -> None:
         """Say, as the first process, that this was all; let the others end after it.
 
@@ -221,11 +235,22 @@ class Together(Group):
         """
         leave()
         with suppress(LostProcessError):
-            if self.is_first:
-                with self._answered():
-                    self._store.set(END, "")
-            else:
+            if not self.is_first:
                 self._heard(END, PATIENCE_S)
+            with self._answered():
+                if self.is_first:
+                    self._store.set(END, "")
+                    self._last()
+                else:
+                    self._store.add(HEARD, 1)
+
+    def _last(self) -> None:
+        """Wait for the others where the store is this process's own and would go with it."""
+        until = time.monotonic() + PATIENCE_S
+        while not ranks.launcher_keeps_store() and time.monotonic() < until:
+            if self._store.add(HEARD, 0) >= self.count - 1:
+                return
+            time.sleep(LONGEST_POLL_S)
 
     def is_told(self, text: str) -> bool:
         """Return whether the first process tells the user this; tell the others, if this is it."""

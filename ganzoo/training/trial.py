@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganzoo.training import guards, own_guards
+from ganzoo.training import guards, own_coupling, own_guards
 from ganzoo.training.cost import plain
 from ganzoo.training.own_step import OwnStep
 from ganzoo.training.parts import Parts
@@ -17,6 +17,8 @@ def try_out(parts: Parts, reporter: Reporter) -> None:
     """
     if isinstance(plain(parts), OwnStep):
         problems = own_guards.problems_of(parts)
+        if not problems:
+            own_coupling.told_of_parts(parts, reporter.warn)
     else:
         problems = guards.try_halves(parts, reporter)
     guards.settle(parts, problems, reporter)

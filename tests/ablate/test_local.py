@@ -20,7 +20,7 @@ def killed(task: Task) -> Answer:
 
 def work(pipe: local.Connection, orders: local.Connection) -> None:
     """Be a worker whose tasks are those above."""
-    local.perform = killed
+    local.perform_in = killed
     local.work(pipe, orders)
 
 

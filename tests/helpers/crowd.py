@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganzoo.training.half_step import HalfStep
 from ganzoo.training.together import Group
+
+for _each in vars(HalfStep).values():
+    if isinstance(_each, cached_property):
+        # Python 3.11 locks a property of all objects while one computes it: threads that wait for
+        # each other in one, as norms over processes do, would wait for ever. Processes do not.
+        _each.lock = nullcontext()  # type: ignore[attr-defined]
 
 
 class Crowd:
@@ -80,3 +89,13 @@ class Member(Group):
     def broadcast(self, value: Tensor) -> Tensor:
         found: Tensor = self.crowd.exchange(self.rank, value)[0]
         return found
+
+    def say(self, what: Any = None) -> Any:
+        return self.crowd.exchange(self.rank, what)[0]
+
+    def hand(self, content: bytes = b"") -> bytes:
+        found: bytes = self.crowd.exchange(self.rank, content)[0]
+        return found
+
+    def meet(self) -> None:
+        self.crowd.exchange(self.rank, None)

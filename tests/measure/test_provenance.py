@@ -91,7 +91,7 @@ def test_all_differing_fields_are_named_at_once() -> None:
 def test_reference_and_floor_have_no_image_in_common() -> None:
     for made in (bench(), bench(test=None), bench(test=30), bench(split="test")):
         real = {bytes(image.numpy()) for seen in made.real() for image in seen.images}
-        held_out = [bytes(image.numpy()) for images, _ in made.held_out() for image in images]
+        held_out = [bytes(image.numpy()) for seen in made.held_out() for image in seen.images]
 
         assert len(real) == made.n_real
         assert len(held_out) == made.n_fake

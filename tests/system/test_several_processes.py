@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,18 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small_recipe import small
 
 from ganzoo.runs.folder import RunDir, list_runs
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="torch's launcher has no gloo there")
 LONG = "train.steps=100000"
+PREPARE = ["measure", "prepare"]
+PLACE = {False: ["--device", "cpu", "--offline", "-q"], True: ["--offline", "-q"]}
 
 
 def start(words: Sequence[str], folder: Path, *before: str) -> subprocess.Popen[str]:
     (folder / "small.toml").write_text(small(steps=4))
     return subprocess.Popen(
-        [sys.executable, "-m", *before, "ganzoo", *words, "--device", "cpu", "--offline", "-q"],
+        [sys.executable, "-m", *before, "ganzoo", *words, *PLACE[list(words[:2]) == PREPARE]],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -54,6 +59,109 @@ def test_two_processes_end_in_the_weights_of_one_with_one_voice(tmp_path: Path) 
 
     assert (code, len(out.splitlines()), err) == (0, 1, "")
     assert weights(tmp_path, "one") == weights(tmp_path, "two")
+
+
+def outcome(folder: Path, name: str) -> RunDir:
+    (found,) = (each for each in list_runs(folder / "runs") if each.path.parent.name == name)
+    return found
+
+
+MEASURED = {
+    "dcgan_digits": [
+        "generator.base_channels=2",
+        "generator.norm='none'",
+        "discriminator.base_channels=2",
+    ],
+    "cdcgan_digits": [
+        "generator.base_channels=2",
+        "generator.norm='none'",
+        "discriminator.base_channels=2",
+    ],
+    "toy_ring": [],
+    "cyclegan_digits": [
+        "generator.base_channels=2",
+        "discriminator.base_channels=2",
+        "dataset.size=32",
+        "train.batch_size=4",
+        "samples.rows=1",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEASURED)
+def test_two_processes_score_as_one_does_on_the_way_and_afterwards(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody waits so long for another, though measuring takes longer.
+    monkeypatch.setenv("GANZOO_WAIT", "10")
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    if name != "toy_ring":
+        assert run(["measure", "prepare", "digits"], tmp_path)[0] == 0
+    few = ("train.steps=4", "train.shards=2", "measure.every=2", "measure.samples=600")
+    wanted = ["run", name, *sets(*MEASURED[name], *few)]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    code, _, err = run([*wanted, "--name", "two", "--processes", "2"], tmp_path)
+
+    one, two = outcome(tmp_path, "one"), outcome(tmp_path, "two")
+    assert (code, err) == (0, "")
+    metrics = one.read_json("result.json")["metrics"]
+    assert metrics
+    assert two.read_json("result.json")["metrics"] == metrics
+    for mine, others in zip(one.read_log(), two.read_log(), strict=True):
+        found = {key: value for key, value in mine.items() if key.startswith("m/")}
+        assert found == {key: value for key, value in others.items() if key.startswith("m/")}
+    # Any number of processes measures a run, whatever its shards.
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m")
+    for before, more in (((), []), ((), ["--processes", "3"]), (launcher, [])):
+        words = ["measure", str(two.path), "--json", *more]
+        code, out, err = run(words, tmp_path, *before)
+        assert code == 0, err
+        assert json.loads(out)["metrics"] == metrics
+
+
+@pytest.mark.slow
+def test_a_folder_of_images_is_measured_by_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "images").mkdir()
+    for number in range(600):
+        place = tmp_path / "images" / f"{number}.png"
+        Image.frombytes("L", (8, 8), random.Random(number).randbytes(64)).save(place)
+    words = ["measure", "images", "--dataset", "digits", "--json"]
+    one = run(words, tmp_path)
+    two = run([*words, "--processes", "2"], tmp_path)
+    assert one[0] == 0, one[2]
+    assert two == one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["option", "torchrun"])
+def test_the_speed_of_two_processes_is_told_once(by: str, tmp_path: Path) -> None:
+    words = ["bench", "small.toml", "--seconds", "1", "--json", *sets("train.shards=2")]
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+    started = run([*words, "--processes", "2"], tmp_path) if by == "option" else None
+    code, out, err = started or run(words, tmp_path, *launcher)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["processes"] == 2
+    assert found["images_per_second"] > 0
+    assert not list_runs(tmp_path / "runs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["bench", "measure"])
+def test_what_is_wrong_with_other_verbs_is_told_once(verb: str, tmp_path: Path) -> None:
+    words = {
+        "bench": ["bench", "small.toml", *sets("train.shards=3"), "--processes", "2"],
+        "measure": ["measure", "nope", "--processes", "2"],
+    }[verb]
+    told = {"bench": "let it be a multiple", "measure": "no run"}[verb]
+    code, out, err = run(words, tmp_path)
+    assert (code, out) == (2, "")
+    assert err.count(told) == 1, err
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow
@@ -102,11 +210,11 @@ def test_what_is_wrong_is_told_once(
     assert "process 1" not in err
 
 
-def begun(folder: Path) -> RunDir:
+def begun(folder: Path, out: str = "runs") -> RunDir:
     """Wait for a run's first checkpoint."""
     until = time.monotonic() + 240
     while time.monotonic() < until:
-        for found in list_runs(folder / "runs"):
+        for found in list_runs(folder / out):
             if any(name.endswith(".safetensors") for name in found.names("checkpoints")):
                 return found
         time.sleep(0.05)
@@ -152,6 +260,55 @@ def test_all_stop_together_and_leave_a_checkpoint(
     if number != signal.SIGKILL:
         assert status["status"] == "interrupted"
         assert f"step-{status['step']:06d}.safetensors" in kept
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("who", [0, 1])
+def test_torchrun_restarts_a_killed_run_and_it_ends_in_the_same_weights(
+    who: int, tmp_path: Path
+) -> None:
+    longer = ("train.steps=60", "train.epochs=1000", "checkpoint.every=10")
+    wanted = ["run", "small.toml", *sets(*longer, "train.shards=2", "generator.norm='none'")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    number = ("--standalone", "--nproc-per-node", "2", "--max-restarts", "2")
+    launcher = ("torch.distributed.run", *number, "-m")
+    started = start([*wanted, "--out", "others", "--name", "two"], tmp_path, *launcher)
+    found = begun(tmp_path, "others")
+    killed = members(started.pid)
+    os.kill(killed[who], signal.SIGKILL)
+    _, err = started.communicate(timeout=500)
+
+    assert started.returncode == 0, err
+    assert "Traceback" not in err
+    assert found.read_json("status.json")["status"] == "done"
+    assert len(list_runs(tmp_path / "others")) == 1
+    assert found.generator.read_bytes() == weights(tmp_path, "one")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_launches_meet_as_two_machines_do(tmp_path: Path) -> None:
+    wanted = ["run", "small.toml", *sets("train.shards=2", "generator.norm='none'")]
+    assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = (
+        *("torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"),
+        *("--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}", "--rdzv-id", "any"),
+        "-m",
+    )
+    both = [start([*wanted, "--name", "two"], tmp_path, *launcher) for _ in range(2)]
+    try:
+        ends = [each.communicate(timeout=400) for each in both]
+    finally:
+        for each in both:
+            each.kill()
+
+    assert [each.returncode for each in both] == [0, 0], ends
+    assert sorted(len(out.splitlines()) for out, _ in ends) == [0, 1]
+    assert weights(tmp_path, "one") == weights(tmp_path, "two")
 
 
 def is_alive(pid: int) -> bool:

@@ -139,17 +139,22 @@ def in_double(batch: Batch) -> Batch:
             ("loss.use='relativistic'", "loss.pairing='average'"),
             "it looks at the images of a batch together, the discriminator's term 'real' and the ",
         ),
+        (
+            ("loss.use='dual_contrastive'",),
+            "it looks at the images of a batch together, the discriminator's term",
+        ),
         (("view=[{use='pack', size=3}]",), "parts of 8 images do not fill whole packs"),
     ],
-    ids=["generator", "discriminator", "stddev", "average", "packs"],
+    ids=["generator", "discriminator", "stddev", "average", "contrastive", "packs"],
 )
+@pytest.mark.parametrize("way", ["step.accumulate", "train.shards"])
 def test_what_couples_a_batch_is_told_before_step_1(
-    chosen: tuple[str, ...], said: str, tmp_path: Path
+    way: str, chosen: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     heard = Heard()
-    parts, _ = assembled(write_recipe(tmp_path), (*UNCOUPLED, *chosen, "step.accumulate=2"))
+    parts, _ = assembled(write_recipe(tmp_path), (*UNCOUPLED, *chosen, f"{way}=2"))
 
     try_out(parts, heard)
 
-    assert "step.accumulate = 2 is not the same as one large batch here: " in heard.warnings[0]
+    assert f"{way} = 2 is not the same as one large batch here: " in heard.warnings[0]
     assert any(said in warning for warning in heard.warnings), heard.warnings

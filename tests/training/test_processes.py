@@ -10,82 +10,16 @@ from typing import Any
 import pytest
 import torch
 from crowd import Crowd
+from families import FAMILIES, SMALL, built
 from torch import Tensor
 
-from ganzoo.common.data_root import DataRoot, data_root
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.registry import load_plugins
-from ganzoo.recipe.check import load_recipe
-from ganzoo.recipe.source import find_recipe
 from ganzoo.runs.optimizer_state import pack_optimizer
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import HalfStep, half_step
-from ganzoo.training.machine import set_up
-from ganzoo.training.parts import Parts, assemble
 from ganzoo.training.together import Group
 
 STEPS = 4
-DIGITS = ["dataset.use='digits'", "train.epochs=9", "train.batch_size=12", "latent.size=5"]
-SMALL = [*DIGITS, "generator.base_channels=2", "discriminator.base_channels=2"]
-RESNET = [
-    *DIGITS,
-    "generator.channels=[4, 4, 2]",
-    "discriminator.channels=[2, 4, 4]",
-]
-R3GAN = [
-    *DIGITS,
-    *(
-        f"{role}.{key}"
-        for role in ("generator", "discriminator")
-        for key in ("channels=[4, 4, 4]", "group_size=2", "blocks=1", "expansion=1")
-    ),
-]
-TRANSLATED = [
-    "train.batch_size=12",
-    "generator.base_channels=2",
-    "discriminator.base_channels=2",
-]
-LAZY = "[{use='r1', every=2}, {use='lecam'}]"
-FAMILIES = {
-    "dcgan": ("dcgan_digits", SMALL),
-    "dropout": ("dcgan_digits", [*SMALL, "discriminator.dropout=0.3", "step.batching='joint'"]),
-    "lazy": (
-        "dcgan_digits",
-        [*SMALL, f"regularizer={LAZY}", "view=[{use='ada', interval=1, images=50}]"],
-    ),
-    "packs": ("dcgan_digits", [*SMALL, "view=[{use='pack'}]", "step.generator_updates=2"]),
-    "cgan": ("cdcgan_digits", SMALL),
-    "wgan_gp": ("wgan_gp_mnist", [*SMALL, "step.discriminator_updates=2"]),
-    "sngan": ("sngan_resnet_mnist", RESNET),
-    "r3gan": ("r3gan_mnist", R3GAN),
-    "began": ("began_mnist", [*SMALL, "discriminator.hidden=4"]),
-    "uneven": (
-        "dcgan_digits",
-        [
-            *SMALL,
-            "train.batch_size=1476",
-            "generator.norm='none'",
-            "train.last_batch='keep'",
-            "view=[{use='ada', interval=1, images=5000}]",
-        ],
-    ),
-    "pix2pix": (
-        "pix2pix_digits",
-        [
-            *TRANSLATED,
-            "dataset.size=16",
-            "generator.levels=3",
-            "generator.norm='instance'",
-            "generator.dropout=0.3",
-            "discriminator.norm='instance'",
-        ],
-    ),
-    "cyclegan": (
-        "cyclegan_digits",
-        [*TRANSLATED, "dataset.size=16", "generator.blocks=1", "step.pool=20"],
-    ),
-    "ema": ("dcgan_digits", [*SMALL, "ema.half_life=3", "step.generator_noise='fresh'"]),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -95,15 +29,6 @@ def _double() -> Iterator[None]:
     yield
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(before)
-
-
-def built(name: str, overrides: list[str], group: Group | None = None) -> Parts:
-    registry = load_plugins([], [])
-    recipe = load_recipe(find_recipe(name), registry, overrides)
-    machine, _ = set_up("cpu", threads=1)
-    return assemble(
-        recipe, registry, DataRoot(data_root(None), False), machine, warn=print, group=group
-    )
 
 
 def trained(name: str, overrides: list[str], group: Group | None = None) -> dict[str, Tensor]:
@@ -172,9 +97,7 @@ def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
         *(f"optimizer.{role}.eps=1e-3" for role in ("generator", "discriminator")),
     ]
     one = trained(name, overrides)
-    cut = [*overrides, "train.shards=2"]
-    if family not in {"pix2pix", "cyclegan"}:  # without a norm of the batch
-        cut.append("train.sync_norm=true")
+    cut = [*overrides, "train.shards=2", "train.sync_norm=true"]
     both = Crowd(2).run(lambda group: trained(name, cut, group))
     for found in both:
         assert far(found, one) < 1e-12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ganzoo.ablate.grid import Grid
     from ganzoo.ablate.worker import Setup
     from ganzoo.cli.board import Board
+    from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
 
 FAILED = 3
@@ -40,6 +42,7 @@ FAILED = 3
     examples=[
         "ganzoo ablate transpose_vs_upsample --dry-run   show the plan and the time",
         "ganzoo ablate transpose_vs_upsample --jobs 2    run it again to continue",
+        "ganzoo ablate FILE --on ray --device cuda --processes 2    two GPUs a cell",
     ],
 )
 @click.argument("file", metavar="FILE")
@@ -47,6 +50,12 @@ FAILED = 3
 @place_options
 @data_path_option
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells to run in parallel.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Processes that share each cell, on one GPU each.",
+)
 @click.option("--on", metavar="WHERE", help="'ray', or ray://host:port, with --out shared.")
 @click.option("--dry-run", is_flag=True, help="Show the cells and estimated time; do not train.")
 @click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
@@ -64,6 +73,7 @@ def ablate(
     place: Place,
     data_path: str | None,
     jobs: int | None,
+    processes: int | None,
     on: str | None,
     dry_run: bool,
     retry_failed: bool,
@@ -93,8 +103,9 @@ def ablate(
     grid = replace(grid, name=experiment.usable_name(name or grid.name))
     if data_path is not None:
         place = replace(place, data_path=str(Path(data_path).expanduser().absolute()))
-    setup = setup_of(grid, plugin_files, place)
-    engine = engine_of(on, jobs, place)
+    setup = replace(setup_of(grid, plugin_files, place), processes=processes or 1)
+    refuse_uneven(grid, registry, setup.processes)
+    engine = engine_of(on, jobs, place, setup.processes)
     with Display(settings.verbosity) as display, stopping(lambda: None) as stop:
         board = Board(display, grid)
         try:
@@ -162,25 +173,64 @@ def setup_of(grid: Grid, plugin_files: PluginFiles, place: Place) -> Setup:
     )
 
 
-def engine_of(on: str | None, jobs: int | None, place: Place) -> Engine:
-    """Return where the cells run.
+def refuse_uneven(grid: Grid, registry: Registry, processes: int) -> None:
+    """Do nothing where the processes of a cell can share its batches.
 
     Raises:
-        GanzooError: for a place that is not known.
+        GanzooError: naming the variants whose parts do not come out even.
+    """
+    from ganzoo.recipe.check import load_recipe
+
+    uneven = []
+    frozen = {cell.variant: cell.frozen for cell in grid.cells}
+    with tempfile.TemporaryDirectory() as folder:
+        for variant, text in frozen.items() if processes > 1 else ():
+            path = Path(folder) / "recipe.toml"
+            path.write_text(text, encoding="utf-8")
+            recipe = load_recipe(path, registry)
+            if (parts := recipe.train.shards * recipe.step.accumulate) % processes:
+                uneven.append(f"variant '{variant}': its batches have {parts} parts")
+    if uneven:
+        raise GanzooError(
+            "\n".join(
+                [
+                    *uneven,
+                    f"{processes} processes cannot share them evenly; set train.shards = "
+                    f"{processes} in the ablation's [recipe.train], or a multiple of it",
+                ]
+            )
+        )
+
+
+def engine_of(on: str | None, jobs: int | None, place: Place, processes: int = 1) -> Engine:
+    """Return where the cells run.
+
+    Args:
+        processes: those of a cell; each has a GPU of its own, where there are GPUs.
+
+    Raises:
+        GanzooError: for a place that is not known, or one that has fewer GPUs.
     """
     if on is None:
         from ganzoo.ablate.local import Local, visible_gpus
 
         gpus = visible_gpus() if place.device in {"auto", "cuda"} else []
-        return Local(jobs or max(1, len(gpus)), gpus)
+        if gpus and len(gpus) < processes:
+            raise GanzooError(
+                f"{processes} processes of a cell need a GPU each, and {len(gpus)} are visible; "
+                "use fewer --processes, or --device cpu"
+            )
+        starts = range(0, len(gpus) - processes + 1, processes)
+        shared = [",".join(gpus[start : start + processes]) for start in starts]
+        return Local(jobs or max(1, len(shared)), shared)
     if on == "ray" or on.startswith("ray://"):
         from ganzoo.ablate.on_ray import OnRay
 
         return OnRay(
             "" if on == "ray" else on,
             jobs,
-            cpus_per_cell=place.threads or 1,
-            gpus_per_cell=int(place.device == "cuda"),
+            cpus_per_cell=(place.threads or 1) * processes,
+            gpus_per_cell=processes * (place.device == "cuda"),
         )
     raise GanzooError(f"--on {on!r}: choose 'ray' or the address of a cluster, ray://host:10001")
 

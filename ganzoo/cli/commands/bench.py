@@ -20,9 +20,11 @@ from ganzoo.cli.options import (
     place_options,
     plugin_options,
     precision_options,
+    processes_option,
     recipe_names,
     set_option,
 )
+from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
@@ -39,6 +41,7 @@ WARM_UP = 5
     cls=Command,
     examples=[
         "ganzoo bench dcgan_mnist --threads 1 --seconds 20",
+        "ganzoo bench dcgan_mnist --processes 2 --set train.shards=2",
         "ganzoo bench fast_mnist cdcgan_mnist --quality 8 --file quality.html",
     ],
 )
@@ -89,6 +92,7 @@ WARM_UP = 5
 @plugin_options
 @place_options
 @precision_options
+@processes_option
 @json_option
 @click.pass_obj
 def bench(
@@ -112,6 +116,8 @@ def bench(
     compares the time this took: training only, without measuring.
     """
     if quality is not None:
+        if ranks.count() > 1:
+            raise GanzooError("--quality times recipes in one process; leave --processes out")
         found = timed(
             settings, recipes, overrides, plugin_files, place,
             quality, every=every, samples=samples, seeds=seeds,
@@ -147,19 +153,29 @@ def bench(
         registry = plugin_files.load(display.warn)
         checked = load_recipe(path, registry, (*overrides, *rare))
 
-        from ganzoo.training.loop import at_the_start, new_run
+        from ganzoo.training.beside import Beside
+        from ganzoo.training.loop import Training, at_the_start, new_run
         from ganzoo.training.state import Silent
+        from ganzoo.training.together import in_company
 
         built = Launch(registry, place, display, None, as_json).build(checked)
-        run = new_run(built, Path(folder), "bench")
-        found = measured(at_the_start(built, registry, run, Silent()), seconds)
+        with in_company(built.group):
+            run = new_run(built, Path(folder), "bench")
+            kind = Training if built.group.is_first else Beside
+            found = measured(at_the_start(built, registry, run, Silent(), kind=kind), seconds)
+    if not built.group.is_first:
+        return 0  # the first process tells
     if as_json:
         streams.result(found)
     else:
+        several = built.group.count > 1
         streams.say(
-            f"{found['images_per_second']:,.0f} images/s, {found['step_ms']:.2f} ms a step at "
+            f"{found['images_per_second']:,.0f} images/s"
+            f"{f' in {built.group.count} processes' if several else ''}, "
+            f"{found['step_ms']:.2f} ms a step at "
             f"train.batch_size = {checked.train.batch_size} (varied by {found['spread']:.0%} "
             f"over {TURNS} rounds), {found['peak_memory_mib']:,.0f} MiB"
+            f"{' each' if several else ''}"
         )
     return 0
 
@@ -223,15 +239,26 @@ def shown(found: Mapping[str, Any]) -> None:
 
 
 def measured(training: Training, seconds: float) -> dict[str, Any]:
-    """Make steps for about so many seconds; return what one costs."""
+    """Make steps for about so many seconds; return what one costs.
+
+    Of several processes the first one has the clock; all make as many steps as it says.
+    """
+    import torch
+
     from ganzoo.training.machine import peak_memory_mib, wait_for
 
-    machine = training.parts.machine
-    for _ in range(WARM_UP):
+    machine, group = training.parts.machine, training.parts.group
+    for _ in range(WARM_UP - 1):
         training.advance()
     wait_for(machine.device)
+    step_s = _timed(training, 1)
     turns = []
     for _ in range(TURNS):
+        if group.count > 1:
+            steps = group.say(max(1, round(seconds / TURNS / step_s)))
+            step_s = _timed(training, steps)
+            turns.append(step_s)
+            continue
         started, steps = time.perf_counter(), 0
         while time.perf_counter() - started < seconds / TURNS:
             training.advance()
@@ -239,10 +266,23 @@ def measured(training: Training, seconds: float) -> dict[str, Any]:
         wait_for(machine.device)
         turns.append((time.perf_counter() - started) / steps)
     step_s = statistics.median(turns)
+    memory = torch.tensor([peak_memory_mib(machine.device)], dtype=torch.float64)
     return {
         "images_per_second": training.parts.images_per_step() / step_s,
         "step_ms": 1e3 * step_s,
         "spread": (max(turns) - min(turns)) / step_s,
-        "peak_memory_mib": peak_memory_mib(machine.device),
+        "peak_memory_mib": float(group.gather(memory).max()),
+        "processes": group.count,
         "machine": machine.state(),
     }
+
+
+def _timed(training: Training, steps: int) -> float:
+    """Make so many steps; return the seconds of one."""
+    from ganzoo.training.machine import wait_for
+
+    started = time.perf_counter()
+    for _ in range(steps):
+        training.advance()
+    wait_for(training.parts.machine.device)
+    return (time.perf_counter() - started) / steps

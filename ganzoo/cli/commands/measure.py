@@ -20,6 +20,7 @@ from ganzoo.cli.options import (
     out_option,
     place_options,
     plugin_options,
+    processes_option,
     run_names,
     set_option,
 )
@@ -59,6 +60,7 @@ class Measures(Group):
     examples=[
         "ganzoo measure last",
         "ganzoo measure last --set measure.samples=10000",
+        "ganzoo measure last --processes 4",
         "ganzoo measure ./my-images --dataset mnist",
         "ganzoo measure prepare mnist",
     ],
@@ -74,6 +76,7 @@ def measure() -> None:
 @plugin_options
 @place_options
 @data_path_option
+@processes_option
 @out_option
 @json_option
 @click.pass_obj
@@ -94,8 +97,6 @@ def of(
     Scores are shown next to those of real images; without --set they are saved in the run's
     result.json. A sheet shows fakes with their nearest training images.
     """
-    if ranks.rank() > 0:
-        return  # the first process measures
     from ganzoo.cli.progress import Display
     from ganzoo.runs.folder import left
 
@@ -112,6 +113,8 @@ def of(
             there = replace(place, data_path=data_path)
             found, run = _run(target, overrides, registry, there, out, display, plugin_files.plugin)
             sheet, keep = left(run, target, SHEET), None if overrides else run
+        if ranks.rank() > 0:
+            return  # it has helped the first process, which tells
         if not as_json:
             show(found.result["metrics"])
         # The scores are what was asked for; what lies beside them may not be to be written.
@@ -179,6 +182,8 @@ def prepare(
     the digits, a few minutes for MNIST. It is saved, with its accuracy and SHA-256, in
     the user's cache folder or in $GANZOO_CACHE.
     """
+    if ranks.rank() > 0:
+        return  # one process trains it
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import dataset_named
 
@@ -221,6 +226,8 @@ def adopt(settings: Settings, *, weights: Path, sha256: str, data: str | None) -
 
     They are never downloaded. FILE is a safetensors file; docs/measures.md says where to get it.
     """
+    if ranks.rank() > 0:
+        return  # one process copies them
     from ganzoo.cli.progress import Display
     from ganzoo.measure.inception import adopt as take
 
@@ -302,17 +309,25 @@ def _folder(
     place: Place,
     display: Display,
 ) -> tuple[Measured, Path]:
+    import torch
+
     from ganzoo.measure.afterwards import folder, measure_images
     from ganzoo.recipe.check import dataset_named
     from ganzoo.recipe.model import Measure
     from ganzoo.training.feed import shape_of
+    from ganzoo.training.together import in_company, join
 
     root = _root(place.data, place.offline, display)
     spec = dataset_named(dataset_name, overrides, registry)
-    images = folder(Path(target), shape_of(spec.build(root), spec), registry, root)
-    for note in images.notes:
-        display.warn(note)
-    found = measure_images(images, spec, Measure(), registry, root, display.warn, tell=display.note)
+    group = join(torch.device("cpu"))
+    with in_company(group):
+        with group.first_here():
+            images = folder(Path(target), shape_of(spec.build(root), spec), registry, root)
+        for note in images.notes:
+            display.warn(note)
+        found = measure_images(
+            images, spec, Measure(), registry, root, display.warn, tell=display.note, group=group
+        )
     return found, Path(f"{target.rstrip('/').removesuffix('.zip')}-{SHEET}")
 
 
