@@ -377,6 +377,12 @@ def side_of(spec: OptimizerSpec, weight: nn.Parameter, total: int, updates: int)
     return Side(nn.Identity(), first.build([weight]), spec, total, [weight], updates)
 
 
+def test_both_sides_are_known_by_their_names() -> None:
+    step = build(recipe())
+
+    assert step.sides == {"generator": step.generator, "discriminator": step.discriminator}
+
+
 def test_updates_are_numbered_through_the_run() -> None:
     seen: dict[str, list[int]] = {"generator": [], "discriminator": []}
     step = build(recipe(discriminator_updates=2, generator_updates=3))
