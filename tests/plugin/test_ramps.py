@@ -80,6 +80,12 @@ def test_a_schedule_begins_at_the_rate_and_falls_as_its_formula(
     assert found == pytest.approx(factors, rel=1e-12, abs=1e-12)
 
 
+def test_a_late_schedule_keeps_the_rate_for_half_the_run_and_falls_straight_to_0() -> None:
+    found = [rate("late_linear", 0.0, update, 100) for update in (0, 25, 50, 60, 75, 100, 150)]
+
+    assert found == pytest.approx([1.0, 1.0, 1.0, 0.8, 0.5, 0.0, 0.0], rel=1e-12, abs=1e-12)
+
+
 def test_without_an_end_a_ramp_is_as_long_as_the_run() -> None:
     assert Ramp(start=0.0, end=1.0).at(25, 100) == 0.25
 
