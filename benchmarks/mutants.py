@@ -84,10 +84,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("part", nargs="*", help="only modules with this in their path")
     parser.add_argument("--most", type=int, default=50, help="faults of a module, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--again", type=Path, help="only those that an earlier run put into a file")
     asked = parser.parse_args(arguments)
+    again = set(asked.again.read_text("utf-8").splitlines()) if asked.again else None
     modules = [Module(**each) for each in tomllib.loads(LIST.read_text("utf-8"))["module"]]
     modules = [
-        each for each in modules if not asked.part or any(p in each.path for p in asked.part)
+        each
+        for each in modules
+        if (not asked.part or any(part in each.path for part in asked.part))
+        and (again is None or any(line.startswith(f"{each.path}: ") for line in again))
     ]
     sys.path[:0] = [str(ROOT / "plugins")]
     torch.set_num_threads(1)
@@ -95,14 +100,21 @@ def main(arguments: list[str] | None = None) -> int:
     orders: dict[str, Order] = {}
     for module in modules:
         order = orders.setdefault(f"{module.tests} {module.without}", Order())
-        found = try_module(module, order, asked.most, asked.seed)
+        found = try_module(module, order, asked.most, asked.seed, again)
         noticed, tried, same = noticed + found[0], tried + found[1], same + found[2]
-    print(f"{noticed} of {tried} noticed ({noticed / tried:.1%}); {same} that change nothing")
+    share = f" ({noticed / tried:.1%})" if tried else ""
+    print(f"{noticed} of {tried} noticed{share}; {same} that change nothing")
     return 0
 
 
-def try_module(module: Module, order: Order, most: int, seed: int) -> tuple[int, int, int]:
-    """Return how many faults were noticed, of how many, and how many more change nothing."""
+def try_module(
+    module: Module, order: Order, most: int, seed: int, again: set[str] | None = None
+) -> tuple[int, int, int]:
+    """Return how many faults were noticed, of how many, and how many more change nothing.
+
+    Args:
+        again: lines of an earlier run, which name the faults to try; None for all.
+    """
     source = (ROOT / module.path).read_text("utf-8")
     import_below(module)
     began = time.monotonic()
@@ -111,7 +123,8 @@ def try_module(module: Module, order: Order, most: int, seed: int) -> tuple[int,
     everything = dict(faults(source))
     if unknown := module.equivalent.keys() - everything:
         raise SystemExit(f"{module.path}: no such faults: {sorted(unknown)}")
-    chosen = random.Random(f"{module.path} {seed}").sample(list(everything), len(everything))[:most]
+    asked = [line for line in everything if again is None or f"{module.path}: {line}" in again]
+    chosen = random.Random(f"{module.path} {seed}").sample(asked, len(asked))[:most]
     for line in sorted(chosen, key=list(everything).index):
         if line in module.equivalent:
             same += 1

@@ -246,7 +246,10 @@ def _back(value: float | None, log: bool) -> float | None:
     """Return the ratio of a logarithm; infinite where no number is as large."""
     if value is None or not log:
         return value
-    return math.exp(value) if value < 709 else math.inf
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def _known(value: float) -> float | None:

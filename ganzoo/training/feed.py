@@ -97,7 +97,8 @@ class Beside:
         """Return the ``[size]`` indices of batch ``number``."""
         places = torch.arange(size) + number * self.train.batch_size
         found = torch.empty(size, dtype=torch.long)
-        for epoch in sorted({int(place) // self.count for place in (places[0], places[-1])}):
+        first, last = int(places[0]) // self.count, int(places[-1]) // self.count
+        for epoch in range(first, last + 1):
             of_epoch = places // self.count == epoch
             source = torch.Generator()
             source.manual_seed(key(self.train.seed, "order of inputs", epoch))

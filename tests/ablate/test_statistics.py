@@ -115,9 +115,17 @@ def test_six_seeds_are_the_least_for_significance_at_five_percent() -> None:
 def test_many_pairs_are_sampled_and_come_out_the_same_every_time() -> None:
     differences = np.random.default_rng(0).normal(0.4, 1, 30)
 
-    first, second = (statistics.sign_flip(differences) for _ in range(2))
+    first = statistics.sign_flip(differences)
+    again = stats.permutation_test(
+        (differences,),
+        lambda sample, axis: np.abs(sample.mean(axis)),
+        permutation_type="samples",
+        n_resamples=99_999,
+        alternative="greater",
+        rng=0,
+    )
 
-    assert first == second
+    assert first == again.pvalue
     assert first == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.02)
 
 
@@ -202,6 +210,9 @@ def test_a_small_spread_that_is_no_rounding_has_its_effect_size() -> None:
     found = statistics.paired({0: 1 + 3e-9, 1: 1 + 1e-9}, {0: 1.0, 1: 1.0})
 
     assert found.effect == pytest.approx(2 / 2**0.5, rel=1e-6)
+    # Logarithms of scores near 1 are rounded as the scores are, by less than 1e-12.
+    ratios = statistics.paired({0: 1 + 2.1e-12, 1: 1.0}, {0: 1.0, 1: 1.0}, log=True)
+    assert ratios.effect == pytest.approx(0.5**0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -216,6 +227,7 @@ def test_a_score_that_is_not_finite_has_no_test(bad: float) -> None:
             None,
             None,
         )
+        assert found.paired
         apart = statistics.unpaired([1.0, bad, 2.0], [3.0, 4.0], log=log)
         assert (apart.p, apart.low, apart.high) == (None, None, None)
 
@@ -250,6 +262,32 @@ def test_differences_of_the_largest_numbers_have_the_moments_of_scaled_ones() ->
     other = statistics.unpaired([1.0, 2.0, 4.0], [3.0, 5.0])
     assert (apart.p, apart.low) == pytest.approx((other.p, 1e300 * other.low))
     assert statistics.marginal([{0: 1e308}, {0: 1.5e308}])[0] == pytest.approx(1.25e308)
+
+
+def test_ratios_are_told_up_to_the_largest_number_and_beyond_it_are_infinite() -> None:
+    for above, ratio in ((354.0, math.exp(708.5)), (355.2, math.exp(709.7)), (355.4, math.inf)):
+        found = statistics.paired({0: math.exp(above)}, {0: math.exp(-354.5)}, log=True)
+        assert found.value == pytest.approx(ratio, rel=1e-9)
+
+
+def test_the_smallest_numbers_have_the_moments_of_scaled_ones() -> None:
+    tiny = statistics.summarise([1e-300, 3e-300])
+    least = statistics.summarise([5e-324])
+
+    assert (tiny.mean, tiny.sd) == pytest.approx((2e-300, 2**0.5 * 1e-300), abs=0)
+    assert (least.mean, least.median) == (5e-324, 5e-324)
+    for value in (5e-324, 1.5e308):
+        assert statistics.summarise([-value, value, math.inf]).median == value
+
+
+def test_spreads_that_no_number_can_hold_have_no_test() -> None:
+    far = [1.5e308, -1.5e308]
+
+    found = statistics.unpaired([1.0, 2.0], far)
+    both = statistics.unpaired([0.8e308, -0.8e308], [0.8e308, -0.8e308])
+
+    assert (found.value, found.p, found.low) == (1.5, None, None)
+    assert (both.value, both.p, both.low, both.high) == (0.0, None, None, None)
 
 
 def test_an_interaction_is_the_difference_of_differences() -> None:

@@ -1,5 +1,7 @@
 """A checkpoint is whole and true, or refused by name."""
 
+import json
+import math
 import os
 import random
 import subprocess
@@ -10,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 
-from ganzoo.common.errors import CheckpointError, MachineError
+from ganzoo.common.errors import CheckpointError, DamagedError, MachineError, RefusedError
 from ganzoo.runs import checkpoint
 from ganzoo.runs.checkpoint import State
 from ganzoo.runs.optimizer_state import pack_optimizer, unpack_optimizer
@@ -117,6 +119,65 @@ def test_no_flipped_bit_and_no_truncation_is_accepted(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
+def test_a_byte_after_the_end_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    write(path)
+    with path.open("ab") as file:
+        file.write(b"\0")
+
+    with pytest.raises(DamagedError):
+        checkpoint.read_checkpoint(path)
+
+
+def test_a_checkpoint_without_a_tensor_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    checkpoint.write(path, {}, state())
+
+    assert checkpoint.read_checkpoint(path) == ({}, state())
+
+
+def test_a_file_of_the_first_format_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    checkpoint.write(path, {}, state().model_copy(update={"format": 1}))
+
+    assert checkpoint.read_checkpoint(path)[1].format == 1
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_headers_are_sorted_and_tensors_begin_at_a_multiple_of_eight(length: int) -> None:
+    tensors = {"é" + "b" * length: torch.arange(3), "a": torch.ones(2)}
+    backwards = dict(reversed(tensors.items()))
+    content = checkpoint.seal(tensors, "{}")
+    header = checkpoint.header_of(content)
+
+    assert checkpoint.seal(backwards, "{}") == content
+    assert len(header) % 8 == 0
+    assert list(json.loads(header)) == sorted(json.loads(header))
+    assert "é".encode() in header  # as safetensors writes names, and not as \u00e9
+    again = load(checkpoint.canonical(save(tensors)))
+    assert all(torch.equal(again[name], tensors[name]) for name in tensors)
+
+
+def sparse(path: Path, size: int, header: int) -> Path:
+    """Write a file of zeros, which takes no room, that says how long its header is."""
+    path.write_bytes(header.to_bytes(8, "little"))
+    os.truncate(path, size)
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="zeros take room there")
+def test_files_of_16_gib_and_headers_of_16_mib_are_the_largest_that_are_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.safetensors"
+    most, header = 2**34, 2**24
+
+    assert len(checkpoint.sized(sparse(path, most, header))) >= 8 + header
+    assert len(checkpoint.sized(sparse(path, most, header + 1))) == 8
+    with pytest.raises(RefusedError, match="at most 17,179,869,184 are allowed"):
+        checkpoint.sized(sparse(path, most + 1, header))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
         checkpoint.read_checkpoint(tmp_path / "nothing.safetensors")
@@ -161,7 +222,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 
     monkeypatch.setattr(os, "write", full)
 
-    with pytest.raises(MachineError, match=r"x\.safetensors.*No space left.*make room"):
+    needed = f"{len(before):,} bytes are needed"
+    with pytest.raises(MachineError, match=rf"x\.safetensors.*No space left.*{needed}; make room"):
         write(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["x.safetensors"]
@@ -183,6 +245,12 @@ def test_an_older_checkpoint_is_taken_with_a_word_about_the_newer_ones(tmp_path:
     assert text.endswith(f"using an older one instead: '{path}', of step {found.step}")
     with pytest.raises(CheckpointError, match="there is none"):
         checkpoint.newest_readable(tmp_path, "there is none", told.append, after=3)
+
+
+def test_a_checkpoint_of_before_the_first_step_is_one_to_go_on_from(tmp_path: Path) -> None:
+    write(tmp_path / "step-000000.safetensors")
+
+    assert checkpoint.newest_readable(tmp_path, "", print)[0].name == "step-000000.safetensors"
 
 
 class Rows(torch.optim.Optimizer):
@@ -238,6 +306,31 @@ def test_weights_of_another_shape_are_refused_by_name() -> None:
         checkpoint.unpack_module("generator", torch.nn.Linear(4, 2), tensors)
     with pytest.raises(CheckpointError, match=r"'bias' is unknown"):
         checkpoint.unpack_module("generator", torch.nn.Linear(3, 2, bias=False), tensors)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name() -> None:
+    for bad in (torch.nan, torch.inf, -torch.inf):
+        forged = {"g/weight": torch.ones(2, 3), "g/bias": torch.tensor([0.0, bad])}
+        with pytest.raises(CheckpointError, match="'bias' is not finite") as refused:
+            checkpoint.unpack_module("g", torch.nn.Linear(3, 2), forged)
+        assert "weight" not in str(refused.value)
+    assert checkpoint.is_finite(torch.tensor([1, 2]))
+    assert not checkpoint.is_finite(math.inf)
+
+
+def test_of_many_mistakes_the_first_five_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(checkpoint.seal({}, "{}"))
+    many = {f"g/{number}": torch.ones(1) for number in range(6)}
+
+    with pytest.raises(CheckpointError) as fields:
+        checkpoint.read_checkpoint(path)
+    with pytest.raises(CheckpointError) as names:
+        checkpoint.unpack_module("g", torch.nn.Identity(), many)
+
+    wanted = "'step', 'log_lines', 'recipe', 'optimizers', 'health'"
+    assert f"ganzoo: {wanted} of its state" in str(fields.value)
+    assert str(names.value).endswith("; ".join(f"'{number}' is unknown" for number in range(5)))
 
 
 def test_an_optimizer_goes_on_as_if_nothing_had_happened() -> None:

@@ -162,3 +162,29 @@ def test_a_ramp_without_a_length_is_over_after_a_step() -> None:
 
     average.follow(layer(1.0), 1)
     assert average.pull == pytest.approx(1 - 0.5 ** (1 / 3))
+
+
+@pytest.mark.parametrize("half_life", [500.0, 1e7])
+def test_an_average_takes_no_gradients_and_keeps_no_graph(half_life: float) -> None:
+    average = Average(layer(0.0), half_life)
+
+    average.follow(layer(1.0))
+
+    kept = [*average.network.parameters(), *(average.rest or ())]
+    assert len(kept) == (2 if half_life > LONG else 1)
+    assert not any(each.requires_grad or each.grad_fn for each in kept)
+    assert not average.network.training
+
+
+def test_a_half_life_above_ten_thousand_steps_is_a_long_one() -> None:
+    found = [Average(layer(0.0), half_life).rest for half_life in (9_999.5, 10_000.0, 10_000.5)]
+
+    assert [rest is not None for rest in found] == [False, False, True]
+
+
+def test_an_average_that_is_told_no_step_is_at_the_first() -> None:
+    average, first = Average(layer(0.0), Ramp(start=1.0, end=9.0), 100), layer(0.0)
+
+    average.follow(layer(1.0))
+
+    torch.testing.assert_close(weight_of(average), first.weight.detach() + 0.5, rtol=0, atol=0)

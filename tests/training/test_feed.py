@@ -3,14 +3,18 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from ganzoo.plugin.specs import DatasetSpec
-from ganzoo.plugin.types import ImageData, ImageShape
+from ganzoo.plugin.types import ImageData, ImageShape, Varied
 from ganzoo.recipe.model import Train
+from ganzoo.training import feed as feed_module
 from ganzoo.training.feed import (
     STOPPING,
     Batch,
@@ -23,6 +27,7 @@ from ganzoo.training.feed import (
     real_images,
     shape_of,
     signals_held,
+    some_inputs,
     to_range,
 )
 from ganzoo.training.shards import Cut
@@ -41,6 +46,7 @@ class Lazy:
         return len(self.images)
 
     def __getitem__(self, index: int) -> torch.Tensor:
+        assert isinstance(index, int)  # of images that are read, no more can be asked
         return self.images[index]
 
 
@@ -250,3 +256,174 @@ def test_inputs_of_pairs_come_with_their_images(lazy: bool) -> None:
     assert batch.inputs is not None
     assert numbers(batch.inputs) == [each + 100 for each in numbers(batch.images)]
     assert Feed(data(12), UNIT, Train(epochs=1, batch_size=4), CPU)(1).inputs is None
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("count", [3, 7, 50])
+def test_inputs_of_their_own_are_shown_in_whole_passes_however_few_they_are(
+    count: int, lazy: bool
+) -> None:
+    inputs = data(count).images
+    apart = replace(data(12), inputs=Lazy(inputs) if lazy else inputs, paired=False)  # type: ignore[arg-type]
+    feed = Feed(apart, UNIT, Train(epochs=1, batch_size=8), CPU)
+
+    shown = [each for number in range(25) for each in numbers(feed(number).inputs)]  # type: ignore[arg-type]
+
+    passes = [shown[first : first + count] for first in range(0, 200 - count + 1, count)]
+    assert all(sorted(one) == list(range(count)) for one in passes)
+    assert len({tuple(one) for one in passes}) > 1
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_inputs_to_look_at_are_evenly_spaced_and_begin_anew_where_they_are_few(lazy: bool) -> None:
+    def chosen(inputs: int, count: int) -> list[int]:
+        found = data(inputs).images
+        apart = replace(data(2), inputs=Lazy(found) if lazy else found, paired=False)  # type: ignore[arg-type]
+        return numbers(some_inputs(apart, UNIT, count))
+
+    assert [chosen(11, count) for count in (1, 2, 3)] == [[0], [0, 10], [0, 5, 10]]
+    assert chosen(3, 7) == [0, 1, 2, 0, 1, 2, 0]
+
+
+def varied(height: int, width: int, *, flips: bool, paired: bool | None) -> ImageData:
+    """Return 300 images of 2 by 3, varied from larger ones whose pixels tell where they are."""
+    pixels = torch.arange(height * width, dtype=torch.uint8).view(1, 1, height, width)
+    large = pixels.expand(300, 1, height, width)
+    inputs = None if paired is None else large
+    plain = ImageData(
+        large[..., :2, :3], None, (), "test", "", inputs=inputs, paired=paired is not False
+    )
+    return replace(plain, varied=Varied(large, inputs, flips=flips))
+
+
+def crop(image: torch.Tensor, width: int) -> tuple[int, int, bool]:
+    """Return where such a crop begins, and whether it is mirrored."""
+    found = image[0].round().int()
+    mirrored = bool(found[0, 0] > found[0, 1])
+    found = found.flip(1) if mirrored else found
+    top, left = divmod(int(found[0, 0]), width)
+    wanted = [[(top + row) * width + left + column for column in range(3)] for row in range(2)]
+    assert found.tolist() == wanted
+    return top, left, mirrored
+
+
+OBLONG = ImageShape(1, 2, 3, 0.0, 255.0)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(4, 6), (2, 4), (2, 3)])
+def test_crops_lie_anywhere_in_the_larger_image_and_half_are_mirrored_if_any(
+    height: int, width: int, flips: bool
+) -> None:
+    feed = Feed(
+        varied(height, width, flips=flips, paired=None),
+        OBLONG,
+        Train(epochs=1, batch_size=300),
+        CPU,
+    )
+
+    found = [crop(image, width) for image in feed(0).images]
+
+    places = {(top, left) for top, left, _ in found}
+    assert places == {(top, left) for top in range(height - 1) for left in range(width - 2)}
+    mirrored = sum(each[2] for each in found)
+    assert 115 < mirrored < 185 if flips else mirrored == 0  # four standard deviations
+    assert feed(0).labels is feed(0).inputs is None
+    assert torch.equal(feed(0).images, feed(0).images)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_both_of_a_pair_are_cropped_alike_and_what_is_no_pair_on_its_own(paired: bool) -> None:
+    feed = Feed(
+        varied(4, 6, flips=True, paired=paired), OBLONG, Train(epochs=1, batch_size=100), CPU
+    )
+    batch = feed(0)
+    assert batch.inputs is not None
+
+    found = [[crop(image, 6) for image in images] for images in (batch.images, batch.inputs)]
+
+    assert (found[0] == found[1]) is paired
+
+
+def test_a_part_of_a_batch_has_the_crops_of_the_whole() -> None:
+    given = varied(4, 6, flips=True, paired=True), OBLONG, Train(epochs=1, batch_size=100), CPU
+
+    whole, part = Feed(*given)(0), Feed(*given, cut=Cut(2, 2, 1))(0)
+
+    assert torch.equal(part.images, whole.images[50:])
+    assert torch.equal(part.inputs, whole.inputs[50:])  # type: ignore[arg-type, index]
+
+
+def test_labels_of_several_numbers_come_with_their_images() -> None:
+    labels = torch.arange(24).view(12, 2)
+    feed = Feed(replace(data(12), labels=labels), UNIT, Train(epochs=1, batch_size=4), CPU)
+
+    batch = feed(2)
+
+    assert batch.labels is not None
+    assert batch.labels.tolist() == [[2 * each, 2 * each + 1] for each in numbers(batch.images)]
+
+
+def test_images_that_fit_lie_on_the_device_and_others_on_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, 0))
+    train = Train(epochs=1, batch_size=4)
+
+    def place(kind: str) -> str:
+        feed = Feed(data(8), SHAPE, train, torch.device(kind))
+        assert feed._resident is not None
+        assert feed.order.device == feed._resident.device
+        return feed._resident.device.type
+
+    assert [place(kind) for kind in ("cpu", "meta", "cuda")] == ["cpu", "meta", "cpu"]
+
+
+def test_a_loader_pins_memory_for_a_gpu_and_holds_signals_for_its_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    held: list[None] = []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        held.append(None)
+        yield
+
+    monkeypatch.setattr(feed_module, "DataLoader", lambda *_, **more: asked.append(more) or [])
+    monkeypatch.setattr(feed_module, "signals_held", noted)
+    lazy, train = data(8, lazy=True), Train(epochs=1, batch_size=4)
+
+    for kind, workers in (("cpu", 0), ("cuda", 2)):
+        Feed(lazy, SHAPE, train, torch.device(kind), workers=workers)._load_from(0)
+        assert asked[-1]["num_workers"] == workers
+        assert asked[-1]["pin_memory"] is (kind == "cuda")
+        assert len(held) == (workers > 0)
+    assert Feed(lazy, SHAPE, train, CPU).workers == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+@pytest.mark.parametrize(("method", "begun"), [("fork", 0), ("spawn", 1), ("forkserver", 1)])
+def test_pythons_helper_of_spawned_processes_is_there_before_signals_are_held(
+    method: str, begun: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks: list[set[Any]] = []
+    monkeypatch.setattr(feed_module.multiprocessing, "get_start_method", lambda: method)
+    monkeypatch.setattr(
+        feed_module.resource_tracker,
+        "ensure_running",
+        lambda: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    )
+
+    with signals_held():
+        pass
+
+    assert len(masks) == begun
+    assert not any(mask & set(STOPPING) for mask in masks)
+
+
+def test_the_shape_of_inputs_is_that_of_one() -> None:
+    one = replace(data(1), inputs=torch.zeros(1, 3, 4, 5), paired=False)
+
+    assert shape_of(one, DatasetSpec()).input_shape == (3, 4, 5)
+    assert shape_of(data(1), DatasetSpec()).input_shape == ()

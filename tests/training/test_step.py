@@ -22,6 +22,7 @@ from ganzoo.plugin.specs import (
     LossSpec,
     OptimizerSpec,
     RegularizerSpec,
+    ViewSpec,
 )
 from ganzoo.plugin.types import Context
 from ganzoo.recipe.model import Latent, Optimizers, Recipe, Train
@@ -376,6 +377,12 @@ def side_of(spec: OptimizerSpec, weight: nn.Parameter, total: int, updates: int)
     return Side(nn.Identity(), first.build([weight]), spec, total, [weight], updates)
 
 
+def test_both_sides_are_known_by_their_names() -> None:
+    step = build(recipe())
+
+    assert step.sides == {"generator": step.generator, "discriminator": step.discriminator}
+
+
 def test_updates_are_numbered_through_the_run() -> None:
     seen: dict[str, list[int]] = {"generator": [], "discriminator": []}
     step = build(recipe(discriminator_updates=2, generator_updates=3))
@@ -643,6 +650,50 @@ def test_parts_make_the_same_fakes_again_where_they_are_shared(noise: str, alike
 
     assert len(made) == 4
     assert all(torch.equal(made[n], made[n + 2]) == alike for n in (0, 1))
+
+
+@pytest.mark.parametrize(("noise", "alike"), [("shared", False), ("detached", True)])
+def test_later_updates_of_parts_see_fakes_of_their_own_unless_they_are_detached(
+    noise: str, alike: bool
+) -> None:
+    class Noise(GeneratorNet):
+        """Makes nothing but what it draws."""
+
+        def forward(self, latent: Tensor) -> Tensor:
+            drawn = torch.randn(len(latent), 4, dtype=latent.dtype)
+            made.append(drawn)
+            return (drawn + 0 * self.linear(latent)).view(-1, 1, 2, 2)
+
+    made: list[Tensor] = []
+    step = build(recipe(generator_noise=noise, accumulate=2, generator_updates=2))
+    step.generator.network.__class__ = Noise
+    step(0, batches)
+
+    # Two parts for the discriminator, two for each of the generator's updates.
+    assert len(made) == 6
+    assert all(torch.equal(made[n], made[n + 2]) for n in (0, 1))
+    assert all(torch.equal(made[n + 2], made[n + 4]) == alike for n in (0, 1))
+
+
+def test_for_a_view_that_looks_on_no_part_is_scored_once_more() -> None:
+    class Looking(ViewSpec):
+        """Looks at the logits of the whole batch."""
+
+        use: ClassVar[str] = "looking"
+
+        def apply(self, images: Tensor, which: Any) -> Tensor:  # noqa: ARG002
+            return images
+
+        def observe(self, ctx: Context) -> None:
+            seen.append((len(ctx.real_logits), len(ctx.fake_logits)))
+
+    seen: list[tuple[int, int]] = []
+    step = build(recipe(accumulate=2).model_copy(update={"view": [Looking()]}))
+    step(0, batches)
+
+    # Real images and fakes of each part in one half, the fakes alone in the other.
+    assert step.discriminator.network.batches == [N // 2] * 6
+    assert seen == [(N, N)]
 
 
 def test_a_component_is_told_the_step_and_the_length_of_the_run_and_stays_as_it_is() -> None:
