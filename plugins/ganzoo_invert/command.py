@@ -76,12 +76,14 @@ def invert(
     Writes an image of both, the original on the left, and the latent as a file for
     'ganzoo sample --latent'. Ctrl-C ends the search and keeps the best so far.
     """
-    from ganzoo_invert.picture import read_picture
-    from ganzoo_invert.search import search
-
     if file is not None and file.suffix.lower() != ".png":
         raise GanzooError(f"'{file}' does not end in .png")
     opened = ganzoo.open_run(run, out=out, plugins=plugin)
+    if not picture.exists():
+        raise GanzooError(f"there is no picture '{picture}'")
+    from ganzoo_invert.picture import read_picture
+    from ganzoo_invert.search import search
+
     model = opened.model(device=device)
     refuse_unsuited(model)
     target, done = read_picture(picture, model.image)

@@ -44,9 +44,9 @@ def play(
     """
     if file is not None and file.suffix.lower() not in (".html", ".htm"):
         raise GanzooError(f"--export writes a page, and '{file}' does not end in .html")
+    opened = ganzoo.open_run(run, out=out, plugins=plugin)
     from ganzoo_play.game import Game
 
-    opened = ganzoo.open_run(run, out=out, plugins=plugin)
     folder = opened.folder
     name = folder.id if run == "last" else run
     game = Game(opened.model(device=device), name, folder.path.parent.name)

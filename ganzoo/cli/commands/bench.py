@@ -58,18 +58,21 @@ def bench(
     as_json: bool,
 ) -> int:
     """Measure the training speed of RECIPE; write nothing."""
+    from ganzoo.cli.hints import recipe_file
+
+    path = recipe_file(recipe)
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
-    from ganzoo.recipe.source import find_recipe
-    from ganzoo.training.loop import at_the_start, new_run
-    from ganzoo.training.state import Silent
 
     # Only steps and their log: what is done now and then would fall into one turn or another.
     rare = ("samples.every=0", "checkpoint.every=0", "metric=[]", "train.steps=100000000")
     with Display(settings.verbosity) as display, tempfile.TemporaryDirectory() as folder:
         registry = plugin_files.load(display.warn)
-        checked = load_recipe(find_recipe(recipe), registry, (*overrides, *rare))
+        checked = load_recipe(path, registry, (*overrides, *rare))
+        from ganzoo.training.loop import at_the_start, new_run
+        from ganzoo.training.state import Silent
+
         built = Launch(registry, place, display, None, as_json).build(checked)
         run = new_run(built, Path(folder), "bench")
         found = measured(at_the_start(built, registry, run, Silent()), seconds)
