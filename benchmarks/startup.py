@@ -35,7 +35,7 @@ COMMANDS = (
     "doctor",
     "data path",
     "data get digits",
-    "new loss mine",
+    "new plugin mine",
     "run",
     "run nope",
     "run dcgan_digits --epochs 3",
@@ -46,6 +46,12 @@ COMMANDS = (
     "export nope --to onnx",
     "compare nope other",
     "ablate nope",
+    "bench nope",
+    "speedrun nope",
+    "play nope",
+    "invert nope x.png",
+    "translate nope x.png",
+    "runs",
 )
 
 

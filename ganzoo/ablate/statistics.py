@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 EXACT_UP_TO = 16
@@ -132,6 +131,8 @@ def unpaired(
     if math.hypot(sd, other_sd) <= _rounding(first, second, log=log):
         return Difference(n, False, log, value)
     unit = max(_power_of_two(first), _power_of_two(second))
+    from scipy import stats
+
     test = stats.ttest_ind(first / unit, second / unit, equal_var=False)
     interval = test.confidence_interval(CONFIDENCE)
     return Difference(
@@ -150,6 +151,8 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, floa
     mean, sd = _moments(np.asarray(values, dtype=float))
     if sd is None:
         return None, None
+    from scipy import stats
+
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * (sd / math.sqrt(len(values)))
     return mean - half, mean + half
 
@@ -168,6 +171,8 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
         return 1.0
     found = found / _power_of_two(found)
     count = np.inf if len(found) <= EXACT_UP_TO else 99_999
+    from scipy import stats
+
     test = stats.permutation_test(
         (found,),
         lambda sample, axis: np.abs(np.mean(sample, axis=axis)),

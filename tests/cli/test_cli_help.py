@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -161,7 +162,7 @@ def asked_by_a_shell(call: Call, monkeypatch: pytest.MonkeyPatch, words: str) ->
 
 
 OF_RUNS = [
-    "resume", "report", "compare", "sample", "measure", "export", "runs show", "runs logs",
+    "resume", "report", "compare", "sample", "measure", "export", "runs logs",
     "runs tag", "runs note", "runs stop", "runs remove", "runs prune", "play", "invert",
     "translate",
 ]  # fmt: skip
