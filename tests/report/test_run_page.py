@@ -530,3 +530,12 @@ def test_the_keyboard_moves_the_slider_and_opens_what_is_closed(run: RunDir, bro
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open")
     page.close()
+
+
+def test_a_resumed_run_that_trains_shows_the_newest_step_of_its_log(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write_json("status.json", {"status": "running", "step": 10})
+    monkeypatch.setattr("ganzoo.runs.record.is_held", lambda run: True)
+
+    assert '<p class="verdict">Step 30' in run_page(run)
