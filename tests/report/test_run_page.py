@@ -536,6 +536,15 @@ def test_a_resumed_run_that_trains_shows_the_newest_step_of_its_log(
     run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.write_json("status.json", {"status": "running", "step": 10})
-    monkeypatch.setattr("ganzoo.runs.record.is_held", lambda run: True)
+    monkeypatch.setattr("ganzoo.runs.record.is_held", lambda _: True)
 
     assert '<p class="verdict">Step 30' in run_page(run)
+
+
+@pytest.mark.parametrize(("status", "is_said"), [("interrupted", True), ("done", False)])
+def test_an_interrupted_run_says_why_it_has_no_walk(
+    run: RunDir, status: str, is_said: bool
+) -> None:
+    run.write_json("status.json", {"status": status, "step": 30})
+
+    assert ("are drawn when a run is done" in run_page(run)) is is_said
