@@ -117,8 +117,6 @@ def unpaired(
     variant: Iterable[float], baseline: Iterable[float], *, log: bool = False
 ) -> Difference:
     """Compare two groups that share no seeds by Welch's t-test; weaker than pairing."""
-    from scipy import stats  # a second, which only a result is worth
-
     first, second = np.asarray(list(variant), float), np.asarray(list(baseline), float)
     log = log and bool((first > 0).all() and (second > 0).all())
     if log:
@@ -133,6 +131,8 @@ def unpaired(
     if math.hypot(sd, other_sd) <= _rounding(first, second, log=log):
         return Difference(n, False, log, value)
     unit = max(_power_of_two(first), _power_of_two(second))
+    from scipy import stats
+
     test = stats.ttest_ind(first / unit, second / unit, equal_var=False)
     interval = test.confidence_interval(CONFIDENCE)
     return Difference(
@@ -148,11 +148,11 @@ def unpaired(
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float | None]:
     """Return the 95 % t-interval of the mean; (None, None) with fewer than two values."""
-    from scipy import stats  # a second, which only a result is worth
-
     mean, sd = _moments(np.asarray(values, dtype=float))
     if sd is None:
         return None, None
+    from scipy import stats
+
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * (sd / math.sqrt(len(values)))
     return mean - half, mean + half
 
@@ -164,8 +164,6 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
     of sign assignments with a mean at least as far from zero. Exact up to 16 pairs. NaN where a
     difference is not finite: there is no such share.
     """
-    from scipy import stats  # a second, which only a result is worth
-
     found = np.asarray(differences, dtype=float)
     if not np.isfinite(found).all():
         return math.nan
@@ -173,6 +171,8 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
         return 1.0
     found = found / _power_of_two(found)
     count = np.inf if len(found) <= EXACT_UP_TO else 99_999
+    from scipy import stats
+
     test = stats.permutation_test(
         (found,),
         lambda sample, axis: np.abs(np.mean(sample, axis=axis)),

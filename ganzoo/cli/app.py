@@ -333,7 +333,18 @@ def in_layout(command: click.Command) -> click.Command:
     made.params = command.params + [
         each for each in shared_options() if taken.isdisjoint(each.opts)
     ]
+    completed(made)
     return made
+
+
+def completed(command: click.Command) -> None:
+    """Let arguments called RUN or RECIPE complete; a completion of the plugin's own comes first."""
+    from ganzoo.cli.options import RECIPE, RUN
+
+    known = {"run": RUN, "recipe": RECIPE}
+    for each in command.params:
+        if isinstance(each, click.Argument) and each.type is click.STRING and each.name in known:
+            each.type = known[each.name]
 
 
 def failure_of(verb: Verb, error: BaseException) -> GanzooError:

@@ -248,13 +248,41 @@ def run_names(
     parameter: click.Parameter,  # noqa: ARG001
     incomplete: str,
 ) -> list[CompletionItem]:
-    """Complete the letters of a run; a cell of an ablation is shown with its variant and seed."""
+    """Complete the letters of a run; a cell of an ablation is shown with its variant and seed.
+
+    Where no run begins like this, complete a folder.
+    """
     from ganzoo.runs.folder import list_runs
     from ganzoo.runs.record import Titles
 
-    runs, titles = list_runs(Path(context.params.get("out") or OUT)), Titles()
-    return [
+    # A verb that writes to --out takes the folder of the runs as --runs.
+    out = context.params.get("runs") or context.params.get("out") or OUT
+    runs, titles = list_runs(Path(out)), Titles()
+    found = [
         CompletionItem(run.id, help=titles.title(run))
         for run in reversed(runs)
         if run.id.startswith(incomplete)
     ]
+    return found or [CompletionItem(incomplete, type="dir")]
+
+
+class Completed(click.types.StringParamType):
+    """A text that completes in a way of its own: for arguments of plugins' verbs.
+
+    Args:
+        complete: as click takes it for ``shell_complete``.
+    """
+
+    def __init__(
+        self, complete: Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+    ) -> None:
+        self.complete = complete
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete it."""
+        return self.complete(ctx, param, incomplete)
+
+
+RUN, RECIPE = Completed(run_names), Completed(recipe_names)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
@@ -54,11 +56,10 @@ def docstrings(owner: type[BaseModel]) -> dict[str, str]:
     """Return the docstring below each name that a class annotates, or ''; none without a source."""
     if owner is BaseModel:
         return {}
-    try:
-        (found,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return {}
-    if not isinstance(found, ast.ClassDef):
+    module = sys.modules.get(owner.__module__)
+    found = classes(module).get(owner.__qualname__) if module is not None else None
+    found = found or alone(owner)
+    if found is None:
         return {}
     texts = {}
     for above, below in zip(found.body, [*found.body[1:], ast.Pass()], strict=True):
@@ -67,3 +68,35 @@ def docstrings(owner: type[BaseModel]) -> dict[str, str]:
             text = value.value if isinstance(value, ast.Constant) else ""
             texts[above.target.id] = inspect.cleandoc(text) if isinstance(text, str) else ""
     return texts
+
+
+@cache
+def classes(module: ModuleType) -> dict[str, ast.ClassDef]:
+    """Return the classes written once in a module, by qualified name; none without a source."""
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return {}
+    named: dict[str, list[ast.ClassDef]] = {}
+
+    def collect(node: ast.AST, before: str) -> None:
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.ClassDef):
+                named.setdefault(f"{before}{each.name}", []).append(each)
+                collect(each, f"{before}{each.name}.")
+            elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                collect(each, f"{before}{each.name}.<locals>.")
+            else:
+                collect(each, before)
+
+    collect(tree, "")
+    return {name: found[0] for name, found in named.items() if len(found) == 1}
+
+
+def alone(owner: type[BaseModel]) -> ast.ClassDef | None:
+    """Return the source of a class that its module does not have, as in a notebook's cell."""
+    try:
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    return found if isinstance(found, ast.ClassDef) else None

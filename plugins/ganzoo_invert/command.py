@@ -79,7 +79,8 @@ def invert(
     if file is not None and file.suffix.lower() != ".png":
         raise GanzooError(f"'{file}' does not end in .png")
     opened = ganzoo.open_run(run, out=out, plugins=plugin)
-
+    if not picture.exists():
+        raise GanzooError(f"there is no picture '{picture}'")
     from ganzoo_invert.picture import read_picture
     from ganzoo_invert.search import search
 

@@ -45,7 +45,6 @@ def play(
     if file is not None and file.suffix.lower() not in (".html", ".htm"):
         raise GanzooError(f"--export writes a page, and '{file}' does not end in .html")
     opened = ganzoo.open_run(run, out=out, plugins=plugin)
-
     from ganzoo_play.game import Game
 
     folder = opened.folder

@@ -49,10 +49,10 @@ def translate(
     Each keeps its size: what the network cannot take is mirrored at the border and cut off again,
     and large ones go through in tiles that overlap. Written as PNG, by the same names.
     """
+    opened = ganzoo.open_run(run, out=runs, plugins=plugin)
     from ganzoo_translation.files import found_in, read, target_of, write
     from ganzoo_translation.tiles import translated
 
-    opened = ganzoo.open_run(run, out=runs, plugins=plugin)
     spec = opened.recipe.generator
     if not spec.translates:
         raise GanzooError(

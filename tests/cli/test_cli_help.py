@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -151,6 +152,42 @@ def test_a_shell_that_asks_gets_recipes(call: Call, monkeypatch: pytest.MonkeyPa
     result = call()
 
     assert result.stdout == "plain,dcgan_digits\n"
+
+
+def asked_by_a_shell(call: Call, monkeypatch: pytest.MonkeyPatch, words: str) -> list[str]:
+    monkeypatch.setenv("_GANZOO_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"ganzoo {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" "))))
+    return call().stdout.splitlines()
+
+
+OF_RUNS = [
+    "resume", "report", "compare", "sample", "measure", "export", "runs logs",
+    "runs tag", "runs note", "runs stop", "runs remove", "runs prune", "play", "invert",
+    "translate",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", OF_RUNS)
+def test_each_verb_of_runs_completes_them(
+    verb: str, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
+    run.mkdir(parents=True)
+    (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
+
+    assert asked_by_a_shell(call, monkeypatch, f"{verb} ab") == ["plain,abcd"]
+    assert asked_by_a_shell(call, monkeypatch, f"{verb} zz") == ["dir,zz"]
+
+
+@pytest.mark.parametrize(
+    "words", ["invert abcd x", "translate abcd x", "invert abcd x.png --file y", "run x"]
+)
+def test_pictures_and_files_complete_as_files(
+    words: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked_by_a_shell(call, monkeypatch, words) == [f"file,{words.split(' ')[-1]}"]
 
 
 def test_version_is_one_line(call: Call) -> None:

@@ -530,3 +530,21 @@ def test_the_keyboard_moves_the_slider_and_opens_what_is_closed(run: RunDir, bro
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open")
     page.close()
+
+
+def test_a_resumed_run_that_trains_shows_the_newest_step_of_its_log(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write_json("status.json", {"status": "running", "step": 10})
+    monkeypatch.setattr("ganzoo.runs.record.is_held", lambda _: True)
+
+    assert '<p class="verdict">Step 30' in run_page(run)
+
+
+@pytest.mark.parametrize(("status", "is_said"), [("interrupted", True), ("done", False)])
+def test_an_interrupted_run_says_why_it_has_no_walk(
+    run: RunDir, status: str, is_said: bool
+) -> None:
+    run.write_json("status.json", {"status": status, "step": 30})
+
+    assert ("are drawn when a run is done" in run_page(run)) is is_said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -231,35 +232,17 @@ def test_a_plugin_imports_the_public_contract_and_its_siblings_only(path: Path) 
     assert not strangers
 
 
-LOOKING = (
-    "-h", "run -h", "check dcgan_mnist", "list", "list runs", "list models", "plugins", "show adam",
-    "show dcgan_mnist", "schema", "runs", "data path", "data get digits", "data cache list",
-    "new recipe mine --from fast_digits", "speedrun",
-)  # fmt: skip
-"""Commands that train and sample nothing, and succeed."""
-NOWHERE = (
-    "run nope", "resume nope", "sample nope -n 4", "measure nope", "measure prepare nope",
-    "report nope", "export nope --to onnx", "compare nope other", "ablate nope", "bench nope",
-    "bench nope other --quality 9", "speedrun nope", "invert nope x.png", "play nope",
-    "translate nope pictures", "board nope", "runs stop nope", "show nope", "data get nope",
-    "data look nope", "new recipe mine --from-folder nope", "run dcgan_mnist --epochs 3",
-)  # fmt: skip
-"""Commands whose object is not there."""
-
-
-@pytest.mark.parametrize(("commands", "code"), [(LOOKING, 0), (NOWHERE, 2)])
-def test_nothing_slow_is_imported_before_something_is_trained_or_sampled(
-    tmp_path: Path, commands: tuple[str, ...], code: int
-) -> None:
+def test_checking_a_recipe_leaves_torch_unimported() -> None:
     program = (
         "import sys\n"
         "from ganzoo.cli.app import ganzoo\n"
-        f"for words in {[each.split() for each in commands]!r}:\n"
+        "for words in (['check', 'dcgan_mnist'], ['list'], ['plugins'], ['show', 'adam'],\n"
+        "              ['show', 'dcgan_mnist'], ['schema'], ['run', '-h'], ['-h']):\n"
         "    try:\n"
         "        ganzoo.main(words)\n"
         "    except SystemExit as end:\n"
-        f"        assert (end.code or 0) == {code}, (words, end.code)\n"
-        "    heavy = {'torch', 'torchvision', 'sklearn', 'scipy', 'onnx'} & set(sys.modules)\n"
+        "        assert end.code == 0, (words, end.code)\n"
+        "    heavy = {'torch', 'torchvision', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "    assert not heavy, (words, heavy)\n"
     )
 
@@ -267,12 +250,12 @@ def test_nothing_slow_is_imported_before_something_is_trained_or_sampled(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=60,
         check=False,
-        cwd=tmp_path,
+        env={**os.environ, "GANZOO_BLOCK": "*"},
     )
 
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

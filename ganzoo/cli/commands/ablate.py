@@ -88,9 +88,11 @@ def ablate(
     from ganzoo.cli.hints import refuse_recipe
 
     refuse_recipe(file)
+    from ganzoo.ablate.plan import find_ablation, read_plan
+
+    find_ablation(file)  # before what takes long to import
     from ganzoo.ablate import driver, experiment
     from ganzoo.ablate.grid import expand
-    from ganzoo.ablate.plan import read_plan
     from ganzoo.cli.board import Board
     from ganzoo.cli.progress import Display
     from ganzoo.runs.plugin_files import keep_plugin_files

@@ -141,12 +141,12 @@ def bench(
         raise GanzooError(
             f"{len(recipes)} recipes: only with --quality FRECHET. Speed is measured one by one"
         )
+    from ganzoo.cli.hints import recipe_file
     from ganzoo.cli.launch import Launch
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
-    from ganzoo.recipe.source import find_recipe
 
-    path = find_recipe(recipes[0])
+    path = recipe_file(recipes[0])
     # Only steps and their log: what is done now and then would fall into one turn or another.
     rare = ("samples.every=0", "checkpoint.every=0", "metric=[]", "train.steps=100000000")
     with Display(settings.verbosity) as display, tempfile.TemporaryDirectory() as folder:
@@ -199,12 +199,12 @@ def timed(
     seeds: int,
 ) -> dict[str, Any]:
     """Return how long each recipe trains until it is as good as asked."""
+    from ganzoo.cli.hints import recipe_file
     from ganzoo.cli.progress import Display
     from ganzoo.recipe.check import load_recipe
-    from ganzoo.recipe.source import find_recipe
 
     with Display(settings.verbosity) as display:
-        paths = [find_recipe(name) for name in recipes]
+        paths = [recipe_file(name) for name in recipes]
         names = [path.stem for path in paths]
         if len(set(names)) < len(names):
             raise GanzooError(f"give every recipe once: {', '.join(names)}")

@@ -32,6 +32,8 @@ from ganzoo.runs.verdict import reading
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ganzoo.cli.progress import Display
     from ganzoo.common.data_root import DataRoot
     from ganzoo.measure.afterwards import Measured
@@ -53,6 +55,14 @@ class Measures(Group):
         if args[0] not in self.commands and not args[0].startswith("-"):
             return "of", self.commands["of"], args
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the verbs, and what may be measured."""
+        target = self.commands["of"].params[0]
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *target.shell_complete(ctx, incomplete),
+        ]
 
 
 @click.group(
