@@ -27,7 +27,8 @@ from ganzoo.common.system import quoted
 if TYPE_CHECKING:
     from ganzoo.common.data_root import DataRoot
     from ganzoo.common.kept_pixels import Entry
-    from ganzoo.plugin.specs import DatasetSpec, Split
+    from ganzoo.plugin.specs import DatasetSpec
+    from ganzoo.plugin.types import Split
 
 
 @click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
