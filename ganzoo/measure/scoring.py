@@ -21,6 +21,7 @@ from ganzoo.plugin.specs import MetricSpec
 from ganzoo.plugin.types import ImageShape, is_points
 from ganzoo.recipe.model import Recipe
 from ganzoo.report.sheets import to_pixels
+from ganzoo.sampling.standing import take_standing
 from ganzoo.training.feed import to_range
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key
@@ -72,7 +73,8 @@ class Scorer:
     def floors(self) -> dict[str, dict[str, Any]]:
         """Return what real images outside the reference score in place of fakes, by name."""
         if not self._floors:
-            able = [spec for spec in self.metrics if spec.has_floor]
+            # Scores need two images; a protocol may leave fewer outside its reference.
+            able = [spec for spec in self.metrics if spec.has_floor and self.bench.n_floor > 1]
             found = self._shown(able, self.bench.held_out()) if able else {}
             for spec in self.metrics:
                 perfect = attempt(spec, "its best scores", partial(spec.perfect, self.bench))
@@ -82,8 +84,8 @@ class Scorer:
                     if name in own:
                         few = min(self.bench.n_fake, self.bench.n_real)
                         floor = {"value": float(own[name]), "n": few, "split": "train"}
-                    elif spec.has_floor:
-                        floor |= {"n": self.bench.n_fake, "split": self.bench.floor_split}
+                    elif spec in able:
+                        floor |= {"n": self.bench.n_floor, "split": self.bench.floor_split}
                     if name in perfect:
                         floor["perfect"] = perfect[name]
                     self._floors[named(spec, name)] = floor
@@ -186,7 +188,8 @@ def fakes(
     """Yield ``count`` fakes as stored and their labels, batch by batch: bytes, or float32 points.
 
     Latents depend on the seed and the batch's number alone, whatever the run, step or device. To
-    be used up inside ``noise.observing``, which puts back what a pass in train mode moves.
+    be used up inside ``noise.observing``, which puts back what a pass in train mode moves, and what
+    ``measure.standing`` puts into batch norm.
 
     Args:
         labels: what a generator that takes labels is asked for, ``[count, ...]``.
@@ -200,6 +203,9 @@ def fakes(
             images = images_of(recipe.generator, generator, shown, None).detach()
             yield to_pixels(images, image), None
         return
+    if standing := recipe.measure.standing:
+        seed = recipe.measure.seed
+        take_standing(generator, recipe, standing, seed=seed, device=device, labels=labels)
     for number in range(math.ceil(count / BATCH)):
         source = torch.Generator().manual_seed(key(recipe.measure.seed, "measured fakes", number))
         latents = draw(recipe.latent, BATCH, source)[: count - number * BATCH]

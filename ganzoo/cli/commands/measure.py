@@ -248,6 +248,11 @@ def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
             f"'{origin['split']}', in features of {origin['network']} "
             f"({origin['network_sha256'][:12]})"
         )
+        if (protocol := origin.get("protocol")) is not None:
+            streams.tell(
+                f"protocol '{protocol}', which counts the {origin['checkpoint']} checkpoint of a "
+                f"run: ganzoo show protocol {protocol}"
+            )
 
 
 def _run(
