@@ -81,7 +81,7 @@ class Dinov2(nn.Module):
         own = round((self.pos_embed.shape[1] - 1) ** 0.5)
         if own == side:
             return self.pos_embed
-        grid = self.pos_embed[:, 1:].unflatten(1, (own, own)).permute(0, 3, 1, 2)
+        grid = self.pos_embed[:, 1:].reshape(1, own, own, -1).permute(0, 3, 1, 2)
         scale = (side + OFFSET) / own
         grid = F.interpolate(grid, scale_factor=(scale, scale), mode="bicubic")
         return torch.cat([self.pos_embed[:, :1], grid.flatten(2).transpose(1, 2)], 1)
