@@ -17,6 +17,7 @@ from ganzoo.measure.sharing import Row
 from ganzoo.plugin.types import ImageShape, Seen, is_points
 from ganzoo.recipe.model import Recipe
 from ganzoo.report.sheets import to_pixels
+from ganzoo.sampling.standing import take_standing
 from ganzoo.training.feed import to_range
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key
@@ -29,7 +30,7 @@ class Maker:
     """Makes fakes as stored, with the labels that were asked for: bytes, or float32 points.
 
     Latents depend on the seed and the batch's number alone. To be used up inside ``observing``,
-    which puts back what a pass in train mode moves.
+    which puts back what a pass in train mode moves, and what ``measure.standing`` puts into batch norm.
 
     Args:
         count: fakes in all.
@@ -53,6 +54,23 @@ class Maker:
         self._recipe, self._image, self._count = recipe, image, count
         self._labels = labels if recipe.generator.uses_labels else None
         self._inputs = inputs
+        self._labels_of_all = labels
+        self._is_ready = False
+
+    def ready(self) -> None:
+        """Take batch norm's statistics anew, where the recipe measures with such; once."""
+        standing = self._recipe.measure.standing
+        if self._is_ready or not standing or self._recipe.generator.translates:
+            return
+        self._is_ready = True
+        take_standing(
+            self.generator,
+            self._recipe,
+            standing,
+            seed=self._recipe.measure.seed,
+            device=self.device,
+            labels=self._labels_of_all,
+        )
 
     def asked(self, number: int) -> Tensor | None:
         """Return the labels of batch ``number``."""
@@ -63,6 +81,7 @@ class Maker:
         """Return batch ``number``, at most ``BATCH`` images."""
         recipe, image, generator = self._recipe, self._image, self.generator
         generator.train(recipe.measure.mode == "train")
+        self.ready()
         if recipe.generator.translates:
             assert self._inputs is not None
             shown = to_range(self._inputs(number), image).to(self.device)
@@ -108,6 +127,7 @@ class _Made:
             return self.maker.make(number)
         if self.leaves_traces is None:
             self._begin_alike()
+            self.maker.ready()
             before = self._traces()
             first = self.maker.make(0)
             self._next = 1

@@ -23,6 +23,7 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.common.files import publish
 from ganzoo.measure.classifier import FOLDER
 from ganzoo.measure.features import FeatureNetwork
+from ganzoo.measure.vision import vision_network
 from ganzoo.training.randomness import observing
 
 CLASSES = 1008
@@ -44,30 +45,38 @@ class Inception(nn.Module):
         return features, logits
 
 
-def inception(root: DataRoot) -> FeatureNetwork:
-    """Return the network from the weights that were adopted into the data folder.
+def adopted(name: str, root: DataRoot) -> FeatureNetwork:
+    """Return 'inception', 'dinov2' or 'clip' from the weights that were adopted.
 
     Raises:
         GanzooError: if there are none, they changed since, or torch-fidelity is missing.
     """
-    path, record = _places(root.path)
+    path, record = _places(root.path, name)
     try:
         wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
         content = path.read_bytes()
     except (OSError, ValueError, KeyError, TypeError):
+        how = HOW if name == "inception" else f"{HOW} --network {name}"
         raise GanzooError(
-            f"measure.network = 'inception': no weights in '{path.parent}'; they are never "
-            f"downloaded; bring them with: {HOW}"
+            f"measure.network = '{name}': no weights in '{path.parent}'; they are never "
+            f"downloaded; bring them with: {how}"
         ) from None
-    return _network(content, _checked(path, content, wanted))
+    return _made(name, content, _checked(path, content, wanted))
 
 
-def adopt(weights: Path, sha256: str, root: DataRoot) -> FeatureNetwork:
-    """Copy Inception's weights into the data folder, after their digest was compared.
+def inception(root: DataRoot) -> FeatureNetwork:
+    """Return Inception from the weights that were adopted; see ``adopted``."""
+    return adopted("inception", root)
+
+
+def adopt(weights: Path, sha256: str, root: DataRoot, name: str = "inception") -> FeatureNetwork:
+    """Copy a network's weights into the data folder, after their digest was compared.
 
     Args:
-        weights: the state of torch-fidelity's FeatureExtractorInceptionV3 as safetensors.
+        weights: as safetensors: of Inception the state of torch-fidelity's extractor, of DINOv2 and
+            CLIP the published state.
         sha256: of that file, 64 hexadecimal digits.
+        name: 'inception', 'dinov2' or 'clip'.
 
     Raises:
         GanzooError: if the file is another, or no such weights.
@@ -76,15 +85,15 @@ def adopt(weights: Path, sha256: str, root: DataRoot) -> FeatureNetwork:
         content = weights.read_bytes()
     except OSError as error:
         raise GanzooError(f"'{weights}': {error.strerror or error}") from error
-    network = _network(content, _checked(weights, content, sha256.lower()))
-    path, record = _places(root.path)
+    network = _made(name, content, _checked(weights, content, sha256.lower()))
+    path, record = _places(root.path, name)
     publish(path, content)
     publish(record, json.dumps({"sha256": network.sha256}) + "\n")
     return network
 
 
-def _places(root: Path) -> tuple[Path, Path]:
-    return root / FOLDER / "inception.safetensors", root / FOLDER / "inception.json"
+def _places(root: Path, name: str) -> tuple[Path, Path]:
+    return root / FOLDER / f"{name}.safetensors", root / FOLDER / f"{name}.json"
 
 
 def _checked(path: Path, content: bytes, wanted: str) -> str:
@@ -92,6 +101,12 @@ def _checked(path: Path, content: bytes, wanted: str) -> str:
     if found != wanted:
         raise GanzooError(f"'{path}' has SHA-256 {found}, not {wanted}; it is not used")
     return found
+
+
+def _made(name: str, content: bytes, sha256: str) -> FeatureNetwork:
+    if name == "inception":
+        return _network(content, sha256)
+    return vision_network(name, content, sha256, INSTALL)
 
 
 def _network(content: bytes, sha256: str) -> FeatureNetwork:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.specs import GeneratorSpec, MetricSpec
 from ganzoo.plugin.types import is_points
+from ganzoo.recipe.model import Measure
+from ganzoo.recipe.protocols import OWN
 
 if TYPE_CHECKING:
     from ganzoo.measure.reference import Bench
@@ -40,8 +42,21 @@ def provenance(bench: Bench, spec: MetricSpec, *, ema: bool) -> dict[str, Any]:
         "dtype": "float32",
         "seed": bench.measure.seed,
         **{f"generator.{name}": value for name, value in bench.sampled.items()},
+        **_told(bench.measure),
         "format": FORMAT,
     }
+
+
+def _told(measure: Measure) -> dict[str, Any]:
+    """Return what is said where it is not the usual, so that scores of before stay comparable."""
+    told: dict[str, Any] = {}
+    if measure.protocol != OWN:
+        told["protocol"] = measure.protocol
+    if measure.protocol != OWN or measure.checkpoint != "last":
+        told["checkpoint"] = measure.checkpoint
+    if measure.standing:
+        told["standing"] = measure.standing
+    return told
 
 
 def set_at_sampling(generator: GeneratorSpec) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from ganzoo.common.data_root import Progress, no_progress
+from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import BATCH, FeatureNetwork
 from ganzoo.measure.fitting import fit
 from ganzoo.measure.sharing import Row, Sharing
 from ganzoo.plugin.types import ImageData, ImageShape, Seen
 from ganzoo.recipe.model import Measure
+from ganzoo.recipe.protocols import ALL, PROTOCOLS
 from ganzoo.training.feed import pick, to_range
 from ganzoo.training.randomness import key
 
@@ -29,9 +31,11 @@ class Bench:
     """The ``Reference`` that metrics are shown; see ``ganzoo.api.Reference``.
 
     Where there are too few real images for both a reference and a floor of as many images as there
-    are fakes, all three are made smaller, by the same rule for every run on that data.
+    are fakes, all three are made smaller, by the same rule for every run on that data. A published
+    protocol keeps its numbers, and the floor has what is left.
 
     Attributes:
+        n_floor: real images that stand in for fakes at the floor; none may be left by a protocol.
         train: the images that were trained on.
         test: images nobody trained on, or None where the dataset has none.
         discriminate: scores images in the networks' range, or None without a discriminator.
@@ -70,11 +74,30 @@ class Bench:
         self._order = shuffled(size, self.seed, f"reference of {self.measure.split}")
         self._other = other
         self.n_fake = min(wanted, others + size - self.n_real)
+        protocol = PROTOCOLS.get(self.measure.protocol)
+        if protocol is not None and protocol.exact:
+            self.n_real, self.n_fake = self._as_published(size), wanted
+        self.n_floor = min(self.n_fake, others + size - self.n_real)
         if self.translates:
             assert self._main.inputs is not None
             # Of each input one image is made, and measured once.
             self.n_fake = min(self.n_fake, len(self._main.inputs))
+            self.n_floor = min(self.n_floor, self.n_fake)
         self.share(self.sharing)
+
+    def _as_published(self, size: int) -> int:
+        """Return how many real images a protocol wants, whatever is left for a floor.
+
+        Raises:
+            GanzooError: if there are fewer.
+        """
+        wanted = self.measure.reference
+        if wanted != ALL and wanted > size:
+            raise GanzooError(
+                f"measure.protocol = '{self.measure.protocol}' takes {wanted:,} real images of "
+                f"split '{self.measure.split}', and the dataset has {size:,}; use another protocol"
+            )
+        return min(wanted, size)
 
     def share(self, sharing: Sharing) -> None:
         """Look with other processes from now on, or by itself again."""
@@ -92,7 +115,7 @@ class Bench:
             order = shuffled(len(self.test), self.seed, "unseen")[: self.measure.samples]
             return [(self.test, part) for part in torch.split(order, BATCH)]
         found: list[tuple[ImageData, Tensor]] = []
-        left = self.n_fake
+        left = self.n_floor
         if self._other is not None:
             order = shuffled(len(self._other), self.seed, "floor")[:left]
             left -= len(order)
@@ -120,7 +143,9 @@ class Bench:
     def floor_split(self) -> str:
         """Which images stand in for fakes at the floor."""
         splits = ["test", "train"] if self.measure.split == "train" else ["train", "test"]
-        used = splits[:1] if self._other is not None and len(self._other) >= self.n_fake else splits
+        used = (
+            splits[:1] if self._other is not None and len(self._other) >= self.n_floor else splits
+        )
         return "+".join(used if self._other is not None else splits[1:])
 
     def real(self) -> Iterator[Seen]:

@@ -63,7 +63,8 @@ class Scorer:
     def floors(self) -> dict[str, dict[str, Any]]:
         """Return what real images outside the reference score in place of fakes, by name."""
         if not self._floors:
-            able = [spec for spec in self.metrics if spec.has_floor]
+            # Scores need two images; a protocol may leave fewer outside its reference.
+            able = [spec for spec in self.metrics if spec.has_floor and self.bench.n_floor > 1]
             found = self._shown(able, self.bench.held_out()) if able else {}
             for spec in self.metrics:
                 perfect = attempt(spec, "its best scores", partial(spec.perfect, self.bench))
@@ -73,8 +74,8 @@ class Scorer:
                     if name in own:
                         few = min(self.bench.n_fake, self.bench.n_real)
                         floor = {"value": float(own[name]), "n": few, "split": "train"}
-                    elif spec.has_floor:
-                        floor |= {"n": self.bench.n_fake, "split": self.bench.floor_split}
+                    elif spec in able:
+                        floor |= {"n": self.bench.n_floor, "split": self.bench.floor_split}
                     if name in perfect:
                         floor["perfect"] = perfect[name]
                     self._floors[named(spec, name)] = floor

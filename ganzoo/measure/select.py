@@ -38,10 +38,10 @@ def network_for(
     """
     if is_points(image):
         return points()
-    if measure.network == "inception":
-        from ganzoo.measure.inception import inception
+    if measure.network in {"inception", "dinov2", "clip"}:
+        from ganzoo.measure.inception import adopted
 
-        return inception(root)
+        return adopted(measure.network, root)
     labelled = data.labels is not None and dataset.labelled
     if measure.network == "random" or (measure.network == "auto" and not labelled):
         return random_network(image.channels)

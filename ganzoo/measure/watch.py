@@ -18,6 +18,7 @@ from ganzoo.measure.scoring import Scorer, check_names, measurable, named
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import MetricSpec
 from ganzoo.runs.log import MEASURES
+from ganzoo.sampling.standing import refuse_without_norms
 from ganzoo.training.randomness import observing
 
 if TYPE_CHECKING:
@@ -178,6 +179,15 @@ def watch(
     check_names(recipe.metric)
     if not recipe.metric:
         return Watch(parts, None, {})
+
+    if recipe.measure.checkpoint == "best" and not recipe.measure.every and asked != "yes":
+        warn(
+            f"measure.checkpoint = 'best' (protocol '{recipe.measure.protocol}'), and a run is "
+            "measured at its end only; add measure.every to find its best checkpoint"
+        )
+
+    if recipe.measure.standing:
+        refuse_without_norms(parts.best_generator)
 
     def opened(budget: float, reason: str) -> tuple[Scorer | None, dict[str, str]]:
         with observing():

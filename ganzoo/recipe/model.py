@@ -27,6 +27,7 @@ from ganzoo.plugin.specs import (
 )
 from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, default_of
+from ganzoo.recipe.protocols import filled
 
 # Upper bounds keep out what would only fill the memory, or a counter, long after the start.
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -181,18 +182,40 @@ class Measure(Table):
 
     every: CountOrNone = 0
     """Steps between measurements; 0 for one at the end only."""
+    protocol: Literal["own", "studiogan-2021", "mimicry", "stylegan", "digits"] = "own"
+    """How published scores were taken: sets samples, reference, split, network, mode and \
+checkpoint (`ganzoo show protocol`); 'own' leaves them as they are here."""
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
     """Fakes to score."""
     reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
     """Real images to compare with."""
     split: Literal["train", "test"] = "train"
     """Split the reference is drawn from."""
-    network: Literal["auto", "classifier", "random", "inception"] = "auto"
+    network: Literal["auto", "classifier", "random", "inception", "dinov2", "clip"] = "auto"
     """Features: 'auto' is the dataset's own classifier where it has labels, else 'random'."""
     mode: Literal["eval", "train"] = "eval"
     """Mode of the generator while it makes the fakes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of latents and choices, the same for every run so that scores can be compared."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which of a run's measurements counts as its score."""
+    standing: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Batches of 250 fakes over which the statistics of batch norm are taken anew before fakes \
+are scored (BigGAN's standing statistics); 0 keeps those of the training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _protocol_decides(cls, keys: Any) -> Any:
+        return filled(keys) if isinstance(keys, dict) else keys
+
+    @model_validator(mode="after")
+    def _statistics_are_used(self) -> Self:
+        if self.standing and self.mode == "train":
+            raise ValueError(
+                "standing statistics are for mode = 'eval'; in 'train' batch norm uses those of "
+                "each batch; leave 'standing' or 'mode' out"
+            )
+        return self
 
 
 class Optimizers(Table):

@@ -13,6 +13,7 @@ from ganzoo.common.tables import Keys
 from ganzoo.recipe.layers import Node, Origin, over
 from ganzoo.recipe.overrides import layer
 from ganzoo.recipe.problems import Problem, RecipeError
+from ganzoo.recipe.protocols import PROTOCOLS
 from ganzoo.recipe.toml import parse
 
 __all__ = ["Origin", "Source", "find_recipe", "read_source", "shipped"]
@@ -135,7 +136,9 @@ def _extended(path: Path, children: tuple[Path, ...]) -> Source:
 
 def _laid(below: Node, above: Node) -> Node:
     problems: list[Problem] = []
-    root = over(_without_other_length(below, above), above, problems)
+    root = over(
+        _without_unlike_protocol(_without_other_length(below, above), above), above, problems
+    )
     if problems:
         raise RecipeError(problems)
     return root
@@ -157,6 +160,20 @@ def _without_other_length(below: Node, above: Node) -> Node:
     }
     train = Node(inherited.place, kept)
     return Node(below.place, {**below.value, "train": train})
+
+
+def _without_unlike_protocol(below: Node, above: Node) -> Node:
+    """Return ``below`` without the keys of [measure] that a protocol named ``above`` decides.
+
+    So that a run is measured by any protocol: its frozen recipe holds a value for each key.
+    """
+    given, inherited = (each.inner("measure") for each in (above, below))
+    named = given and given.inner("protocol")
+    protocol = PROTOCOLS.get(str(named.value)) if named else None
+    if protocol is None or inherited is None or not isinstance(inherited.value, dict):
+        return below
+    kept = {key: node for key, node in inherited.value.items() if key not in protocol.sets}
+    return Node(below.place, {**below.value, "measure": Node(inherited.place, kept)})
 
 
 def _parent(source: Source, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 import os
@@ -29,6 +30,8 @@ from ganzoo.runs.record import Record, many, whole
 from ganzoo.runs.weights import Facts, _read_weights
 from ganzoo.sampling.classes import Label, between_classes, class_numbers
 from ganzoo.sampling.latents import read_latents, write_latents
+from ganzoo.sampling.standing import BATCH as STANDING
+from ganzoo.sampling.standing import take_standing
 from ganzoo.training.precision import images_of
 from ganzoo.training.randomness import draw, key, observing
 
@@ -102,6 +105,28 @@ class Model:
         """
         images = torch.cat(list(self.stream(count, seed=seed, label=label)))
         return self.shown(images, columns_of(len(images), count))
+
+    def standing(self, batches: int) -> Model:
+        """Return this model with batch norm's statistics taken anew over batches of 250 images.
+
+        The same ones every time; classes take turns. See ``take_standing``.
+
+        Raises:
+            GanzooError: if it has no batch norm.
+        """
+        network = copy.deepcopy(self.network)
+        labels = (
+            self._in_turn(torch.arange(STANDING)) if self.recipe.generator.uses_labels else None
+        )
+        take_standing(
+            network,
+            self.recipe,
+            batches,
+            seed=self.recipe.measure.seed,
+            device=self.device,
+            labels=labels,
+        )
+        return replace(self, network=network)
 
     def shown(self, images: Tensor, columns: int) -> Images:
         """Return images ``[N, C, H, W]`` of this model's kind as a sheet with so many columns."""

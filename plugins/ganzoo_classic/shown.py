@@ -14,7 +14,7 @@ REMEDIES = {
     "classes": "with 'conv' set discriminator.labels = 'classes'",
     "real_fake_classes": "with 'conv' set discriminator.labels = 'real_fake_classes'",
     "features": "with 'conv' set discriminator.shows_features = true",
-    "embedding": "with 'conv' set discriminator.embedding_size",
+    "embedding": "with 'conv' or 'resnet' set discriminator.embedding_size",
 }
 """How a shipped discriminator is told to show something."""
 

@@ -218,7 +218,7 @@ def initialise(network: nn.Module, how: Initialiser, std: float) -> None:
     in_blocks = {
         layer
         for block in network.modules()
-        if isinstance(block, UpBlock | FirstDownBlock | DownBlock)
+        if hasattr(block, "conv2")  # all kinds of blocks, and nothing else
         for layer in block.modules()
         if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)
     }

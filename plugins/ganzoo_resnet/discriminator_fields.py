@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, Self
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeInt, PositiveFloat, model_validator
 
 from ganzoo.api import DiscriminatorSpec
-from ganzoo_resnet.fields import Channels, Initialiser, Resolutions
+from ganzoo_resnet.fields import Block, Channels, Depth, Initialiser, Resolutions, Shortcut
 
 
 class DiscriminatorFields(DiscriminatorSpec):
@@ -16,7 +17,15 @@ class DiscriminatorFields(DiscriminatorSpec):
     channels: Channels = [128, 128, 128, 128]  # noqa: RUF012
     """Channels that each block makes, first to last."""
     halvings: NonNegativeInt = 2
-    """How many blocks halve the map: the first ones."""
+    """How many blocks halve the map: the first ones; with block = 'deep' the first of each size."""
+    block: Block = "plain"
+    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 (BigGAN-deep), after a \
+3×3 convolution to the first of 'channels'."""
+    depth: Depth = 2
+    """With block = 'deep': blocks for each further number of 'channels'."""
+    shortcut: Shortcut = "channels"
+    """With block = 'deep', beside each block: its input and the channels that it lacks, as in \
+the paper, or a 1×1 convolution where size or channels change, as StudioGAN has it."""
     hidden: Literal["input", "output"] = "input"
     """Channels between the two convolutions of a block after the first: its input's or its \
 output's."""
@@ -34,6 +43,27 @@ N(0, init_std²). Biases start at 0."""
     """Standard deviation of 'normal' initial weights."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in batch norm."""
+
+    embedding_size: NonNegativeInt = 0
+    """Numbers shown as 'embedding' beside the logit, for 'contrastive' (ContraGAN, ReACGAN)."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        problems = []
+        if self.block == "plain" and (self.depth != 2 or self.shortcut != "channels"):
+            problems.append("'depth' and 'shortcut' need block = 'deep'")
+        if self.block == "deep" and self.norm == "batch":
+            problems.append("block = 'deep' has no batch norm; use 'spectral' or 'none'")
+        if self.block == "deep" and self.hidden != "input":
+            problems.append("'hidden' needs block = 'plain'; deep blocks are a quarter as wide")
+        narrows = any(b < a for a, b in pairwise(self.channels))
+        if self.block == "deep" and self.shortcut == "channels" and narrows:
+            problems.append(
+                "shortcut = 'channels' needs 'channels' that do not shrink; use 'convolution'"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]

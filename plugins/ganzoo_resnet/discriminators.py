@@ -24,12 +24,15 @@ class ResnetDiscriminator(DiscriminatorFields):
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]``, and classes ``[N]``, to logits ``[N]``.
 
+        With 'embedding_size' E, it shows an embedding ``[N, E]`` beside them.
+
         Raises:
             GanzooError: if nothing is left of the image, an attention's map is not there, or
                 classes are missing.
         """
         refuse_unlabelled(self, self.labels, image)
-        blocks = len(self.channels)
+        is_deep = self.block == "deep"
+        blocks = len(self.channels) - is_deep  # the first of a deep one's is no block's
         if self.halvings > blocks:
             raise GanzooError(
                 f"discriminator.halvings: {self.halvings} of {blocks} blocks are "

@@ -12,6 +12,9 @@ Width = Annotated[int, Field(ge=1, le=8192)]
 Channels = Annotated[list[Width], Field(min_length=2, max_length=10)]
 Resolutions = Annotated[list[PositiveInt], Field(max_length=4)]
 Initialiser = Literal["glorot", "orthogonal", "normal"]
+Block = Literal["plain", "deep"]
+Shortcut = Literal["channels", "convolution"]
+Depth = Annotated[int, Field(ge=1, le=8)]
 
 
 def refuse_unlabelled(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, model_validator
 
 from ganzoo.api import GanzooError, GeneratorSpec, ImageShape
-from ganzoo_resnet.fields import Channels, Initialiser, Resolutions
+from ganzoo_resnet.fields import Block, Channels, Depth, Initialiser, Resolutions, Shortcut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,15 @@ SAGAN); or a linear layer of the class's code, the scale around 1 (BigGAN)."""
     """Numbers of the code that all linear conditions share for a class; 0 is one 0 or 1 a class."""
     split_latent: bool = False
     """Give each block a piece of the latent beside the class's code, the first map another."""
+    join_latent: bool = False
+    """Give each block and the first map the whole latent beside the class's code (BigGAN-deep)."""
+    block: Block = "plain"
+    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 (BigGAN-deep)."""
+    depth: Depth = 2
+    """With block = 'deep': blocks of each size."""
+    shortcut: Shortcut = "channels"
+    """With block = 'deep', beside each block: its first channels, as in the paper, or a 1×1 \
+convolution, as StudioGAN has it."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation before each activation."""
     spectral: bool = False
@@ -60,14 +70,31 @@ distribution cut off there (BigGAN's truncation). Fewer surprises, less variety;
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         problems = []
-        if self.labels == "none" and (self.condition != "embedding" or self.class_code):
-            problems.append("'condition' and 'class_code' need labels = 'conditional_norm'")
+        of_latent = self.split_latent or self.join_latent
+        if self.labels == "none" and self.class_code:
+            problems.append("'class_code' needs labels = 'conditional_norm'")
+        if self.labels == "none" and self.condition == "linear" and not of_latent:
+            problems.append(
+                "condition = 'linear' needs labels = 'conditional_norm', 'split_latent' or "
+                "'join_latent'"
+            )
         if self.class_code and self.condition != "linear":
             problems.append("'class_code' needs condition = 'linear'")
         if self.split_latent and self.condition != "linear":
             problems.append("'split_latent' needs condition = 'linear'")
-        if self.labels != "none" and self.norm != "batch":
-            problems.append("labels = 'conditional_norm' needs norm = 'batch'")
+        if self.join_latent and self.condition != "linear":
+            problems.append("'join_latent' needs condition = 'linear'")
+        if self.join_latent and self.split_latent:
+            problems.append("'join_latent' and 'split_latent' need each to be alone; choose one")
+        if (self.labels != "none" or of_latent) and self.norm != "batch":
+            problems.append("labels = 'conditional_norm' and linear conditions need norm = 'batch'")
+        if self.block == "plain" and (self.depth != 2 or self.shortcut != "channels"):
+            problems.append("'depth' and 'shortcut' need block = 'deep'")
+        widens = any(b > a for a, b in pairwise(self.channels))
+        if self.block == "deep" and self.shortcut == "channels" and widens:
+            problems.append(
+                "shortcut = 'channels' needs 'channels' that do not grow; use 'convolution'"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self

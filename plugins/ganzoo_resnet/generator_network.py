@@ -22,6 +22,7 @@ from ganzoo_resnet.blocks import (
     divide_by_norms,
     initialise,
 )
+from ganzoo_resnet.deep_blocks import UpStage
 
 if TYPE_CHECKING:
     from ganzoo_resnet.generator_fields import GeneratorFields
@@ -44,9 +45,21 @@ class ResidualGenerator(nn.Module):
         widths = spec.channels
         self.start = widths[0], *start
         self.pieces = len(widths) if spec.split_latent else 1
-        self.linear = nn.Linear(latent_size // self.pieces, widths[0] * start[0] * start[1])
+        joined = self._joined(spec, image)
+        self.linear = nn.Linear(
+            latent_size // self.pieces + joined, widths[0] * start[0] * start[1]
+        )
         self.blocks = nn.ModuleList(
             UpBlock(inputs, outputs, norm, spec.interpolation)
+            if spec.block == "plain"
+            else UpStage(
+                inputs,
+                outputs,
+                norm,
+                spec.interpolation,
+                depth=spec.depth,
+                learned=spec.shortcut == "convolution",
+            )
             for inputs, outputs in pairwise(widths)
         )
         self.attentions = nn.ModuleDict(
@@ -62,6 +75,13 @@ class ResidualGenerator(nn.Module):
         self.convolution = nn.Conv2d(widths[-1], image.channels, 3, padding=1)
         self.output = OUTPUTS[spec.output]()
 
+    @staticmethod
+    def _joined(spec: GeneratorFields, image: ImageShape) -> int:
+        """Return how many numbers of the class the first map is made of, beside the latent."""
+        if not spec.join_latent or spec.labels == "none":
+            return 0
+        return spec.class_code or image.num_classes
+
     def forward(self, latent: Tensor) -> Tensor:
         """Make images ``[N, C, H, W]`` of latents ``[N, Z]``."""
         return self._make(latent, [None] * len(self.blocks))
@@ -74,6 +94,17 @@ class ResidualGenerator(nn.Module):
                 maps = self.attentions[str(number)](maps)
         images: Tensor = self.output(self.convolution(F.relu(self.norm(maps))))
         return images
+
+
+class LatentGenerator(ResidualGenerator):
+    """One whose norms read the latent, or a piece of it each, and no class."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Make images ``[N, C, H, W]`` of latents ``[N, Z]``."""
+        if self.pieces == 1:
+            return self._make(latent, [latent] * len(self.blocks))
+        first, *others = latent.chunk(self.pieces, dim=1)
+        return self._make(first, list(others))
 
 
 class ClassGenerator(ResidualGenerator):
@@ -96,6 +127,7 @@ class CodeGenerator(ResidualGenerator):
         norm: Norm,
     ) -> None:
         super().__init__(spec, latent_size, image, start, norm)
+        self.joins = spec.join_latent
         self.one_hot = OneHot(image.num_classes)
         self.code = (
             nn.Linear(image.num_classes, spec.class_code, bias=False)
@@ -106,6 +138,9 @@ class CodeGenerator(ResidualGenerator):
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Make images ``[N, C, H, W]`` of latents ``[N, Z]`` and classes ``[N]``."""
         code = self.code(self.one_hot(labels).to(latent.dtype))  # [N, K]
+        if self.joins:
+            code = torch.cat([latent, code], 1)
+            return self._make(code, [code] * len(self.blocks))
         if self.pieces == 1:
             return self._make(latent, [code] * len(self.blocks))
         first, *others = latent.chunk(self.pieces, dim=1)
@@ -118,17 +153,21 @@ def build_generator(
     """Put a generator together whose first map is ``start``, and draw its initial weights."""
     classes = image.num_classes
     piece = latent_size // len(spec.channels) if spec.split_latent else 0
+    if spec.join_latent:
+        piece = latent_size
 
     def norm(channels: int) -> nn.Module:
         if spec.norm == "none":
             return NoNorm()
+        if spec.labels == "none" and piece:
+            return LinearNorm(channels, piece, spec.norm_eps)
         if spec.labels == "none":
             return PlainNorm(channels, eps=spec.norm_eps)
         if spec.condition == "embedding":
             return EmbeddedNorm(channels, classes, spec.norm_eps)
         return LinearNorm(channels, (spec.class_code or classes) + piece, spec.norm_eps)
 
-    kind = ResidualGenerator
+    kind = LatentGenerator if piece else ResidualGenerator
     if spec.labels != "none":
         kind = ClassGenerator if spec.condition == "embedding" else CodeGenerator
     network = kind(spec, latent_size, image, start, norm)

@@ -16,6 +16,7 @@ from ganzoo_resnet.generators import ResnetGenerator
 
 ADAPTIVE = {"labels": "conditional_norm", "condition": "linear"}
 BIGGAN = {**ADAPTIVE, "class_code": 128, "split_latent": True, "spectral": True}
+DEEP = {**ADAPTIVE, "class_code": 128, "join_latent": True, "block": "deep", "spectral": True}
 PROJECTION = {"labels": "projection"}
 TO_1024 = [64, 128, 256, 512, 1024]
 COUNTS: dict[str, tuple[int, int, dict[str, Any], int, int, dict[str, Any], int]] = {
@@ -55,6 +56,28 @@ COUNTS: dict[str, tuple[int, int, dict[str, Any], int, int, dict[str, Any], int]
     "BigGAN 32, discriminator without classes": (
         32, 80, {"channels": [384] * 4, "attention": [16], **BIGGAN}, 9_416_196, 10,
         {"channels": [192] * 4, "attention": [16]}, 2_413_250,
+    ),
+    # StudioGAN's has 8,733,172: six norms of 20 channels there, of 384 maps,
+    # which cannot run. This one's norms read the latent's pieces alone.
+    "BigGAN 32 unconditional": (
+        32, 80,
+        {"channels": [384] * 4, "attention": [16], "condition": "linear", "split_latent": True},
+        9_416_196 - 10 * 128 - 6 * 2 * 384 * 128, 10,
+        {"channels": [192] * 4, "attention": [16]}, 2_413_250,
+    ),
+    "ReACGAN 32": (  # with the vectors of the classes, which belong to 'contrastive'
+        32, 80, {"channels": [384] * 4, "attention": [16], **BIGGAN}, 9_416_196, 10,
+        {"channels": [192] * 4, "attention": [16], "embedding_size": 512}, 2_517_186 - 10 * 512,
+    ),
+    "BigGAN-deep 32": (
+        32, 128, {"channels": [512] * 4, "attention": [16], **DEEP}, 7_762_948, 10,
+        {"channels": [512] * 4, "attention": [16], "block": "deep", **PROJECTION}, 2_908_930,
+    ),
+    "StudioGAN's BigGAN-deep 32": (
+        32, 128,
+        {"channels": [512] * 4, "attention": [16], **DEEP, "shortcut": "convolution"}, 9_338_884,
+        10, {"channels": [128, 512, 512, 512], "attention": [16], "block": "deep",
+             "shortcut": "convolution", **PROJECTION}, 3_177_730,
     ),
     "BigGAN 64": (
         64, 80, {"channels": [1536, 768, 384, 192, 96], "attention": [16], **BIGGAN}, 24_572_100,
@@ -260,6 +283,117 @@ def test_a_discriminator_scores_as_its_equations_say(fields: dict[str, Any]) -> 
 
     found = network(images, labels) if spec.uses_labels else network(images)
     assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("shortcut", ["channels", "convolution"])
+@pytest.mark.parametrize("classes", [True, False])
+def test_a_deep_generator_makes_what_its_equations_say(shortcut: Any, classes: bool) -> None:
+    fields = {"labels": "conditional_norm", "class_code": 2} if classes else {}
+    spec = ResnetGenerator(
+        channels=[8, 8, 4], block="deep", shortcut=shortcut, condition="linear", join_latent=True,
+        output="linear", **fields,
+    )  # fmt: skip
+    network = shaken(spec.build(5, images_of(16)))
+    state = network.state_dict()
+    latent, labels = torch.randn(4, 5).double(), torch.tensor([0, 1, 2, 1])
+
+    code = latent
+    if classes:
+        code = torch.cat([latent, F.one_hot(labels, 3).double() @ state["code.weight"].T], 1)
+    maps = (code @ state["linear.weight"].T + state["linear.bias"]).reshape(4, 8, 4, 4)
+    for stage, outputs in enumerate((8, 4)):
+        for block in range(2):
+            at = f"blocks.{stage}.{block}"
+
+            def step(maps: Tensor, number: int, at: str = at, *, grown: bool = False) -> Tensor:
+                key = f"{at}.norm{number}"
+                scale, shift = (
+                    code @ state[f"{key}.{each}.weight"].T for each in ("scale", "shift")
+                )
+                maps = normed(maps, 1 + scale, shift).clamp(min=0)
+                weight = state[f"{at}.conv{number}.weight"]
+                maps = larger(maps, "nearest") if grown else maps
+                return F.conv2d(
+                    maps, weight, state[f"{at}.conv{number}.bias"], padding=weight.shape[-1] // 2
+                )
+
+            grows = block == 1
+            inner = step(step(step(step(maps, 1), 2, grown=grows), 3), 4)
+            maps = larger(maps, "nearest") if grows else maps
+            if shortcut == "channels":
+                maps = inner + maps[:, : inner.shape[1]]
+            else:
+                key = f"{at}.shortcut"
+                maps = inner + F.conv2d(maps, state[f"{key}.weight"], state[f"{key}.bias"])
+        assert maps.shape[1] == outputs
+    maps = normed(maps, state["norm.weight"], state["norm.bias"]).clamp(min=0)
+    wanted = F.conv2d(maps, state["convolution.weight"], state["convolution.bias"], padding=1)
+
+    found = network(latent, labels) if classes else network(latent)
+    assert found.shape == (4, 3, 16, 16)
+    assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("shortcut", ["channels", "convolution"])
+def test_a_deep_discriminator_scores_and_embeds_as_its_equations_say(shortcut: Any) -> None:
+    spec = ResnetDiscriminator(
+        channels=[4, 8, 8], block="deep", shortcut=shortcut, halvings=1, norm="none",
+        embedding_size=5, labels="projection",
+    )  # fmt: skip
+    network = shaken(spec.build(images_of(8)))
+    state = network.state_dict()
+    images, labels = torch.randn(4, 3, 8, 8).double(), torch.tensor([0, 1, 2, 1])
+
+    def convolved(maps: Tensor, key: str) -> Tensor:
+        weight = state[f"{key}.weight"]
+        return F.conv2d(maps, weight, state[f"{key}.bias"], padding=weight.shape[-1] // 2)
+
+    def halved(maps: Tensor) -> Tensor:
+        n, c, h, w = maps.shape
+        return maps.reshape(n, c, h // 2, 2, w // 2, 2).mean((3, 5))
+
+    maps = convolved(images, "layers.0")
+    for at, halves in (("1.0", True), ("1.1", False), ("2.0", False), ("2.1", False)):
+        inner = maps
+        for number in (1, 2, 3):
+            inner = convolved(inner.clamp(min=0), f"layers.{at}.conv{number}")
+        if shortcut == "channels":
+            inner = halved(inner.clamp(min=0)) if halves else inner.clamp(min=0)
+        else:
+            inner = (halved(inner) if halves else inner).clamp(min=0)
+        inner = convolved(inner, f"layers.{at}.conv4")
+        if halves and shortcut == "channels":
+            maps = torch.cat([halved(maps), halved(convolved(maps, f"layers.{at}.shortcut"))], 1)
+        elif halves:
+            maps = halved(convolved(maps, f"layers.{at}.shortcut"))
+        maps = inner + maps
+    sums = maps.clamp(min=0).sum((2, 3))
+    wanted = (sums @ state["linear.weight"].T + state["linear.bias"])[:, 0]
+    wanted = wanted + (state["projection.linear.weight"][labels] * sums).sum(1)
+
+    found = network(images, labels)
+    embedded = sums @ state["embedding.weight"].T + state["embedding.bias"]
+    assert torch.allclose(found["logits"], wanted, rtol=1e-10, atol=1e-10)
+    assert torch.allclose(found["embedding"], embedded, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        (ResnetGenerator, {"depth": 3}),
+        (ResnetGenerator, {"block": "deep", "channels": [4, 8]}),
+        (ResnetGenerator, {"join_latent": True}),
+        (ResnetGenerator, {**ADAPTIVE, "join_latent": True, "split_latent": True}),
+        (ResnetDiscriminator, {"shortcut": "convolution"}),
+        (ResnetDiscriminator, {"block": "deep", "channels": [8, 4]}),
+        (ResnetDiscriminator, {"block": "deep", "hidden": "output"}),
+    ],
+)
+def test_fields_of_deep_blocks_that_do_not_go_together_are_refused(
+    spec: Any, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="need"):
+        spec(**fields)
 
 
 def test_first_weights_keep_the_variance_that_glorot_wants() -> None:

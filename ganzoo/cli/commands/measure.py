@@ -229,10 +229,18 @@ def prepare(
 @measure.command(examples=["ganzoo measure adopt inception.safetensors --sha256 6f1a…"])
 @click.argument("weights", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--sha256", required=True, metavar="DIGITS", help="SHA-256 of the file, 64 digits.")
+@click.option(
+    "--network",
+    type=click.Choice(["inception", "dinov2", "clip"]),
+    default="inception",
+    help="What they are of.",
+)
 @data_option
 @click.pass_obj
-def adopt(settings: Settings, *, weights: Path, sha256: str, data: str | None) -> None:
-    """Copy Inception-v3 weights into the data folder.
+def adopt(
+    settings: Settings, *, weights: Path, sha256: str, network: str, data: str | None
+) -> None:
+    """Copy weights of Inception-v3, DINOv2 or CLIP into the data folder.
 
     They are never downloaded. FILE is a safetensors file; docs/measures.md says where to get it.
     """
@@ -242,8 +250,8 @@ def adopt(settings: Settings, *, weights: Path, sha256: str, data: str | None) -
     from ganzoo.measure.inception import adopt as take
 
     with Display(settings.verbosity) as display:
-        network = take(weights, sha256, _root(data, True, display))
-    streams.say(f"{network.name}: SHA-256 {network.sha256}")
+        found = take(weights, sha256, _root(data, True, display), network)
+    streams.say(f"{found.name}: SHA-256 {found.sha256}")
 
 
 def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
@@ -267,6 +275,11 @@ def show(metrics: Mapping[str, Mapping[str, Any]]) -> None:
             f"'{origin['split']}', in features of {origin['network']} "
             f"({origin['network_sha256'][:12]})"
         )
+        if (protocol := origin.get("protocol")) is not None:
+            streams.tell(
+                f"protocol '{protocol}', which counts the {origin['checkpoint']} checkpoint of a "
+                f"run: ganzoo show protocol {protocol}"
+            )
 
 
 def _run(

@@ -82,6 +82,12 @@ MOST_NAMED = 4
     help="A row: one latent, KEY at each value; repeatable.",
 )
 @click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
+@click.option(
+    "--standing",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Take batch norm's statistics anew over N batches of 250 images (BigGAN).",
+)
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
 @set_option
@@ -100,6 +106,7 @@ def sample(
     latent_files: tuple[Path, ...],
     moves: tuple[str, ...],
     no_ema: bool,
+    standing: int | None,
     file: Path | None,
     device: str,
     overrides: tuple[str, ...],
@@ -147,9 +154,10 @@ def sample(
 
     def opened(*changes: str) -> Model:
         recipe = plugin_files.recipe_of(run, [*overrides, *changes])
-        return open_model(
+        found = open_model(
             run, recipe, choose_device(device)[0], average=not no_ema, warn=streams.warn
         )
+        return found if standing is None else found.standing(standing)
 
     rows = [[opened(change) for change in changes(move)] for move in moves]
     model = rows[0][0] if rows else opened()
@@ -157,6 +165,8 @@ def sample(
     classes = [model.classes[each] for each in model.class_numbers(label)]
     is_grid = len(classes) > 1
     latents, asked = model.read_latents(*latent_files) if latent_files else (None, None)
+    if standing is not None:
+        overrides = (*overrides, f"standing={standing}")  # for the file's name
     stops = 0 if latents is None else len(latents)
     if stops:
         count = count or (STRIDE * (stops if gif else stops - 1) + (not gif) if walk else stops)

@@ -32,25 +32,40 @@ if TYPE_CHECKING:
         "ganzoo show discriminator/conv --json",
         "ganzoo show dcgan_mnist --set train.epochs=3",
         "ganzoo show last",
+        "ganzoo show protocol mimicry",
     ],
 )
 @click.argument("name", metavar="NAME")
+@click.argument("protocol", metavar="[PROTOCOL]", required=False)
 @set_option
 @plugin_options
 @out_option
 @json_option
 def show(
-    *, name: str, overrides: tuple[str, ...], plugin_files: PluginFiles, out: Path, as_json: bool
+    *,
+    name: str,
+    protocol: str | None,
+    overrides: tuple[str, ...],
+    plugin_files: PluginFiles,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Show the component, recipe or run called NAME.
 
     For a component, its fields with defaults and help; for a recipe, its keys and where each
     is set; for a run, its status, state and files. KIND/NAME picks one of
-    several components with the same name.
+    several components with the same name. 'protocol' shows how published scores were
+    taken (measure.protocol), all or the one named after it.
     """
     from ganzoo.recipe.source import shipped
     from ganzoo.runs.folder import is_run, is_shipped, list_runs
 
+    if name == "protocol":
+        return show_protocols(protocol, as_json)
+    if protocol is not None:
+        raise GanzooError(
+            f"one name is shown at a time, and {protocol!r} is a second; only 'protocol' takes one"
+        )
     path = Path(name)
     if is_run(path) or is_shipped(name):
         return show_run(name, out, as_json)
@@ -62,6 +77,41 @@ def show(
     if name == "last" or any(name in (run.id, run.path.name) for run in list_runs(out)):
         return show_run(name, out, as_json)
     raise unknown(name, registry)
+
+
+def show_protocols(name: str | None, as_json: bool) -> None:
+    """Print what the named protocol sets, or each does; see ``measure.protocol``.
+
+    Raises:
+        GanzooError: if there is no such protocol.
+    """
+    from ganzoo.recipe.protocols import ALL, PROTOCOLS
+
+    if name is not None and name not in PROTOCOLS:
+        raise GanzooError(
+            f"no protocol named {name!r}{suggest(name, PROTOCOLS)}; there are "
+            f"{', '.join(PROTOCOLS)}"
+        )
+    chosen = {each: PROTOCOLS[each] for each in PROTOCOLS if name in (None, each)}
+    if as_json:
+        streams.result(
+            [
+                {"name": each, **vars(found), "sets": dict(found.sets)}
+                for each, found in chosen.items()
+            ]
+        )
+        return
+    for number, (each, found) in enumerate(chosen.items()):
+        if number:
+            streams.say()
+        streams.say(f"measure.protocol = '{each}': {found.about}\n")
+        rows = [
+            (f"measure.{key}", "all" if value == ALL else str(value))
+            for key, value in found.sets.items()
+        ]
+        rows += [("resizer", found.resizer), ("source", found.source)]
+        rows += [("differs", found.differs)] if found.differs else []
+        show_table("", ("key", "value"), rows)
 
 
 def components(name: str, registry: Registry) -> list[type[Spec]]:
