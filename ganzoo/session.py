@@ -231,9 +231,9 @@ def build(
     for note in parts.data.notes:
         reporter.note(f"data: {note}")
     if begins and recipe.init is not None and recipe.init.source is not None:
-        from ganzoo.runs.given import given
+        from ganzoo.runs.given import given_to
 
-        parts.begin_with(given(recipe.init, Path(place.runs), reporter.warn))
+        parts.begin_with(given_to(recipe, Path(place.runs), reporter.warn))
     tell_beginning(parts, reporter)
     if is_tried:
         try_out(parts, reporter)

@@ -30,7 +30,7 @@ class Maker:
     """Makes fakes as stored, with the labels that were asked for: bytes, or float32 points.
 
     Latents depend on the seed and the batch's number alone. To be used up inside ``observing``,
-    which puts back what a pass in train mode moves, and what ``measure.standing`` puts into batch norm.
+    which puts back what a pass in train mode moves, and what ``measure.standing`` moves.
 
     Args:
         count: fakes in all.

@@ -40,9 +40,9 @@ MOST_READ = 2_000
 def leave_looks(parts: Parts, run: RunDir, step: int, warn: Callable[[str], None]) -> None:
     """Draw a latent walk, a row of each class, and fakes beside their nearest training images.
 
-    Kept in the run's folder, with what is on them in ``looks.json``. Of points there are none, and
-    of a generator whose labels are no classes no walk; one that translates has no latents to walk
-    between. What cannot be drawn is told and left out.
+    Kept in the run's folder, with what is on them in ``looks.json``. Of points, and of a generator
+    that translates, there are none; of one whose labels are no classes no walk. What cannot be
+    drawn is told and left out.
     """
     if is_points(parts.shape) or parts.recipe.generator.translates:
         return

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BaseModel, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from ganzoo.common.errors import suggest
 from ganzoo.common.tables import differing, dotted
 from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
@@ -152,12 +153,12 @@ class Init(Table):
 or its recipe's name for the newest one), a shipped model ('zoo:fast_digits'), an exported \
 folder, or a .safetensors file."""
     networks: Annotated[
-        list[Literal["generator", "discriminator"]],
-        Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=2),
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=100),
     ]
-    """The networks that start from them."""
+    """The networks that start from them, by the names of the step's players; left out: all."""
     average: bool = True
-    """The running average for the generator, where the source has one."""
+    """For networks that make images the running average, where the source has one."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the weights' content; written to the recipe of every run, which is then \
 reproduced with no others."""
@@ -263,6 +264,24 @@ of a run: neither frozen with it, nor inherited."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
     """What the discriminator is shown of real images and fakes, applied in this order."""
     init: Init | None = None
+
+    @model_validator(mode="after")
+    def _begins_with_players(self) -> Self:
+        if self.init is None:
+            return self
+        players, init = list(self.step.players), self.init
+        if "networks" not in init.model_fields_set:
+            if init.networks != players:
+                whole = init.model_copy(update={"networks": players})
+                self.__dict__["init"] = whole  # a recipe is frozen, and this is its default
+            return self
+        if strange := [name for name in init.networks if name not in players]:
+            named = ", ".join(map(repr, strange))
+            raise ValueError(
+                f"init.networks: step {self.step.use!r} has no player {named}"
+                f"{suggest(strange[0], players)}; there are {', '.join(players)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _numbers_agree(self) -> Self:

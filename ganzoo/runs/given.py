@@ -32,7 +32,7 @@ class Given:
     Attributes:
         path: the file they were read from.
         networks: tensors by their names, for each network that is there.
-        is_average: whether the generator's are a running average.
+        averaged: the networks whose tensors are a running average.
         step: after how many steps they were taken; None where nobody says.
         sha256: of their content, whatever file holds it.
         ancestors: the runs that led to them, the first one first.
@@ -40,19 +40,20 @@ class Given:
 
     path: Path
     networks: Mapping[str, Weights]
-    is_average: bool
+    averaged: Sequence[str]
     step: int | None
     sha256: str
     ancestors: Sequence[Mapping[str, Any]] = ()
 
 
-def given(init: Init, runs: Path, warn: Callable[[str], None]) -> Given:
+def given(init: Init, runs: Path, warn: Callable[[str], None], maker: str = "generator") -> Given:
     """Read the weights that ``init`` names.
 
     Args:
         init: a recipe's table, with weights to begin with.
         runs: folder of the run folders.
         warn: is told of damaged checkpoints that were passed over.
+        maker: the step's generator, of those that make images the first.
 
     Raises:
         GanzooError: if there are none of that name.
@@ -62,14 +63,17 @@ def given(init: Init, runs: Path, warn: Callable[[str], None]) -> Given:
     assert init.source is not None
     found = located(init.source, runs)
     try:
-        networks, path, step, is_average = (
-            _of_run(found, init, warn) if isinstance(found, RunDir) else _of_file(found, init)
+        networks, path, step, averaged = (
+            _of_run(found, init, maker, warn)
+            if isinstance(found, RunDir)
+            else _of_file(found, init, maker)
         )
     except GanzooError as error:
         raise type(error)(f"init.from: {error}") from error
     networks = {name: networks[name] for name in init.networks if networks.get(name)}
+    averaged = [name for name in averaged if name in networks]
     if not networks:
-        wanted = " and ".join(init.networks)
+        wanted = " or the ".join(init.networks)
         raise CheckpointError(
             f"init.from: '{path}' has no weights of the {wanted}; see init.networks"
         )
@@ -89,7 +93,13 @@ def given(init: Init, runs: Path, warn: Callable[[str], None]) -> Given:
         )
     run = found if isinstance(found, RunDir) else _around(found)
     ancestors = () if run is None else _ancestors(run, step)
-    return Given(path, networks, is_average, step, content, ancestors)
+    return Given(path, networks, averaged, step, content, ancestors)
+
+
+def given_to(recipe: Recipe, runs: Path, warn: Callable[[str], None]) -> Given:
+    """Read the weights that a recipe begins with; see ``given``."""
+    assert recipe.init is not None
+    return given(recipe.init, runs, warn, recipe.step.makers()[0])
 
 
 def pinned(recipe: Recipe, runs: Path, warn: Callable[[str], None]) -> Recipe:
@@ -100,7 +110,7 @@ def pinned(recipe: Recipe, runs: Path, warn: Callable[[str], None]) -> Recipe:
     """
     if recipe.init is None or recipe.init.source is None or recipe.init.sha256 is not None:
         return recipe
-    return with_content(recipe, given(recipe.init, runs, warn).sha256)
+    return with_content(recipe, given_to(recipe, runs, warn).sha256)
 
 
 def with_content(recipe: Recipe, sha256: str) -> Recipe:
@@ -150,46 +160,55 @@ def digest_of(networks: Mapping[str, Weights]) -> str:
     return found.hexdigest()
 
 
-Read = tuple[dict[str, Weights], Path, int | None, bool]
+Read = tuple[dict[str, Weights], Path, int | None, list[str]]
 
 
-def _of_run(run: RunDir, init: Init, warn: Callable[[str], None]) -> Read:
+def _of_run(run: RunDir, init: Init, maker: str, warn: Callable[[str], None]) -> Read:
     """Return the networks of a run's newest checkpoint, else the generator that it shares."""
     if checkpoints(run.checkpoints):
         why_not = f"'{run.path}' has no checkpoint that can be read"
         path, tensors, state = newest_readable(run.checkpoints, why_not, warn)
-        return *_by_network(tensors, path, init), state.step, _is_average(tensors, init)
+        networks, averaged = _by_network(tensors, init, maker)
+        return networks, path, state.step, averaged
     if run.has(run.generator.name):
-        return _of_file(run.generator, init)
+        return _of_file(run.generator, init, maker)
     raise CheckpointError(f"'{run.path}' has no weights yet; let it train")
 
 
-def _of_file(path: Path, init: Init) -> Read:
+def _of_file(path: Path, init: Init, maker: str) -> Read:
     """Return the networks of a checkpoint, a shared generator, or any safetensors file."""
     tensors, metadata = _read_weights(path)
     if "state" in metadata:
         tensors, state = read_checkpoint(path)
-        return *_by_network(tensors, path, init), state.step, _is_average(tensors, init)
+        networks, averaged = _by_network(tensors, init, maker)
+        return networks, path, state.step, averaged
     if metadata.get("ganzoo") == "generator":
-        return {"generator": tensors}, path, _step(metadata), False
-    if any(name.startswith(("generator/", "discriminator/")) for name in tensors):
-        return *_by_network(tensors, path, init), None, _is_average(tensors, init)
+        return {maker: tensors}, path, _step(metadata), []
+    if any(name.startswith(tuple(f"{each}/" for each in init.networks)) for name in tensors):
+        networks, averaged = _by_network(tensors, init, maker)
+        return networks, path, None, averaged
     if len(init.networks) == 1:
-        return {init.networks[0]: tensors}, path, None, False
+        return {init.networks[0]: tensors}, path, None, []
+    one = " or ".join(f"['{name}']" for name in init.networks)
     raise CheckpointError(
-        f"'{path}' does not say whose weights it holds; say init.networks = ['generator'], or "
-        "['discriminator']"
+        f"'{path}' does not say whose weights it holds; say init.networks = {one}"
     )
 
 
-def _by_network(tensors: Weights, path: Path, init: Init) -> tuple[dict[str, Weights], Path]:
-    generator = AVERAGE if _is_average(tensors, init) else "generator"
-    names = {"generator": generator, "discriminator": "discriminator"}
-    return {name: select(there, tensors) for name, there in names.items()}, path
-
-
-def _is_average(tensors: Weights, init: Init) -> bool:
-    return init.average and any(name.startswith(f"{AVERAGE}/") for name in tensors)
+def _by_network(tensors: Weights, init: Init, maker: str) -> tuple[dict[str, Weights], list[str]]:
+    """Return the tensors of each network, and whose are a running average."""
+    networks: dict[str, Weights] = {}
+    averaged: list[str] = []
+    for name in init.networks:
+        # The generator's average goes by no name, those of other players by theirs.
+        averages = [f"{AVERAGE}.{name}", *([AVERAGE] if name == maker else [])]
+        average = next(filter(None, (select(each, tensors) for each in averages)), None)
+        if init.average and average is not None:
+            averaged.append(name)
+            networks[name] = average
+        else:
+            networks[name] = select(name, tensors)
+    return networks, averaged
 
 
 def _step(metadata: Mapping[str, str]) -> int | None:

@@ -69,7 +69,8 @@ class Beginning:
         """Return in a sentence where the weights come from and how many were taken."""
         given = self.given
         step = "" if given.step is None else f" of step {given.step:,}"
-        average = ", the generator's averaged" if given.is_average else ""
+        whose = " and ".join(f"the {name}'s" for name in given.averaged)
+        average = f", {whose} averaged" if whose else ""
         unused = f"; {len(self.unused)} of them unused" if self.unused else ""
         return (
             f"starts from '{given.path}'{step}{average}: {self.taken} of the networks' "
@@ -93,7 +94,7 @@ class Beginning:
             "from": self.source,
             "file": str(self.given.path),
             "step": self.given.step,
-            "average": self.given.is_average,
+            "average": bool(self.given.averaged),
             "sha256": self.given.sha256,
             "ancestors": [dict(each) for each in self.given.ancestors],
             "taken": self.taken,

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 import ganzoo
@@ -50,6 +51,32 @@ def test_both_ways_are_scored_and_shown(run: Run) -> None:
     # Two pictures in a row, each an input, its translation, a target and its own.
     assert sheet.width == 2 * (4 * 28 + 2) + 2
     assert (run.path / "generator_back.safetensors").is_file()
+
+
+def test_another_run_begins_with_the_networks_that_it_names(
+    run: Run, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    players = ["generator_back", "discriminator"]
+    changes = {**TINY, "train.steps": 1, "train.seed": 5, "init.from": str(run.path)}
+
+    child = ganzoo.run(
+        "cyclegan_digits", {**changes, "init.networks": players, "checkpoint.keep": 3},
+        out=tmp_path, device="cpu", offline=True, quiet=True,
+    )  # fmt: skip
+
+    before, begun = (
+        load_file(each.path / "checkpoints" / f"step-{step:06d}.safetensors")
+        for each, step in ((run, 2), (child, 0))
+    )
+    weights = {name for name in before if name.endswith("weight") and name.count("/") == 1}
+    same = {name for name in weights if torch.equal(before[name], begun[name])}
+    taken = {name for name in before if name.partition("/")[0] in players}
+    assert same == weights & taken
+    told = json.loads((child.path / "init.json").read_text())
+    assert {each["network"] for each in told["layers"]} == set(players)
+    assert told["taken"] == told["tensors"] == len(taken)
+    # There is no latent to walk along: nothing is tried that cannot be drawn.
+    assert not [each for each in recwarn if "not drawn" in str(each.message)]
 
 
 def test_pictures_keep_their_names_and_sizes(run: Run, tmp_path: Path) -> None:

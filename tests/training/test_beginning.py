@@ -159,7 +159,7 @@ def test_layers_that_fit_are_taken_and_the_others_are_told() -> None:
     here = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(8, 2))
     there = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(6), nn.Linear(8, 2), nn.Linear(2, 2))
     before = here[1].weight.clone()
-    source = Given(Path("x"), {"discriminator": there.state_dict()}, False, None, "")
+    source = Given(Path("x"), {"discriminator": there.state_dict()}, [], None, "")
 
     found = begin_with(source, {"discriminator": here}, "x")
 
@@ -220,3 +220,49 @@ def test_a_run_is_found_by_its_recipes_name_and_all_cells_name_the_same_content(
     assert named is not None
     assert named.sha256 == found.sha256
     assert RunDir(found.path.parent.parent).id == run.folder.id
+
+
+def test_named_networks_are_read_with_the_averages_that_are_theirs(tmp_path: Path) -> None:
+    there = {
+        name: torch.full((2,), float(number))
+        for number, name in enumerate(
+            ("maker/w", "maker_back/w", "judge/w", "average/w", "average.maker_back/w")
+        )
+    }
+    save_file(there, tmp_path / "all.safetensors")
+
+    def read(maker: str = "maker", **more: Any) -> tuple[dict[str, float], list[str]]:
+        table = {"from": str(tmp_path / "all.safetensors"), **more}
+        found = given(Init.model_validate(table), tmp_path, print, maker)
+        return {name: float(each["w"][0]) for name, each in found.networks.items()}, [
+            *found.averaged
+        ]
+
+    everyone = ["maker", "maker_back", "judge"]
+    assert read(networks=everyone) == (
+        {"maker": 3, "maker_back": 4, "judge": 2}, ["maker", "maker_back"],
+    )  # fmt: skip
+    assert read(networks=everyone, average=False) == (
+        {"maker": 0, "maker_back": 1, "judge": 2}, [],
+    )  # fmt: skip
+    assert read(networks=["maker_back"]) == ({"maker_back": 4}, ["maker_back"])
+    # What goes by no name is the average of the generator, and of no other player.
+    assert read("maker_back", networks=["judge"]) == ({"judge": 2}, [])
+    with pytest.raises(GanzooError, match=r"say init.networks = \['other'\] or \['more'\]"):
+        read(networks=["other", "more"])
+
+
+def test_networks_are_the_players_of_the_step_and_others_are_refused() -> None:
+    def networks(recipe: str, **more: Any) -> list[str]:
+        init = session.load(recipe, {"init.from": "x", **more}).init
+        assert init is not None
+        return list(init.networks)
+
+    four = ["generator", "generator_back", "discriminator", "discriminator_back"]
+    assert networks("dcgan_digits") == ["generator", "discriminator"]
+    assert networks("cyclegan_digits") == four
+    assert networks("cyclegan_digits", **{"init.networks": four[1:2]}) == four[1:2]
+    with pytest.raises(GanzooError, match=r"no player 'generator_bak'; did you mean .*_back'\?"):
+        networks("cyclegan_digits", **{"init.networks": ["generator", "generator_bak"]})
+    with pytest.raises(GanzooError, match=r"no player 'average'.*are generator, discriminator"):
+        networks("dcgan_digits", **{"init.networks": ["average"]})

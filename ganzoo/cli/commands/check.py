@@ -84,11 +84,11 @@ def beginning(recipe: Recipe) -> list[str]:
     """Return what weights a recipe would begin with here; where they are not, that is told."""
     if recipe.init is None or recipe.init.source is None:
         return []
-    from ganzoo.runs.given import given
+    from ganzoo.runs.given import given_to
 
     told: list[str] = []
     try:
-        found = given(recipe.init, Path(OUT), told.append)
+        found = given_to(recipe, Path(OUT), told.append)
     except GanzooError as error:
         return [*told, f"cannot start here: {error}"]
     there = ", ".join(f"{len(each)} tensors of the {name}" for name, each in found.networks.items())
