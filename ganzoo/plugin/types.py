@@ -302,6 +302,21 @@ class Part(Protocol):
         ...
 
 
+class Halves(Protocol):
+    """What ``Play.halves`` goes by; see ``AdversarialSpec``, whose fields these are."""
+
+    accumulate: int
+    discriminator_updates: int
+    generator_updates: int
+    generator_waits: int
+    first: Literal["discriminator", "generator"]
+    generator_noise: Literal["shared", "same", "fresh", "detached"]
+    fakes_for_discriminator: Literal["train", "eval"]
+    fakes: Literal["matched", "full"]
+    batching: Literal["separate", "joint"]
+    generator_step_trains: Literal["generator", "both"]
+
+
 class Play(Protocol):
     """One step as it is made; see ``StepSpec.update``.
 
@@ -355,7 +370,7 @@ class Play(Protocol):
         ...
 
     def halves(self) -> Terms:
-        """Make a step in two halves, as the settings of an ``AdversarialSpec`` say."""
+        """Make a step in two halves, as the settings of ``StepSpec.halves()`` say."""
         ...
 
 

@@ -19,7 +19,6 @@ from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import (
-    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -550,7 +549,7 @@ def step_of(
     group: Group,
 ) -> AdversarialStep | OwnStep:
     """Return what makes the steps of a recipe."""
-    if type(recipe.step).update is not AdversarialSpec.update:
+    if not recipe.step.is_in_halves():
         if recipe.train.sync_norm:
             raise GanzooError(
                 f"train.sync_norm: step {recipe.step.use!r} takes norms over each part of a batch; "
