@@ -305,16 +305,35 @@ class Part(Protocol):
 class Halves(Protocol):
     """What ``Play.halves`` goes by; see ``AdversarialSpec``, whose fields these are."""
 
-    accumulate: int
-    discriminator_updates: int
-    generator_updates: int
-    generator_waits: int
-    first: Literal["discriminator", "generator"]
-    generator_noise: Literal["shared", "same", "fresh", "detached"]
-    fakes_for_discriminator: Literal["train", "eval"]
-    fakes: Literal["matched", "full"]
-    batching: Literal["separate", "joint"]
-    generator_step_trains: Literal["generator", "both"]
+    @property
+    def accumulate(self) -> int: ...
+
+    @property
+    def discriminator_updates(self) -> int: ...
+
+    @property
+    def generator_updates(self) -> int: ...
+
+    @property
+    def generator_waits(self) -> int: ...
+
+    @property
+    def first(self) -> Literal["discriminator", "generator"]: ...
+
+    @property
+    def generator_noise(self) -> Literal["shared", "same", "fresh", "detached"]: ...
+
+    @property
+    def fakes_for_discriminator(self) -> Literal["train", "eval"]: ...
+
+    @property
+    def fakes(self) -> Literal["matched", "full"]: ...
+
+    @property
+    def batching(self) -> Literal["separate", "joint"]: ...
+
+    @property
+    def generator_step_trains(self) -> Literal["generator", "both"]: ...
 
 
 class Play(Protocol):
