@@ -9,7 +9,7 @@ from ganzoo.common.errors import DataError, GanzooError, printable
 from ganzoo.common.fetch import FetchError, fetch, fingerprint
 from ganzoo.common.files import publish
 from ganzoo.common.kept_pixels import Kept, keep
-from ganzoo.plugin.hooks import API_VERSION, hookimpl
+from ganzoo.plugin.hooks import API_VERSION, hookimpl, on_demand
 from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.ramps import (
     Moving,
@@ -36,6 +36,7 @@ from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
     Facts,
+    Halves,
     ImageData,
     ImageShape,
     ImageSource,
@@ -95,6 +96,7 @@ __all__ = [
     "FetchError",
     "GanzooError",
     "GeneratorSpec",
+    "Halves",
     "ImageData",
     "ImageShape",
     "ImageSource",
@@ -139,6 +141,7 @@ __all__ = [
     "fingerprint",
     "hookimpl",
     "keep",
+    "on_demand",
     "own_page",
     "page_policy",
     "printable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,24 @@ API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")
+
+
+def on_demand(module: str, *hooks: Callable[[], Sequence[type[Any]]]) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` for a package: the classes that its hooks supply, by their names.
+
+    Hooks that import what they supply are asked only when a class is, so that a package loads
+    without its parts: ``__getattr__ = on_demand(__name__, ganzoo_losses)``.
+    """
+
+    def find(name: str) -> Any:
+        # Names with a small letter are modules, which may just be about to be imported.
+        for hook in hooks if name[0].isupper() else ():
+            for spec in hook():
+                if spec.__name__ == name:
+                    return spec
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return find
 
 
 @hookspec

@@ -19,6 +19,7 @@ from ganzoo.plugin.table import Table
 from ganzoo.plugin.types import (
     Context,
     Facts,
+    Halves,
     ImageData,
     ImageShape,
     Look,
@@ -335,6 +336,22 @@ to the whole batch unless images influence each other; else a message says so at
         """Return in how many steps at the start generators are not moved."""
         return 0
 
+    def halves(self) -> Halves | None:
+        """Return the settings of ``play.halves()``; None for a step that never calls it."""
+        return None
+
+    def is_in_halves(self) -> bool:
+        """Return whether a step is ``play.halves()`` and nothing else."""
+        return False
+
+    def refuses(self, asked: Literal["shards", "labels"]) -> str:  # noqa: ARG002
+        """Return why a recipe cannot ask that of this step, as an error says it; empty if it can.
+
+        Args:
+            asked: 'shards', batches that are cut into parts; 'labels', networks that use them.
+        """
+        return ""
+
     def makers(self) -> list[str]:
         """Return the players that make images, the run's generator first."""
         return [name for name, role in self.players.items() if role == "generator"]
@@ -427,6 +444,29 @@ has fewer real ones."""
     def waits(self) -> int:
         """Return the steps in which the discriminator is trained alone."""
         return self.generator_waits
+
+    def halves(self) -> Halves:
+        """Return these settings."""
+        return self
+
+    def is_in_halves(self) -> bool:
+        """Return whether ``update`` is as it stands here."""
+        return type(self).update is AdversarialSpec.update
+
+    def refuses(self, asked: Literal["shards", "labels"]) -> str:
+        """Return why the fakes of these settings cannot be made in parts, or have labels."""
+        if asked == "labels" and self.fakes == "full":
+            return (
+                "step.fakes = 'full' makes fakes without a label of their own, and the networks "
+                "or the loss use labels; set it to 'matched'"
+            )
+        if asked == "shards" and self.first == "generator" and self.generator_noise == "shared":
+            return (
+                "train.shards generates new fakes for each half, and after step.first = "
+                "'generator' the generator has moved, so step.generator_noise = "
+                "'shared' is not possible; use 'same'"
+            )
+        return ""
 
     def moves_with(self, player: str) -> Sequence[str]:
         """Return the discriminator, where generator_step_trains says 'both'."""

@@ -320,6 +320,40 @@ class Part(Protocol):
         ...
 
 
+class Halves(Protocol):
+    """What ``Play.halves`` goes by; see ``AdversarialSpec``, whose fields these are."""
+
+    @property
+    def accumulate(self) -> int: ...
+
+    @property
+    def discriminator_updates(self) -> int: ...
+
+    @property
+    def generator_updates(self) -> int: ...
+
+    @property
+    def generator_waits(self) -> int: ...
+
+    @property
+    def first(self) -> Literal["discriminator", "generator"]: ...
+
+    @property
+    def generator_noise(self) -> Literal["shared", "same", "fresh", "detached"]: ...
+
+    @property
+    def fakes_for_discriminator(self) -> Literal["train", "eval"]: ...
+
+    @property
+    def fakes(self) -> Literal["matched", "full"]: ...
+
+    @property
+    def batching(self) -> Literal["separate", "joint"]: ...
+
+    @property
+    def generator_step_trains(self) -> Literal["generator", "both"]: ...
+
+
 class Play(Protocol):
     """One step as it is made; see ``StepSpec.update``.
 
@@ -373,7 +407,7 @@ class Play(Protocol):
         ...
 
     def halves(self) -> Terms:
-        """Make a step in two halves, as the settings of an ``AdversarialSpec`` say."""
+        """Make a step in two halves, as the settings of ``StepSpec.halves()`` say."""
         ...
 
 

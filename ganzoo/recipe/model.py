@@ -14,7 +14,6 @@ from ganzoo.common.errors import suggest
 from ganzoo.common.tables import differing, dotted
 from ganzoo.plugin.ramps import MovingPositive
 from ganzoo.plugin.specs import (
-    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -295,17 +294,8 @@ of a run: neither frozen with it, nor inherited."""
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         train, step = self.train, self.step
-        if (
-            isinstance(step, AdversarialSpec)
-            and train.shards > 1
-            and step.first == "generator"
-            and step.generator_noise == "shared"
-        ):
-            raise ValueError(
-                "train.shards generates new fakes for each half, and after step.first = "
-                "'generator' the generator has moved, so step.generator_noise = "
-                "'shared' is not possible; use 'same'"
-            )
+        if train.shards > 1 and (why := step.refuses("shards")):
+            raise ValueError(why)
         if train.sync_norm and step.accumulate > 1:
             raise ValueError(
                 "train.sync_norm needs the images of a process in one piece, and step.accumulate "
@@ -316,12 +306,8 @@ of a run: neither frozen with it, nor inherited."""
     @model_validator(mode="after")
     def _labels_match(self) -> Self:
         uses_labels = self.generator.uses_labels or self.discriminator.uses_labels
-        is_full = isinstance(self.step, AdversarialSpec) and self.step.fakes == "full"
-        if is_full and (uses_labels or "labels" in self.loss.needs):
-            raise ValueError(
-                "step.fakes = 'full' makes fakes without a label of their own, and the networks "
-                "or the loss use labels; set it to 'matched'"
-            )
+        if (uses_labels or "labels" in self.loss.needs) and (why := self.step.refuses("labels")):
+            raise ValueError(why)
         return self
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
-from ganzoo.plugin.specs import AdversarialSpec, LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
-from ganzoo.plugin.types import ImageShape, Role
+from ganzoo.plugin.specs import LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
+from ganzoo.plugin.types import Halves, ImageShape, Role
 from ganzoo.recipe.model import Recipe
 from ganzoo.training.drawing import Rows
 from ganzoo.training.feed import Batch
@@ -63,10 +63,19 @@ def owners(recipe: Recipe) -> dict[str, OwnerSpec]:
     return found | {f"view.{number}": spec for number, spec in enumerate(recipe.view)}
 
 
-def in_halves(recipe: Recipe) -> AdversarialSpec:
-    """Return the settings of a recipe whose step is made of two halves."""
-    assert isinstance(recipe.step, AdversarialSpec)
-    return recipe.step
+def in_halves(recipe: Recipe) -> Halves:
+    """Return the settings of a recipe whose step is made of two halves.
+
+    Raises:
+        GanzooError: if its step has none.
+    """
+    found = recipe.step.halves()
+    if found is None:
+        raise GanzooError(
+            f"step {recipe.step.use!r} has no halves(), which says how a step in two halves is "
+            "made; derive it from AdversarialSpec"
+        )
+    return found
 
 
 class HalfStep:
@@ -158,8 +167,8 @@ class HalfStep:
 
     @property
     def _is_joint(self) -> bool:
-        step = self._game.recipe.step
-        is_joint = isinstance(step, AdversarialSpec) and step.batching == "joint"
+        halves = self._game.recipe.step.halves()
+        is_joint = halves is not None and halves.batching == "joint"
         return self.role == "discriminator" and is_joint
 
     @cached_property

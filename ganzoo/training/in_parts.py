@@ -153,20 +153,30 @@ def taken(parameters: Sequence[nn.Parameter]) -> Gradients:
     return found
 
 
-def everyones(group: Group, leaves: list[Leaf], cut: Cut, first: Sequence[bool]) -> list[Leaf]:
+def everyones(
+    group: Group, leaves: list[Leaf], cut: Cut, first: Sequence[bool], size: int
+) -> list[Leaf]:
     """Return the leaves of all processes in their order, the same everywhere.
 
     Args:
+        size: images of the whole batch.
         first: which buffers are taken from the first part alone.
     """
     if group.count == 1:
         return leaves
     likeness = leaves[0]
     device = next(iter(likeness.terms.values())).device
-    width = max((len(value) for leaf in leaves for value in leaf.logits.values()), default=0)
-    if likeness.logits:
-        # Parts may be unlike in size, and all rows shall be alike.
-        width = int(group.gather(torch.tensor([width], device=device)).max())
+    # As many as the largest part of all has, the same everywhere: parts may be unlike in size, and
+    # an image has many logits where patches are judged.
+    start, stop = cut.bounds(size)[0]
+    width = max(
+        (
+            -(-len(value) * (stop - start) // round(leaf.share * size))
+            for leaf in leaves
+            for value in leaf.logits.values()
+        ),
+        default=0,
+    )
     rows = [_packed(leaf, first, width, device, group.wish()) for leaf in leaves]
     found = group.gather(torch.stack(rows)).flatten(0, 1)
     group.agreed = int(found[:, 0].max())

@@ -254,7 +254,7 @@ class Played:
         return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
     def halves(self) -> dict[str, Tensor]:
-        """Make a step in two halves, as the settings of an ``AdversarialSpec`` say."""
+        """Make a step in two halves, as the settings of ``StepSpec.halves()`` say."""
         step = self.by.halves()
         recipe = step.recipe.step
         for name, side in self.by.sides.items():
@@ -314,7 +314,7 @@ class Played:
             sums.put(found)
             leaves.append(one)
         first = [way == "first" for way in memory.ways]
-        leaves = in_parts.everyones(by.group, leaves, by.cut, first)
+        leaves = in_parts.everyones(by.group, leaves, by.cut, first, data.size)
         memory.settle(before, leaves)
         present = [any(each) for each in zip(*(one.present for one in leaves), strict=True)]
         gradients = in_parts.reduced(by.group, sums, moved, present)

@@ -19,7 +19,6 @@ from ganzoo.plugin.attempt import attempt
 from ganzoo.plugin.ramps import at_step, ramps_of
 from ganzoo.plugin.registry import Registry
 from ganzoo.plugin.specs import (
-    AdversarialSpec,
     DatasetSpec,
     DiscriminatorSpec,
     GeneratorSpec,
@@ -552,7 +551,7 @@ def step_of(
     group: Group,
 ) -> AdversarialStep | OwnStep:
     """Return what makes the steps of a recipe."""
-    if type(recipe.step).update is not AdversarialSpec.update:
+    if not recipe.step.is_in_halves():
         return OwnStep(recipe, sides, noise, cast, memory=memory, own=own, steps=steps, group=group)
     both = sides["generator"], sides["discriminator"]
     return AdversarialStep(recipe, *both, noise, cast, own=own, steps=steps, group=group)

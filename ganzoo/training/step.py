@@ -451,9 +451,8 @@ class AdversarialStep:
             leaf.buffers = memory.now()
             sums.put(found)
             leaves.append(leaf)
-        leaves = in_parts.everyones(
-            self.group, leaves, self.cut, [way == "first" for way in memory.ways]
-        )
+        first = [way == "first" for way in memory.ways]
+        leaves = in_parts.everyones(self.group, leaves, self.cut, first, batch.size)
         memory.settle(before, leaves)
         present = [any(each) for each in zip(*(leaf.present for leaf in leaves), strict=True)]
         gradients = in_parts.reduced(self.group, sums, side.moved, present)

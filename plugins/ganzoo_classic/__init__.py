@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ganzoo.api import (
     DiscriminatorSpec,
     GeneratorSpec,
@@ -11,6 +9,7 @@ from ganzoo.api import (
     RegularizerSpec,
     ViewSpec,
     hookimpl,
+    on_demand,
 )
 
 GANZOO_API = 1
@@ -83,17 +82,11 @@ def ganzoo_views() -> list[type[ViewSpec]]:
     return [Ada, Apa, InstanceNoise]
 
 
-def __getattr__(name: str) -> Any:
-    """Return a component's class: its module is imported when it is asked for."""
-    # Names with a small letter are modules, which may just be about to be imported.
-    hooks = (
-        (ganzoo_losses, ganzoo_regularizers, ganzoo_generators, ganzoo_discriminators, ganzoo_views)
-        if name[0].isupper()
-        else ()
-    )
-    found: dict[str, Any] = {
-        spec.__name__: spec for hook in hooks if name[0].isupper() for spec in hook()
-    }
-    if name not in found:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found[name]
+__getattr__ = on_demand(
+    __name__,
+    ganzoo_losses,
+    ganzoo_regularizers,
+    ganzoo_generators,
+    ganzoo_discriminators,
+    ganzoo_views,
+)

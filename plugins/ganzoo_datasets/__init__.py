@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ganzoo.api import DatasetSpec, hookimpl
+from ganzoo.api import DatasetSpec, hookimpl, on_demand
 
 GANZOO_API = 1
 
@@ -26,11 +24,4 @@ def ganzoo_datasets() -> list[type[DatasetSpec]]:
     return [Mnist, FashionMnist, StackedMnist, Digits, Cifar10, Sprites, ChangedDigits, *own]
 
 
-def __getattr__(name: str) -> Any:
-    """Return a component's class: its module is imported when it is asked for."""
-    # Names with a small letter are modules, which may just be about to be imported.
-    hooks = (ganzoo_datasets,) if name[0].isupper() else ()
-    found: dict[str, Any] = {spec.__name__: spec for hook in hooks for spec in hook()}
-    if name not in found:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found[name]
+__getattr__ = on_demand(__name__, ganzoo_datasets)

@@ -5,9 +5,14 @@ A point is an 'image' of one pixel, ``[N, 2, 1, 1]`` float32, whose channels are
 
 from __future__ import annotations
 
-from typing import Any
-
-from ganzoo.api import DatasetSpec, DiscriminatorSpec, GeneratorSpec, MetricSpec, hookimpl
+from ganzoo.api import (
+    DatasetSpec,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    MetricSpec,
+    hookimpl,
+    on_demand,
+)
 
 GANZOO_API = 1
 
@@ -44,17 +49,10 @@ def ganzoo_metrics() -> list[type[MetricSpec]]:
     return [Mixture]
 
 
-def __getattr__(name: str) -> Any:
-    """Return a component's class: its module is imported when it is asked for."""
-    # Names with a small letter are modules, which may just be about to be imported.
-    hooks = (
-        (ganzoo_datasets, ganzoo_generators, ganzoo_discriminators, ganzoo_metrics)
-        if name[0].isupper()
-        else ()
-    )
-    found: dict[str, Any] = {
-        spec.__name__: spec for hook in hooks if name[0].isupper() for spec in hook()
-    }
-    if name not in found:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found[name]
+__getattr__ = on_demand(
+    __name__,
+    ganzoo_datasets,
+    ganzoo_generators,
+    ganzoo_discriminators,
+    ganzoo_metrics,
+)

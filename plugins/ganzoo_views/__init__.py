@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ganzoo.api import ViewSpec, hookimpl
+from ganzoo.api import ViewSpec, hookimpl, on_demand
 
 GANZOO_API = 1
 
@@ -19,11 +17,4 @@ def ganzoo_views() -> list[type[ViewSpec]]:
     return [Flip, DiffAugment, Pack]
 
 
-def __getattr__(name: str) -> Any:
-    """Return a component's class: its module is imported when it is asked for."""
-    # Names with a small letter are modules, which may just be about to be imported.
-    hooks = (ganzoo_views,) if name[0].isupper() else ()
-    found: dict[str, Any] = {spec.__name__: spec for hook in hooks for spec in hook()}
-    if name not in found:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found[name]
+__getattr__ = on_demand(__name__, ganzoo_views)

@@ -104,6 +104,30 @@ def test_two_processes_train_as_one_does_without_parts(family: str) -> None:
     assert far(both[0], both[1]) == 0
 
 
+ADA = "view=[{use='ada', interval=1, images=50, target=-1}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("dcgan_digits", [*SMALL, ADA, "step.accumulate=2", "train.batch_size=10"]),
+        (
+            "pix2pix_digits",
+            [*FAMILIES["pix2pix"][1], ADA, "step.accumulate=2", "train.batch_size=10"],
+        ),
+    ],
+    ids=["images", "patches"],
+)
+def test_what_views_observe_comes_together_from_parts_unlike_in_size(
+    name: str, overrides: list[str]
+) -> None:
+    overrides = [*overrides, "train.shards=2"]  # of three images and of two
+    one = trained(name, overrides)
+    assert any(bool(one[key] > 0) for key in one if key.startswith("0 s/"))
+    for found in Crowd(2).run(lambda group: trained(name, overrides, group)):
+        assert far(found, one) == 0
+
+
 def test_a_last_batch_with_fewer_images_than_parts_is_refused() -> None:
     overrides = [*SMALL, "train.batch_size=24", "train.shards=12", "train.last_batch='keep'"]
     with pytest.raises(GanzooError, match="has 10 of 1,498 images, fewer than the 12 parts"):
