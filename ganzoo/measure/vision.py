@@ -81,7 +81,7 @@ def _dinov2(library: Any, state: Mapping[str, Tensor]) -> tuple[str, int, nn.Mod
         return network
 
     # Where the library would fetch code and weights, it is handed the network.
-    with patch.object(torch.hub, "load", ours):
+    with patch("torch.hub.load", ours):
         extractor = library.FeatureExtractorDinoV2("dinov2-vit-b-14", ["dinov2"])
     width, depth = network.norm.weight.shape[0], len(network.blocks)
     return f"dinov2-{width}x{depth}", extractor.INPUT_IMAGE_SIZE, extractor

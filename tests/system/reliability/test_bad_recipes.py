@@ -21,7 +21,7 @@ from ganzoo.recipe.source import find_recipe, shipped
 
 SECONDS = 1.0
 """Processor time for one recipe, at most."""
-MUTATIONS = 5000
+MUTATIONS = 2000
 
 SHIPPED = str(shipped()["dcgan_mnist"].parent)
 GOOD = shipped()["dcgan_mnist"].read_text(encoding="utf-8") + '[[regularizer]]\nuse = "r1"\n'
@@ -545,7 +545,9 @@ def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
             passed += 1
             if passed % 5 == 0:
                 frozen.write_text(freeze(outcome), encoding="utf-8")
-                assert load_recipe(frozen, own) == outcome
+                # Another recipe in its place is no part of a run, and not frozen with it.
+                here = outcome.model_copy(update={"fallback": None})
+                assert load_recipe(frozen, own) == here
         else:
             assert is_helpful(outcome, path), (number, content, str(outcome))
 
