@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any, Literal, get_args
 from unittest.mock import patch
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from torch import Tensor, nn
