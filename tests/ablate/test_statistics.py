@@ -19,7 +19,11 @@ def seeded(values: np.ndarray) -> dict[int, float]:
     return {seed: float(value) for seed, value in enumerate(values)}
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 8])
+SLOW = pytest.mark.slow
+FEW_AND_MORE = [pytest.param(3, marks=SLOW), 5, pytest.param(8, marks=SLOW)]
+
+
+@pytest.mark.parametrize("seeds", FEW_AND_MORE)
 def test_the_interval_covers_a_known_difference_within_two_points_of_nominal(seeds: int) -> None:
     random = np.random.default_rng(seeds)
     covered = 0
@@ -33,7 +37,7 @@ def test_the_interval_covers_a_known_difference_within_two_points_of_nominal(see
     assert abs(covered / SIMULATIONS - 0.95) < 0.02
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 8])
+@pytest.mark.parametrize("seeds", FEW_AND_MORE)
 def test_the_ratio_of_skewed_scores_is_covered_within_two_points_of_nominal(seeds: int) -> None:
     random = np.random.default_rng(seeds)
     covered = 0

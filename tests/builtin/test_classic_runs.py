@@ -216,7 +216,15 @@ def end_of(run: RunDir) -> dict[str, Tensor]:
     return tensors
 
 
-@pytest.mark.parametrize("entry", ZOO, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        # Those that remember something; the others when asked for.
+        pytest.param(each, marks=[] if each.state else [pytest.mark.slow])
+        for each in ZOO
+    ],
+    ids=lambda entry: entry.name,
+)
 def test_it_trains_remembers_and_goes_on_after_a_kill_bit_for_bit(
     entry: Entry, tmp_path: Path
 ) -> None:

@@ -21,7 +21,6 @@ from ganzoo.recipe.source import find_recipe, shipped
 
 SECONDS = 1.0
 """Processor time for one recipe, at most."""
-MUTATIONS = 2000
 
 SHIPPED = str(shipped()["dcgan_mnist"].parent)
 GOOD = shipped()["dcgan_mnist"].read_text(encoding="utf-8") + '[[regularizer]]\nuse = "r1"\n'
@@ -524,8 +523,9 @@ def attempt(path: Path, own: registry.Registry, overrides: list[str]) -> Recipe 
 CHANGES = [_value, _value, _name, _line, _line, _character, _cut]
 
 
+@pytest.mark.parametrize("mutations", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
-    tmp_path: Path, own: registry.Registry
+    tmp_path: Path, own: registry.Registry, mutations: int
 ) -> None:
     dice = random.Random(20)
     texts = [path.read_text(encoding="utf-8") for path in shipped().values()]
@@ -534,7 +534,7 @@ def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
     passed = 0
     slowest = 0.0
 
-    for number in range(MUTATIONS):
+    for number in range(mutations):
         content = mutated(dice.choice(texts), dice)
         path.write_bytes(content)
         overrides = [f"{dice.choice(NAMES)}={dice.choice(VALUES)}"] if number % 5 == 0 else []
@@ -552,5 +552,5 @@ def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
             assert is_helpful(outcome, path), (number, content, str(outcome))
 
     assert slowest < SECONDS
-    assert MUTATIONS * 0.02 < passed < MUTATIONS * 0.5
+    assert mutations * 0.02 < passed < mutations * 0.5
     assert {each.name for each in tmp_path.iterdir()} <= {"r.toml", "frozen.toml"}

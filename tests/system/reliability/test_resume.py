@@ -79,7 +79,7 @@ def test_a_log_that_tells_no_time_is_no_obstacle(tmp_path: Path, last: str) -> N
     assert seconds_so_far(run) == 0
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_number_of_loader_workers_may_change_between_the_halves(
     tmp_path: Path, workers: int
 ) -> None:
