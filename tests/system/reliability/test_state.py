@@ -98,9 +98,11 @@ def test_the_untouched_state_resumes_bitwise(
     assert differing(whole, resumed(folder, tmp_path, lambda *_: None)) == set()
 
 
-SOONEST = {"generator weights", "generator running mean", "spectral norm vectors", "average weights",
-           "Adam first moments", "Adam step", "RMSprop mean square", "step",
-           "terms since the last log line"}  # fmt: skip
+SOONEST = {
+    "generator weights", "generator running mean", "spectral norm vectors", "average weights",
+    "Adam first moments", "Adam step", "RMSprop mean square", "step",
+    "terms since the last log line",
+}  # fmt: skip
 """One of each family of states; the others are left out when asked for."""
 
 
