@@ -168,6 +168,7 @@ def test_what_is_wrong_with_other_verbs_is_told_once(verb: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["pix2pix_digits", "cyclegan_digits"])
 def test_two_processes_translate_as_one_does(name: str, tmp_path: Path) -> None:
     small = ("generator.base_channels=2", "discriminator.base_channels=2", "dataset.size=32")
+    small += ("generator.norm='instance'", "discriminator.norm='instance'")
     more = ("train.steps=4", "train.batch_size=4", "train.shards=2", "metric=[]", "samples.rows=1")
     wanted = ["run", name, *sets(*small, *more)]
     assert run([*wanted, "--name", "one"], tmp_path)[0] == 0
