@@ -74,6 +74,7 @@ MEASURED = {
     ],
     "cdcgan_digits": [
         "generator.base_channels=2",
+        "generator.labels='one_hot'",
         "generator.norm='none'",
         "discriminator.base_channels=2",
     ],
