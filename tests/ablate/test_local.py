@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +40,9 @@ def test_a_death_is_told_in_words(code: int | None, words: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_killed_worker_is_replaced_and_the_others_stay_alive(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # its tasks' folders are made where it is
     start = local.multiprocessing.get_context("spawn").Process
     monkeypatch.setattr(
         local.multiprocessing.get_context("spawn"),
