@@ -19,7 +19,7 @@ from ganzoo.common.files import publish
 from ganzoo.common.system import shell_line
 from ganzoo.common.text import as_written, significant
 from ganzoo.report import run_page
-from ganzoo.report.charts import COLORS, Curves, Intervals, curves, intervals
+from ganzoo.report.charts import COLORS, Curves, Intervals, against_seconds, curves, intervals
 from ganzoo.report.page import picture, render
 from ganzoo.report.spacing import evenly
 from ganzoo.runs.folder import RunDir, step_of
@@ -206,37 +206,20 @@ def _curves(result: Result, names: Sequence[str]) -> Iterator[Curves]:
             yield chart
         if comparison is None:
             continue
-        clocks = {
-            name: _clock([logs[id(run)] for run in result.runs if run.variant == name])
-            for name in names
-        }
-        chart = curves(
+        chart = against_seconds(
             f"{title} against seconds",
+            series,
             {
                 name: [
-                    {
-                        clocks[name][step]: value
-                        for step, value in table.items()
-                        if step in clocks[name]
-                    }
-                    for table in own
+                    _table(logs[id(run)], "seconds") for run in result.runs if run.variant == name
                 ]
-                for name, own in series.items()
+                for name in names
             },
             log=log,
             note=note,
-            over="seconds of training, mean over seeds",
         )
         if chart is not None:
             yield chart
-
-
-def _clock(logs: Sequence[Sequence[dict[str, Any]]]) -> dict[float, float]:
-    """Return the seconds of training until each step: the mean over a variant's seeds."""
-    tables = [_table(log, "seconds") for log in logs]
-    steps = {step for table in tables for step in table}
-    found = {step: [table[step] for table in tables if step in table] for step in steps}
-    return {step: math.fsum(times) / len(times) for step, times in found.items()}
 
 
 def _table(log: Sequence[dict[str, Any]], key: str) -> dict[float, float]:

@@ -6,16 +6,15 @@ training alone (processor time on a CPU, wall-clock time on a GPU), looks are ev
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.ablate.speedrun import Track, Try, mean_time, timed, tried
-from ganzoo.ablate.statistics import paired
+from ganzoo.ablate.speedrun import Track, Try, all_tried, mean_time, ratio_of, timed
 from ganzoo.common.errors import GanzooError
 from ganzoo.common.text import significant
-from ganzoo.report.charts import COLORS, Curves, curves
+from ganzoo.report.charts import COLORS, Curves, against_seconds
 from ganzoo.report.page import render
 from ganzoo.training.state import Silent
 
@@ -69,21 +68,9 @@ def race(
     entrants = {
         name: timed(each, registry, samples, track.reference) for name, each in recipes.items()
     }
-    tries: dict[str, list[Try]] = {name: [] for name in recipes}
-    found: dict[str, Any] = {}
-    for seed in range(first.train.seed, first.train.seed + seeds):
-        for name, entrant in entrants.items():
-            train = entrant.train.model_copy(update={"seed": seed})
-            one, around = tried(
-                track,
-                entrant.model_copy(update={"train": train}),
-                registry,
-                place,
-                reporter if seed == first.train.seed else Silent(),
-                tell=lambda text, name=name: tell(f"{name}, {text}"),  # type: ignore[misc]
-            )
-            tries[name].append(one)
-            found = found or around
+    numbers = range(first.train.seed, first.train.seed + seeds)
+    reporters = chain([reporter], repeat(Silent()))  # what a recipe warns of is told once
+    tries, found = all_tried(track, entrants, numbers, registry, place, reporters, tell=tell)
     return {
         "target": target,
         "every": every,
@@ -101,11 +88,7 @@ def told(own: Sequence[Try], base: Sequence[Try] | None) -> dict[str, Any]:
     seconds, low, high = mean_time(own)
     found: dict[str, Any] = {"seconds": seconds, "low": low, "high": high}
     if base is not None:
-        mine, theirs = (
-            {each.seed: each.seconds for each in side if each.seconds is not None}
-            for side in (own, base)
-        )
-        ratio = paired(mine, theirs, log=True) if mine.keys() & theirs.keys() else None
+        ratio = ratio_of(own, base)
         found["ratio"] = {
             "pairs": 0 if ratio is None else ratio.n,
             "value": None if ratio is None else ratio.value,
@@ -147,23 +130,18 @@ def between(value: float | None, low: float | None, high: float | None) -> str:
 
 def chart(found: Mapping[str, Any]) -> Curves | None:
     """Return frechet against seconds of training: the mean over seeds and a band around it."""
-    series = {}
-    for name, own in found["recipes"].items():
-        looks = [{step: (at, score) for step, at, score in each["looks"]} for each in own["tries"]]
-        times = {
-            step: [table[step][0] for table in looks if step in table]
-            for step in {step for table in looks for step in table}
-        }
-        mean = {step: math.fsum(each) / len(each) for step, each in times.items()}
-        series[name] = [
-            {mean[step]: score for step, (_, score) in table.items()} for table in looks
-        ]
-    return curves(
+    looks = {
+        name: [each["looks"] for each in own["tries"]] for name, own in found["recipes"].items()
+    }
+    return against_seconds(
         f"frechet against seconds ({found['counted']} time)",
-        series,
+        {
+            name: [{step: score for step, _, score in each} for each in own]
+            for name, own in looks.items()
+        },
+        {name: [{step: at for step, at, _ in each} for each in own] for name, own in looks.items()},
         log=True,
         note=f"asked for: {found['target']:g}",
-        over="seconds of training, mean over seeds",
     )
 
 

@@ -12,19 +12,21 @@ import math
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo import session
 from ganzoo._version import __version__
+from ganzoo.ablate.grid import with_seed
 from ganzoo.common.errors import GanzooError, TrainingError, suggest
 from ganzoo.plugin.specs import MetricSpec
 from ganzoo.recipe.model import Measure, Recipe, freeze
 from ganzoo.training.state import Silent
 
 if TYPE_CHECKING:
+    from ganzoo.ablate.statistics import Difference
     from ganzoo.plugin.registry import Registry
     from ganzoo.training.parts import Parts
     from ganzoo.training.place import Place
@@ -184,6 +186,40 @@ def tried(
     return result, surroundings(parts, network, "wall" if is_gpu else "processor")
 
 
+def all_tried(
+    track: Track,
+    entrants: Mapping[str, Recipe],
+    seeds: Iterable[int],
+    registry: Registry,
+    place: Place,
+    reporters: Iterable[Reporter],
+    *,
+    tell: Callable[[str], None],
+) -> tuple[dict[str, list[Try]], dict[str, Any]]:
+    """Train every entrant with every seed; return their tries, and on what they ran.
+
+    Args:
+        entrants: recipes by name, one after the other for each seed; see ``tried``.
+        reporters: one for each seed.
+        tell: is told of every look, with the entrant's name.
+    """
+    tries: dict[str, list[Try]] = {name: [] for name in entrants}
+    found: dict[str, Any] = {}
+    for seed, reporter in zip(seeds, reporters, strict=False):
+        for name, entrant in entrants.items():
+            one, around = tried(
+                track,
+                with_seed(entrant, seed),
+                registry,
+                place,
+                reporter,
+                tell=lambda text, name=name: tell(f"{name}, {text}"),  # type: ignore[misc]
+            )
+            tries[name].append(one)
+            found = found or around
+    return tries, found
+
+
 def surroundings(parts: Parts, network: str, counted: str) -> dict[str, Any]:
     """Return on what a try ran, as it must be equal for times to be compared."""
     import torch
@@ -215,8 +251,6 @@ def report(
         found: what ``tried`` returned beside the tries.
         beside: tries of the record's recipe on this machine, with the same seeds.
     """
-    from ganzoo.ablate.statistics import paired
-
     seconds, low, high = mean_time(tries)
     told: dict[str, Any] = {
         "speedrun": VERSION,
@@ -231,9 +265,7 @@ def report(
         **found,
     }
     if beside:
-        there = {each.seed: each.seconds for each in tries if each.seconds is not None}
-        here = {each.seed: each.seconds for each in beside if each.seconds is not None}
-        ratio = paired(there, here, log=True) if len(there.keys() & here.keys()) else None
+        ratio = ratio_of(tries, beside)
         told["beside"] = {
             "recipe": track.record["recipe"] if track.record else track.recipe,
             "tries": [asdict(each) for each in beside],
@@ -245,6 +277,17 @@ def report(
     told["why_no_record"] = why_no_record(track, told)
     told["is_record"] = not told["why_no_record"]
     return told
+
+
+def ratio_of(tries: Sequence[Try], others: Sequence[Try]) -> Difference | None:
+    """Return the ratio of the times over seeds that got there in both; None without any."""
+    from ganzoo.ablate.statistics import paired
+
+    mine, theirs = (
+        {each.seed: each.seconds for each in side if each.seconds is not None}
+        for side in (tries, others)
+    )
+    return paired(mine, theirs, log=True) if mine.keys() & theirs.keys() else None
 
 
 def mean_time(tries: Sequence[Try]) -> tuple[float | None, float | None, float | None]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.measure.features import BATCH
-from ganzoo.measure.reference import Bench
+from ganzoo.measure.reference import Bench, rows_of
 from ganzoo.measure.sharing import Row
 from ganzoo.plugin.types import ImageShape, Seen, is_points
 from ganzoo.recipe.model import Recipe
@@ -54,7 +54,6 @@ class Maker:
         self._recipe, self._image, self._count = recipe, image, count
         self._labels = labels if recipe.generator.uses_labels else None
         self._inputs = inputs
-        self._labels_of_all = labels
         self._is_ready = False
 
     def ready(self) -> None:
@@ -69,12 +68,12 @@ class Maker:
             standing,
             seed=self._recipe.measure.seed,
             device=self.device,
-            labels=self._labels_of_all,
+            labels=self._labels,
         )
 
     def asked(self, number: int) -> Tensor | None:
         """Return the labels of batch ``number``."""
-        return None if self._labels is None else self._labels[: self._count][_part(number)]
+        return None if self._labels is None else self._labels[: self._count][rows_of(number)]
 
     @torch.no_grad()
     def make(self, number: int) -> Tensor:
@@ -166,7 +165,3 @@ class _Made:
 
 def _same(first: list[Tensor], second: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def _part(number: int) -> slice:
-    return slice(number * BATCH, (number + 1) * BATCH)

@@ -64,11 +64,6 @@ def adopted(name: str, root: DataRoot) -> FeatureNetwork:
     return _made(name, content, _checked(path, content, wanted))
 
 
-def inception(root: DataRoot) -> FeatureNetwork:
-    """Return Inception from the weights that were adopted; see ``adopted``."""
-    return adopted("inception", root)
-
-
 def adopt(weights: Path, sha256: str, root: DataRoot, name: str = "inception") -> FeatureNetwork:
     """Copy a network's weights into the data folder, after their digest was compared.
 

@@ -171,7 +171,7 @@ class Bench:
     def given(self, number: int) -> Tensor:
         """Return the inputs that batch ``number`` of fakes is made of, as stored."""
         assert self._main.inputs is not None
-        chosen = self._inputs_order[: self.n_fake][number * BATCH : (number + 1) * BATCH]
+        chosen = self._inputs_order[: self.n_fake][rows_of(number)]
         return torch.stack([self._main.inputs[int(index)] for index in chosen])
 
     @property
@@ -195,11 +195,11 @@ class Bench:
         """Return what batch ``number`` of fakes should be, where they have targets."""
         if not self.has_pairs:
             return None
-        chosen = self._inputs_order[: self.n_fake][number * BATCH : (number + 1) * BATCH]
+        chosen = self._inputs_order[: self.n_fake][rows_of(number)]
         return pick(self._main, chosen)
 
     def held_out(self) -> Iterator[Seen]:
-        """Yield as many real images outside the reference as there are fakes: the floor's."""
+        """Yield ``n_floor`` real images outside the reference, as many as fakes if it can be."""
         return self.sharing.each("held out")
 
     def unseen(self) -> Iterator[Seen]:
@@ -276,6 +276,11 @@ def nearest(images: Tensor, data: ImageData, k: int) -> tuple[Tensor, Tensor]:
         1,
     )
     return exact, numbers
+
+
+def rows_of(number: int) -> slice:
+    """Return where the rows of batch ``number`` are."""
+    return slice(number * BATCH, (number + 1) * BATCH)
 
 
 def shuffled(count: int, seed: int, stream: str) -> Tensor:

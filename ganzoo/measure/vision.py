@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from types import SimpleNamespace
-from typing import Any, Literal, get_args
+from typing import Any
 from unittest.mock import patch
 
 from safetensors import SafetensorError
@@ -20,8 +20,6 @@ from ganzoo.measure.dinov2 import Dinov2
 from ganzoo.measure.features import FeatureNetwork
 from ganzoo.training.randomness import observing
 
-Vision = Literal["dinov2", "clip"]
-VISION = get_args(Vision)
 TITLES = {"dinov2": "DINOv2", "clip": "CLIP"}
 
 

@@ -167,6 +167,31 @@ def curves(
     return Curves(title, note, x.ticks(), y.ticks(), tuple(lines), over)
 
 
+def against_seconds(
+    title: str,
+    series: Mapping[str, Sequence[Mapping[float, float]]],
+    clocks: Mapping[str, Sequence[Mapping[float, float]]],
+    *,
+    log: bool,
+    note: str,
+) -> Curves | None:
+    """Lay out the same curves against the time a variant took until each step: its seeds' mean.
+
+    Args:
+        clocks: for each variant one table from step to seconds for each seed.
+    """
+    laid: dict[str, list[dict[float, float]]] = {}
+    for name, own in series.items():
+        times = {step: [table[step] for table in clocks[name] if step in table]
+                 for step in {step for table in clocks[name] for step in table}}  # fmt: skip
+        mean = {step: math.fsum(each) / len(each) for step, each in times.items()}
+        laid[name] = [
+            {mean[step]: value for step, value in table.items() if step in mean} for table in own
+        ]
+    over = "seconds of training, mean over seeds"
+    return curves(title, laid, log=log, note=note, over=over)
+
+
 def intervals(
     title: str,
     rows: Sequence[tuple[str, int, float | None, float | None, float | None, Sequence[float], str]],

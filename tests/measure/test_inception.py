@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import GanzooError
-from ganzoo.measure.inception import adopt, inception
+from ganzoo.measure.inception import adopt, adopted
 
 pytest.importorskip("torch_fidelity", reason="needs the extra: pip install ganzoo-torch[inception]")
 
@@ -56,7 +56,7 @@ def test_adopted_weights_give_features_and_classes(tmp_path: Path, weights: Path
     root = DataRoot(tmp_path, download=False)
     adopt(weights, digest(weights).upper(), root)
 
-    network = inception(root)
+    network = adopted("inception", root)
     grey = torch.randint(256, (2, 1, 28, 28), dtype=torch.uint8)
     seen = network.see(grey)
 
@@ -83,12 +83,12 @@ def test_weights_that_changed_since_are_refused(tmp_path: Path, weights: Path) -
         file.write(b"x")
 
     with pytest.raises(GanzooError, match="it is not used"):
-        inception(root)
+        adopted("inception", root)
 
 
 def test_missing_weights_are_an_error_that_says_how_to_bring_them(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="never downloaded; bring them with"):
-        inception(DataRoot(tmp_path, download=True))
+        adopted("inception", DataRoot(tmp_path, download=True))
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from ganzoo.ablate.grid import Grid
     from ganzoo.ablate.worker import Setup
     from ganzoo.cli.board import Board
-    from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
 
 FAILED = 3
@@ -106,7 +104,7 @@ def ablate(
     if data_path is not None:
         place = replace(place, data_path=str(Path(data_path).expanduser().absolute()))
     setup = replace(setup_of(grid, plugin_files, place), processes=processes or 1)
-    refuse_uneven(grid, registry, setup.processes)
+    refuse_uneven(grid, setup.processes)
     engine = engine_of(on, jobs, place, setup.processes)
     with Display(settings.verbosity) as display, stopping(lambda: None) as stop:
         board = Board(display, grid)
@@ -175,23 +173,17 @@ def setup_of(grid: Grid, plugin_files: PluginFiles, place: Place) -> Setup:
     )
 
 
-def refuse_uneven(grid: Grid, registry: Registry, processes: int) -> None:
+def refuse_uneven(grid: Grid, processes: int) -> None:
     """Do nothing where the processes of a cell can share its batches.
 
     Raises:
         GanzooError: naming the variants whose parts do not come out even.
     """
-    from ganzoo.recipe.check import load_recipe
-
     uneven = []
-    frozen = {cell.variant: cell.frozen for cell in grid.cells}
-    with tempfile.TemporaryDirectory() as folder:
-        for variant, text in frozen.items() if processes > 1 else ():
-            path = Path(folder) / "recipe.toml"
-            path.write_text(text, encoding="utf-8")
-            recipe = load_recipe(path, registry)
-            if (parts := recipe.train.shards * recipe.step.accumulate) % processes:
-                uneven.append(f"variant '{variant}': its batches have {parts} parts")
+    for variant in grid.variants:
+        parts = variant.recipe.train.shards * variant.recipe.step.accumulate
+        if parts % processes:
+            uneven.append(f"variant '{variant.name}': its batches have {parts} parts")
     if uneven:
         raise GanzooError(
             "\n".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,21 +106,9 @@ def speedrun(
             raise GanzooError(f"--beside runs the record's recipe, and {name!r} is that recipe")
         if beside:
             entrants[rival] = rules.entered(chosen, named(rival, (), registry)[1], registry)
-        tries: dict[str, list[rules.Try]] = {each: [] for each in entrants}
-        found: dict[str, Any] = {}
-        for seed in numbers:
-            for each, entrant in entrants.items():
-                train = entrant.train.model_copy(update={"seed": seed})
-                one, around = rules.tried(
-                    chosen,
-                    entrant.model_copy(update={"train": train}),
-                    registry,
-                    place,
-                    display,
-                    tell=lambda text, each=each: display.note(f"{each}, {text}"),  # type: ignore[misc]
-                )
-                tries[each].append(one)
-                found = found or around
+        tries, found = rules.all_tried(
+            chosen, entrants, numbers, registry, place, repeat(display), tell=display.note
+        )
     told = rules.report(
         chosen, name, entrants[name], tries[name], found, tries[rival] if beside else ()
     )
