@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from typing import TextIO
 
 from ganzoo.cli import output as streams
 from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, LostProcessError, MachineError
+from ganzoo.common.system import STOPPING
 
 OPTION = "--processes"
 SAVING_S = 55
@@ -36,23 +38,40 @@ def silence() -> None:
 
 
 def tell(text: str, error: BaseException) -> None:
-    """Tell of a failure; of several processes, one that is not the first only what is its own."""
+    """Tell of a failure; of several processes, one that is not the first only what is its own.
+
+    The launcher ends all processes as soon as one has ended, so one that lets the first speak for
+    it stays until that is done.
+    """
     together = sys.modules.get("ganzoo.training.together")
     group = None if together is None else together.known()
     if ranks.rank() == 0:
+        streams.tell(text)
         if group is not None and group.count > 1:
             group.is_told(text)
-        streams.tell(text)
         return
     if isinstance(error, LostProcessError | KeyboardInterrupt):
         return  # another's doing
-    has_met = group is not None and group.count > 1
-    # Before they have met, the first process of each machine speaks for it.
-    if (group is not None and has_met and not group.is_told(text)) or (
-        not has_met and ranks.local_rank() == 0
-    ):
-        assert _voice is not None
-        print(f"process {ranks.rank()}: {text}", file=_voice, flush=True)
+    if group is not None and group.count > 1:
+        if group.is_told(text):
+            return
+    elif ranks.local_rank() > 0:
+        # Before they have met, the first process of each machine speaks for it.
+        _await_end()
+    assert _voice is not None
+    print(f"process {ranks.rank()}: {text}", file=_voice, flush=True)
+
+
+def _await_end() -> None:
+    """Wait until the launcher ends this process, which it does once the first one has failed.
+
+    Returns if that does not happen, or the launcher is gone.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    launcher, until = os.getppid(), time.monotonic() + ranks.longest_wait()
+    while time.monotonic() < until and os.getppid() == launcher:
+        time.sleep(0.1)
 
 
 def wanted(text: str) -> int:
@@ -139,5 +158,8 @@ def code_of(codes: dict[int, int]) -> int:
         streams.tell(f"{who} of the run was killed from outside, possibly for lack of memory")
         return MachineError.exit_code
     # The first process's is what all have in common; one that was ended by the launcher says less.
+    ended = 128 + signal.SIGTERM
     found = [code for _, code in sorted(codes.items()) if code > 0]
-    return found[0] if found else 128 - min(codes.values(), default=-signal.SIGTERM)
+    if found:
+        return next((code for code in found if code != ended), ended)
+    return 128 - min(codes.values(), default=-signal.SIGTERM)

@@ -116,7 +116,7 @@ def _show(error: click.ClickException) -> None:
     text = f"Error: {error.format_message()}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         text += f"\nHelp: {error.ctx.command_path} -h"
-    streams.tell(text)
+    company.tell(text, error)
 
 
 def _told(text: str, code: int, debugging: bool, error: BaseException) -> int:

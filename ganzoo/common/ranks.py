@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import os
 
+LONGEST_WAIT = 60.0
+"""Seconds that a process waits for the others within a step; GANZOO_WAIT says otherwise."""
+
+
+def longest_wait() -> float:
+    """Return the seconds that a process waits for the others before it takes them for lost."""
+    text = os.environ.get("GANZOO_WAIT", "")
+    return float(text) if text.replace(".", "", 1).isdigit() else LONGEST_WAIT
+
 
 def _number(name: str, otherwise: int) -> int:
     text = os.environ.get(name, "")

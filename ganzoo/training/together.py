@@ -10,7 +10,6 @@ import atexit
 import hashlib
 import json
 import math
-import os
 import re
 import socket
 import time
@@ -27,8 +26,6 @@ from torch.distributed.rendezvous import rendezvous
 from ganzoo.common import ranks
 from ganzoo.common.errors import GanzooError, LostProcessError
 
-LONGEST_WAIT = 60.0
-"""Seconds that a process waits for the others within a step; GANZOO_WAIT says otherwise."""
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.001, 0.05
 END = "end"
 """What the first process says last."""
@@ -110,8 +107,7 @@ class Together(Group):
         self.rank, self.count = ranks.rank(), ranks.count()
         self._device = device
         self._said = 0
-        text = os.environ.get("GANZOO_WAIT", "")
-        self._longest = float(text) if text.replace(".", "", 1).isdigit() else LONGEST_WAIT
+        self._longest = ranks.longest_wait()
         wait = timedelta(seconds=self._longest)
         is_cuda = device.type == "cuda"
         with self._answered():

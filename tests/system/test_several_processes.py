@@ -212,6 +212,46 @@ def test_what_is_wrong_is_told_once(
     assert "process 1" not in err
 
 
+LATE = """\
+import os
+import time
+from ganzoo.api import hookimpl
+from ganzoo.common.errors import GanzooError
+
+if os.environ.get("RANK") == "{rank}":
+    {what}
+
+
+@hookimpl
+def ganzoo_losses():
+    return []
+"""
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_though_the_second_process_is_the_first_to_find_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "late.py").write_text(LATE.format(rank=0, what="time.sleep(4)"))
+    words = ["run", "small.toml", "--plugin", "late.py", "--processes", "2"]
+    code, out, err = run([*words, *sets("loss.use='nothing'")], tmp_path)
+    assert (code, out) == (2, "")
+    assert err.count("no loss named 'nothing'") == 1
+    assert "process 1" not in err
+
+
+@pytest.mark.slow
+def test_a_mistake_of_the_second_process_alone_is_told_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_WAIT", "2")
+    (tmp_path / "late.py").write_text(LATE.format(rank=1, what="raise GanzooError('not here')"))
+    words = ["run", "small.toml", "--plugin", "late.py", "--processes", "2"]
+    code, out, err = run([*words, *sets("train.steps=100000")], tmp_path)
+    assert (code, out) == (2, ""), err
+    assert err.count("process 1: ") == err.count("not here") == 1, err
+
+
 def begun(folder: Path, out: str = "runs") -> RunDir:
     """Wait for a run's first checkpoint."""
     until = time.monotonic() + 240
