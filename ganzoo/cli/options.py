@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -199,13 +199,6 @@ def precision_options(function: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
-set_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a value of the recipe; repeatable.",
-)
 data_option = click.option(
     "--data", metavar="DIR", help="Folder of the datasets; default: $GANZOO_DATA."
 )
@@ -263,7 +256,70 @@ def run_names(
         for run in reversed(runs)
         if run.id.startswith(incomplete)
     ]
+    if runs and incomplete and "last".startswith(incomplete):
+        found.append(CompletionItem("last", help="the newest run"))
+    if incomplete and "zoo:".startswith(incomplete[:4]):
+        found += [each for each in model_names() if each.value.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="dir")]
+
+
+def model_names() -> list[CompletionItem]:
+    """Return the trained models that plugins ship."""
+    from ganzoo.plugin.models import PREFIX
+    from ganzoo.plugin.registry import load_plugins
+
+    models = load_plugins().models()
+    return [
+        CompletionItem(f"{PREFIX}{name}", help=each.about) for name, (each, _) in models.items()
+    ]
+
+
+def changes(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a key of the recipe that the command line names, or the run that it begins from."""
+    from ganzoo.plugin.registry import load_plugins
+    from ganzoo.recipe.check import load_recipe
+    from ganzoo.recipe.model import plain
+    from ganzoo.recipe.source import find_recipe
+
+    key, equals, value = incomplete.partition("=")
+    if equals:
+        others = run_names(context, parameter, value) if key == "init.from" else []
+        return [
+            CompletionItem(f"{key}={each.value}", help=each.help)
+            for each in others
+            if each.type == "plain"
+        ]
+    # An option that still lacks its value keeps click from giving arguments their names.
+    named = (context.params.get("recipe"), *(context.params.get("recipes") or ()), *context.args)
+    recipe = next((str(each) for each in named if each), None)
+    if recipe is None:
+        return []
+    try:
+        found = plain(load_recipe(find_recipe(recipe), load_plugins()))
+    except GanzooError:
+        return []
+    keys = sorted({*_keys(found), "init.from"})
+    return [CompletionItem(f"{each}=") for each in keys if each.startswith(incomplete)]
+
+
+def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=changes,
+    help="Override a value of the recipe; repeatable.",
+)
 
 
 class Completed(click.types.StringParamType):

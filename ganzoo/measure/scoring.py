@@ -73,7 +73,8 @@ class Scorer:
                     floor: dict[str, Any] = {"value": found.get(named(spec, name))}
                     if name in own:
                         few = min(self.bench.n_fake, self.bench.n_real)
-                        floor = {"value": float(own[name]), "n": few, "split": "train"}
+                        split = self.bench.measure.split
+                        floor = {"value": float(own[name]), "n": few, "split": split}
                     elif spec in able:
                         floor |= {"n": self.bench.n_floor, "split": self.bench.floor_split}
                     if name in perfect:

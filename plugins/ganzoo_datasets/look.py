@@ -138,7 +138,11 @@ def _header(store: ArrayStore, name: str, seen: Seen) -> None:
         except BROKEN as again:
             raise UnreadableError(reason(again)) from again
     if len(data) == size and image.format in {"JPEG", "PNG"} and not is_whole(data, image.format):
-        raise UnreadableError("truncated")
+        # Something may stand behind the picture, as telephones leave a film there.
+        try:
+            image.load()
+        except BROKEN as error:
+            raise UnreadableError(reason(error)) from error
     width, height = image.size
     orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
     if orientation in range(5, 9):

@@ -181,6 +181,33 @@ def test_each_verb_of_runs_completes_them(
     assert asked_by_a_shell(call, monkeypatch, f"{verb} zz") == ["dir,zz"]
 
 
+def test_the_last_run_and_trained_models_complete(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
+    run.mkdir(parents=True)
+    (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
+
+    assert asked_by_a_shell(call, monkeypatch, "sample la") == ["plain,last"]
+    assert "plain,zoo:fast_ring" in asked_by_a_shell(call, monkeypatch, "sample zoo:")
+
+
+def test_keys_of_the_named_recipe_complete(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
+    run.mkdir(parents=True)
+    (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
+
+    found = asked_by_a_shell(call, monkeypatch, "run toy_ring --set train.b")
+    assert found == ["plain,train.batch_size="]
+    from_runs = asked_by_a_shell(call, monkeypatch, "run toy_ring --set init.from=a")
+    assert from_runs == ["plain,init.from=abcd"]
+    assert asked_by_a_shell(call, monkeypatch, "run nope --set train.b") == [""]
+
+
 @pytest.mark.parametrize(
     "words", ["invert abcd x", "translate abcd x", "invert abcd x.png --file y", "run x"]
 )

@@ -75,6 +75,20 @@ def test_a_look_tells_what_is_there_and_shows_it(call: Call, tmp_path: Path) -> 
     assert "1 cannot be read and will be left out, as '007.jpg' (truncated)" in said.output
 
 
+def test_a_picture_with_something_behind_it_is_whole(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        picture(np.random.default_rng(number), 20, 20).save(folder / f"{number}.jpg")
+    motion, short = folder / "0.jpg", folder / "1.jpg"
+    motion.write_bytes(motion.read_bytes() + b"a film of a telephone")
+    short.write_bytes(short.read_bytes()[:-40])
+
+    found = parsed(call("data", "look", folder, "--json"))
+
+    assert (found["images"], found["broken"]) == (2, {"1.jpg": "truncated"})
+
+
 def test_what_suits_deep_and_doubled_pictures_is_found(call: Call, tmp_path: Path) -> None:
     for name, make in (("deep", x_rays), ("double", duplicates)):
         (tmp_path / name).mkdir()

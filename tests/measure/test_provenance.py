@@ -9,10 +9,11 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.measure.features import random_network
 from ganzoo.measure.provenance import comparable, provenance, set_at_sampling
 from ganzoo.measure.reference import Bench, nearest
-from ganzoo.measure.scoring import check_names, measurable
+from ganzoo.measure.scoring import Scorer, check_names, measurable
 from ganzoo.plugin.types import ImageData, ImageShape
 from ganzoo.recipe.model import Measure
 from ganzoo_metrics import ClassHistogram, DiscriminatorGap, Frechet, Memorisation, Neighbourhoods
+from ganzoo_metrics.pairs import Pairs
 from ganzoo_resnet.generators import ResnetGenerator
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -114,6 +115,13 @@ def test_small_data_is_shared_between_reference_and_floor(
     made = bench(train, test, samples=samples, reference=reference)
 
     assert (made.n_real, made.n_fake, made.floor_split) == expected
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_floor_of_the_reference_itself_names_its_split(split: str) -> None:
+    floors = Scorer(bench(split=split), [Pairs()], ema=False).floors()
+
+    assert {floor["split"] for floor in floors.values()} == {split}
 
 
 def test_the_reference_is_the_same_every_time() -> None:
