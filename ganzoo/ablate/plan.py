@@ -31,7 +31,7 @@ class Budget(Table):
     """How long each cell trains: one of the three."""
 
     steps: Count | None = None
-    """Generator and discriminator rounds."""
+    """Number of steps, each an update of both networks."""
     epochs: Count | None = None
     """Passes over the data."""
     minutes: PositiveFloat | None = None

@@ -136,7 +136,7 @@ class LossSpec(OwnerSpec):
 
 
 class RegularizerSpec(OwnerSpec):
-    """An extra term, or a constraint on the discriminator's weights."""
+    """An extra loss term, or a constraint on the discriminator's weights."""
 
     kind: ClassVar[str] = "regularizer"
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -145,9 +145,9 @@ class RegularizerSpec(OwnerSpec):
     """Whether its terms contain gradients of the discriminator (never compiled)."""
 
     weight: MovingNonNegative = 1.0
-    """Factor on the term."""
+    """Factor of the term."""
     every: PositiveInt = 1
-    """Apply at every k-th update of its side (not step), times k, to keep its strength."""
+    """Apply at every k-th update of its side (not step), multiplied by k to keep its strength."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
         """Return scalars, ``weight`` included, that the discriminator minimises as well."""
@@ -169,8 +169,8 @@ class OptimizerSpec(Spec):
     lr: MovingRate = 2e-4
     """Learning rate."""
     schedule: Literal["constant", "linear", "cosine", "late_linear", "inverse_time"] = "constant"
-    """Course of the rate: constant; linear or cosine to zero at the end; constant for half of the \
-run, then linear to zero; lr / (1 + decay · t)."""
+    """Learning rate over the run: constant; linear or cosine to zero at the end; constant for \
+half of the run, then linear to zero; or lr / (1 + decay · t)."""
     decay: NonNegativeFloat = 0.0
     """Decay per update of the 'inverse_time' schedule."""
     clip_value: PositiveFloat | None = None
@@ -204,7 +204,7 @@ class DatasetSpec(Spec):
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
     fallback: str | None = None
-    """Dataset to train on, with a warning, where this one is not available."""
+    """Dataset to train on instead, with a warning, if this one is not available."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return the images, from ``root.path`` or downloaded into it.
@@ -249,7 +249,7 @@ that a small classifier can be trained on), 'test' (images nobody trained on), '
     """Whether real images may be measured in place of fakes, as the floor."""
 
     label: str = Field(default="", pattern=r"^[a-z0-9_]*$")
-    """Put before the scores' names, where a recipe lists a metric twice."""
+    """Prefix for the scores' names, for recipes that list a metric twice."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a new meter."""
@@ -265,7 +265,7 @@ that a small classifier can be trained on), 'test' (images nobody trained on), '
 
 
 class ViewSpec(OwnerSpec):
-    """What the discriminator is shown in place of the plain images: flipped, augmented, packed."""
+    """A change to the images that the discriminator sees: flipped, augmented, packed."""
 
     kind: ClassVar[str] = "view"
     keeps_labels: ClassVar[bool] = True
@@ -302,7 +302,7 @@ Steps = Annotated[int, Field(ge=0, le=10**9)]
 
 
 class StepSpec(Spec):
-    """One update of all players: which network is asked what, and moved when."""
+    """One update of all networks: what each minimises, and when it is updated."""
 
     kind: ClassVar[str] = "step"
     players: ClassVar[Mapping[str, Role]] = MappingProxyType(
@@ -319,10 +319,11 @@ the run's: it is sampled and exported by that name."""
 then be captured as a CUDA graph."""
 
     accumulate: Few = 1
-    """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
-to the whole batch unless images influence each other; else a message says so at the start."""
+    """Cut the batch into this many parts: gradients add up, and only one part at a time needs \
+memory. Equal to the whole batch unless images influence each other; then a message says so at the \
+start."""
     guards: Literal["error", "warn"] = "error"
-    """What to do if the first step has a term that trains nothing, or wrong images."""
+    """What to do if the check before step 1 finds a term that trains nothing, or wrong images."""
 
     def batches(self) -> int:
         """Return how many batches of the data one step sees."""
@@ -399,25 +400,25 @@ class AdversarialSpec(StepSpec):
     judge: ClassVar[str] = "discriminator"
 
     discriminator_updates: Few = 1
-    """Discriminator updates in a step, each on its own batch."""
+    """Discriminator updates per step, each on its own batch."""
     generator_updates: Few = 1
-    """Generator updates in a step."""
+    """Generator updates per step."""
     generator_waits: Steps = 0
-    """Steps at the start in which the discriminator is trained alone."""
+    """Steps at the start in which only the discriminator is trained."""
     first: Literal["discriminator", "generator"] = "discriminator"
-    """Who is updated first in a step."""
+    """Which network is updated first in a step."""
     generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
     """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
-redrawn, or cut from the generator's graph (it then learns nothing)."""
+made from new latents, or detached (the generator then learns nothing)."""
     fakes_for_discriminator: Literal["train", "eval"] = "train"
-    """Mode of the generator while it makes the discriminator's fakes."""
+    """Mode of the generator when it makes the discriminator's fakes."""
     fakes: Literal["matched", "full"] = "matched"
-    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
-has fewer real ones."""
+    """Fakes per batch: as many as real images, or always train.batch_size, even if a last batch \
+has fewer real images."""
     batching: Literal["separate", "joint"] = "separate"
-    """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
+    """Real images and fakes in two discriminator passes, or in one (batch norm sees both)."""
     generator_step_trains: Literal["generator", "both"] = "generator"
-    """Whose weights the generator's optimizer moves."""
+    """Whose weights the generator's optimizer updates."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
