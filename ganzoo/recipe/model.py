@@ -74,8 +74,8 @@ which steps have a log line or a sheet, and the names of sheets; everything else
     def _divides(self) -> Self:
         if self.batch_size % self.shards:
             raise ValueError(
-                f"shards = {self.shards} parts of a batch are not alike with batch_size = "
-                f"{self.batch_size}; let it be a multiple"
+                f"shards = {self.shards} does not divide batch_size = "
+                f"{self.batch_size}; use a multiple of the shards"
             )
         return self
 
@@ -231,7 +231,7 @@ class Optimizers(Table):
 
 
 class Recipe(Table):
-    """Everything that decides a run's result."""
+    """Everything that determines a run's result."""
 
     requires: list[str] = Field(default_factory=list)
     """Plugins the recipe needs, by distribution name."""
@@ -243,7 +243,7 @@ of a run: neither frozen with it, nor inherited."""
     dataset: Annotated[DatasetSpec, ByUse()]
     """Real images."""
     generator: Annotated[GeneratorSpec, ByUse()]
-    """Makes images out of latents."""
+    """Makes images from latents."""
     discriminator: Annotated[DiscriminatorSpec, ByUse()]
     """Scores images."""
     loss: Annotated[LossSpec, ByUse()]
@@ -262,9 +262,9 @@ of a run: neither frozen with it, nor inherited."""
     metric: Annotated[
         list[Annotated[MetricSpec, ByUse()]], Field(default_factory=list, max_length=32)
     ]
-    """Measures of the generator's images."""
+    """Metrics of the generator's images."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
-    """What the discriminator is shown of real images and fakes, applied in this order."""
+    """Changes to what the discriminator sees of real images and fakes, applied in this order."""
     init: Init | None = None
 
     @model_validator(mode="after")
