@@ -77,25 +77,25 @@ def run(
     plugins: Files = (),
     quiet: bool = False,
 ) -> Run:
-    """Train a recipe and return its run; a run that is interrupted is saved and returned, too.
+    """Train a recipe and return its run; an interrupted run is saved and returned, too.
 
-    If its dataset is not available, the run is that of its fallback recipe, if it names one.
-    A notebook shows a bar, the losses and the newest sheet while it trains; elsewhere a line is
-    printed now and then.
+    If the dataset is not available and the recipe has a fallback recipe, that is trained instead.
+    In a notebook, a progress bar, the losses and the newest sheet are shown during training;
+    elsewhere a line is printed now and then.
 
     Args:
         recipe: a file, the name of a recipe that comes with ganzoo, or what ``load`` returned.
         overrides: values by dotted key, for a recipe given by file or name.
         out: folder of the run folders.
-        name: name of the run's folder, else the recipe's.
+        name: name of the run's folder; default: the recipe's name.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
-        threads: CPU threads; 0 leaves torch's choice, lowered for small networks.
-        data: folder of the datasets, else $GANZOO_DATA.
-        offline: whether nothing may be downloaded.
-        minutes: save and stop after so many.
+        threads: CPU threads; 0 uses torch's choice, lowered for small networks.
+        data: folder of the datasets; default: $GANZOO_DATA.
+        offline: never download.
+        minutes: save and stop after this many minutes.
         plugins: plugin files to load.
-        quiet: whether nothing is printed, and in a notebook nothing shown. Warnings are always
-            given as Python's.
+        quiet: print nothing, and show nothing in a notebook. Warnings are always given, as
+            Python's.
 
     Raises:
         GanzooError: if the recipe is wrong, a part cannot be built, or training fails.
@@ -270,8 +270,8 @@ def train(
 
     Args:
         resume: whether to resume from the newest checkpoint, if there is one.
-        longer: whether the run's length was changed, for its recipe to be written anew.
-        minutes: save and stop after so many.
+        longer: whether the run's length was changed, so that its recipe is written again.
+        minutes: save and stop after this many minutes.
         track: trackers that were asked for.
         asked: whether the run is made for its scores; see ``watch``.
 

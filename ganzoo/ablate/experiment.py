@@ -69,7 +69,7 @@ def usable_name(name: str) -> str:
     """
     if problem := names.fault(name):
         raise GanzooError(
-            f"an experiment's folder cannot be called {name!r}: it {problem}; "
+            f"an ablation's folder cannot be called {name!r}: it {problem}; "
             "give another name with --name"
         )
     return name
@@ -131,7 +131,7 @@ def refuse_other_capitals(path: Path, name: str) -> None:
     there = RunDir(path).read_json(EXPERIMENT).get("name")
     if isinstance(there, str) and there != name and names.are_one(there, name):
         raise MachineError(
-            f"'{path}' is the folder of the experiment '{there}': this disk ignores "
+            f"'{path}' is the folder of the ablation '{there}': this disk ignores "
             "upper and lower case; give another name with --name"
         )
 

@@ -28,14 +28,15 @@ VARIANT = "variant"
 
 
 class Budget(Table):
-    """How long each cell trains: one of the three."""
+    """How long each cell trains: set one of these."""
 
     steps: Count | None = None
-    """Generator and discriminator rounds."""
+    """Number of steps, each an update of both networks."""
     epochs: Count | None = None
     """Passes over the data."""
     minutes: PositiveFloat | None = None
-    """Time of training; the recipe's own end holds as well. Such cells do not repeat bit by bit."""
+    """Training time; the recipe's own end applies too. Such cells are not reproducible bit for \
+bit."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -55,15 +56,15 @@ class Plan(Table):
     """An ablation as its file says it."""
 
     question: str = ""
-    """What the ablation shall answer, in a sentence."""
+    """The question the ablation answers, in one sentence."""
     base: str
-    """The recipe that all cells begin with: a file beside this one, or a shipped recipe."""
+    """The recipe that all cells start from: a file next to this one, or a shipped recipe."""
     seeds: list[Seed] = Field(min_length=1, max_length=1000)
     """Shared by all variants: data order and fixed latents of a seed are the same, so they pair."""
     metrics: list[str] = Field(min_length=1, max_length=32)
-    """What is compared, the primary metric first."""
+    """Scores to compare, the primary one first."""
     baseline: str | None = None
-    """The variant all others are compared with; levels of several axes are joined by ' / '."""
+    """The variant that all others are compared with; join levels of several axes with ' / '."""
     mode: Literal["grid", "one_at_a_time"] = "grid"
     """Every combination of levels, or the baseline and each single change to it."""
     budget: Budget
@@ -72,7 +73,7 @@ class Plan(Table):
     variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Named sets of changes to the recipe."""
     axes: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    """Named sets of variants each, or a ``key`` of the recipe and its ``values``."""
+    """For each axis, named sets of changes, or a ``key`` of the recipe and its ``values``."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

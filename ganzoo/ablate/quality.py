@@ -60,7 +60,7 @@ def race(
     if others:
         raise GanzooError(
             f"{', '.join(others)}: not the dataset of {next(iter(recipes))}; scores on different "
-            "data cannot be compared. Set dataset.* alike with --set"
+            "data cannot be compared. Set dataset.* to the same with --set"
         )
     track = Track(
         "quality", "", first.dataset.use, "", target, every, samples, first.measure.reference, ""
@@ -116,7 +116,7 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return lines
 
 
-COLUMNS = ("recipe", "seeds that got there", "seconds", "steps", "time, of the first")
+COLUMNS = ("recipe", "seeds that reached it", "seconds", "steps", "time, of the first")
 
 
 def between(value: float | None, low: float | None, high: float | None) -> str:

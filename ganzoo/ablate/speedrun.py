@@ -106,7 +106,7 @@ def entered(track: Track, recipe: Recipe, registry: Registry) -> Recipe:
             f"dataset: track {track.name!r} is of all of {track.dataset!r}, as it comes"
         )
     if recipe.init is not None and recipe.init.source is not None:
-        problems.append("init.from: a speedrun begins without weights")
+        problems.append("init.from: a speedrun starts without given weights")
     if problems:
         raise GanzooError("; ".join(problems))
     return timed(recipe, registry, track.samples, track.reference)
@@ -155,7 +155,7 @@ def tried(
     clock = time.perf_counter if is_gpu else time.process_time
     seed, seconds, looks = recipe.train.seed, 0.0, list[tuple[int, float, float]]()
     frechet = memorised = None
-    reached, why_not = False, f"not there at its end, step {parts.steps:,}"
+    reached, why_not = False, f"not reached by the end, step {parts.steps:,}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = new_run(parts, Path(folder), "speedrun")
         training = at_the_start(parts, registry, run, Silent())
@@ -280,7 +280,7 @@ def report(
 
 
 def ratio_of(tries: Sequence[Try], others: Sequence[Try]) -> Difference | None:
-    """Return the ratio of the times over seeds that got there in both; None without any."""
+    """Return the ratio of the times over seeds that reached it in both; None without any."""
     from ganzoo.ablate.statistics import paired
 
     mine, theirs = (
@@ -317,15 +317,15 @@ def why_no_record(track: Track, told: Mapping[str, Any]) -> list[str]:
         reasons.append(f"{len(set(told['seeds']))} of at least {FEWEST} seeds")
     if told["network"] != track.network:
         reasons.append(
-            f"features of {told['network'][:12]}, where the track has {track.network[:12]}: a "
-            "machine that trains the classifier to other bits gives scores of its own"
+            f"features of {told['network'][:12]}, but the track uses {track.network[:12]}: a "
+            "machine that trains the classifier to other bits gives other scores"
         )
     record, beside = track.record, told.get("beside")
     if record is None or reasons:
         return reasons
     if beside is not None:
         if beside["high"] is None or not beside["high"] < 1:
-            reasons.append("not surely quicker than the record's recipe here")
+            reasons.append("not clearly faster than the record's recipe here")
     elif dict(record["machine"]) != dict(told["machine"]):
         reasons.append(
             f"the record was set on another machine, {record['machine']['device_name']} with "

@@ -158,7 +158,7 @@ def _explain(target: Path, fault: str, reasons: list[str], remedies: Sequence[st
             [
                 f"'{target}' {state} and could not be downloaded",
                 *(f"  {reason}" for reason in reasons),
-                "Any one of these helps:",
+                "Do one of the following:",
                 *(f"  {remedy}" for remedy in remedies),
                 f"  put the file '{target.name}' into '{target.parent}' yourself",
             ]

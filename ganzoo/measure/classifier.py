@@ -101,7 +101,7 @@ def classifier(
     root: DataRoot,
     *,
     budget: float = math.inf,
-    reason: str = "too long to do unasked",
+    reason: str = "too long to start automatically",
     tell: Tell = nobody,
 ) -> FeatureNetwork:
     """Return the dataset's classifier; where it is not there, it is trained on the spot.

@@ -224,7 +224,7 @@ def watch(
 
     budget = {"no": 0.0, "soon": UNASKED, "yes": math.inf}[asked]
     try:
-        return Watch(parts, *opened(budget, "too long to do unasked"))
+        return Watch(parts, *opened(budget, "too long to start automatically"))
     except NotPrepared as error:
         if asked == "no" and error.seconds <= UNASKED:
             return Watch(parts, None, {}, late=late)

@@ -217,7 +217,7 @@ class Loader:
             for other in self.plugins:
                 if any(verb.name == name for verb in other.verbs):
                     raise PluginError(
-                        f"verb {name!r} of {candidate.origin} is already added by "
+                        f"command {name!r} of {candidate.origin} is already added by "
                         f"{other.origin} (plugin {other.name!r})"
                     )
         return tuple(

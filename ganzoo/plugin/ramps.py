@@ -26,20 +26,21 @@ T = TypeVar("T", bound=Table)
 
 
 class Ramp(Table):
-    """The course of a number from ``start`` to ``end``."""
+    """A number that changes from ``start`` to ``end``."""
 
     start: float
-    """Value before the ramp begins."""
+    """Value before the ramp starts."""
     end: float
-    """Value once it is over."""
+    """Value after the ramp."""
     begin: NonNegativeInt = 0
-    """Step at which it begins to move."""
+    """Step at which the ramp starts."""
     until: PositiveInt | None = None
-    """Step at which it has arrived; left out: the end of the run."""
+    """Step at which the ramp ends; by default the end of the run."""
     course: Literal["linear", "cosine", "exponential", "steps", "constant"] = "linear"
-    """Straight, half a cosine, by equal factors, in stairs, or 'start' and then 'end' at once."""
+    """Shape of the ramp: linear, half a cosine, exponential, in stairs, or a jump from 'start' to \
+'end'."""
     stairs: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Stairs of the course 'steps'."""
+    """Number of stairs of the course 'steps'."""
 
     @model_validator(mode="after")
     def _moves(self) -> Self:

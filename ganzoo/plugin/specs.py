@@ -46,7 +46,7 @@ class Spec(Table):
 
 
 class GeneratorSpec(Spec):
-    """Makes images out of latents."""
+    """Makes images from latents."""
 
     kind: ClassVar[str] = "generator"
     uses_labels: ClassVar[bool] = False
@@ -54,22 +54,22 @@ class GeneratorSpec(Spec):
     at_sampling: ClassVar[frozenset[str]] = frozenset()
     """Fields that may be changed when a trained generator is sampled: truncation, a code."""
     translates: ClassVar[bool] = False
-    """Whether the network is called with what the data has beside each image, and not with a \
-latent; ``image.input_shape`` is what that looks like."""
+    """Whether the network is called with the data's inputs instead of latents; \
+``image.input_shape`` is the shape of an input."""
 
     def output_range(self) -> tuple[float, float] | None:
         """Return the lowest and highest value the network can make; None without bounds."""
         return None
 
     def latents(self, z: Tensor) -> Tensor:
-        """Return what the network is given for ``[N, Z]`` drawn from the prior: codes, say."""
+        """Return the network's input for ``[N, Z]`` drawn from the prior, such as codes."""
         return z
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]`` in [image.low, image.high].
 
-        It may return a mapping of named tensors in place of one: 'images' and whatever else losses
-        and regularizers shall find in ``ctx.made``.
+        The module may return a mapping of named tensors instead of one tensor: 'images', and
+        other outputs for losses and regularizers in ``ctx.made``.
 
         Raises:
             GanzooError: if it cannot make images of that shape.
@@ -89,8 +89,9 @@ class DiscriminatorSpec(Spec):
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N]``.
 
-        It may return a mapping of named tensors in place of one: 'logits' and whatever else losses
-        and regularizers shall find in ``ctx.real_out`` and ``ctx.fake_out``, each ``[N, ...]``.
+        The module may return a mapping of named tensors instead of one tensor: 'logits', and
+        other outputs for losses and regularizers in ``ctx.real_out`` and ``ctx.fake_out``, each
+        ``[N, ...]``.
 
         Raises:
             GanzooError: if it cannot read images of that shape.
@@ -99,32 +100,32 @@ class DiscriminatorSpec(Spec):
 
 
 class OwnerSpec(Spec):
-    """A component that may own a module: weights that are learned, buffers that are remembered."""
+    """A component that may own a module, with trained parameters and buffers as state."""
 
     trained_with: ClassVar[Role] = "discriminator"
-    """Whose optimizer moves the module's parameters."""
+    """Which side's optimizer trains the module's parameters."""
     logged: ClassVar[tuple[str, ...]] = ()
-    """Buffers of its module, single numbers, that the log follows: as 's/USE.NAME'."""
+    """Buffers of the module, single numbers, to write to the log as 's/USE.NAME'."""
     reduced: ClassVar[Mapping[str, Literal["mean", "sum", "max", "first"]]] = {}
-    """What becomes of a buffer of its module, by name, that parts of one batch left unlike: their \
-'mean' by images (where nothing is said), what they added to it in 'sum', the 'max' of each \
-number, or that of the 'first' part."""
+    """How to combine a buffer of the module, by name, if the parts of a batch leave it with \
+different values: the 'mean' weighted by images (default), the 'sum' of what each added, the 'max' \
+of each number, or the value of the 'first' part."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module | None:  # noqa: ARG002
-        """Return a module of the component's own, or None.
+        """Return a module that belongs to the component, or None.
 
-        It comes back as ``ctx.own``. Whatever must survive from step to step lives in its buffers:
-        they are saved with every checkpoint, and nothing else of a component is.
+        The component gets it as ``ctx.own``. Keep state between steps in its buffers: they are
+        saved with every checkpoint, and nothing else of a component is.
         """
         return None
 
 
 class LossSpec(OwnerSpec):
-    """The game: what each side minimises, as named terms that are summed."""
+    """The loss: what each side minimises, as named terms that are added up."""
 
     kind: ClassVar[str] = "loss"
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What must be there: 'labels' (the dataset has classes)."""
+    """What the loss requires: 'labels' (the dataset has classes)."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return scalars that the discriminator minimises."""
@@ -136,18 +137,18 @@ class LossSpec(OwnerSpec):
 
 
 class RegularizerSpec(OwnerSpec):
-    """An extra term, or a constraint on the discriminator's weights."""
+    """An extra loss term, or a constraint on the discriminator's weights."""
 
     kind: ClassVar[str] = "regularizer"
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What must be there: 'labels', 'real_gradient', 'fake_gradient' (see ``image_gradient``)."""
+    """What it requires: 'labels', 'real_gradient', 'fake_gradient' (see ``image_gradient``)."""
     second_order: ClassVar[bool] = False
     """Whether its terms contain gradients of the discriminator (never compiled)."""
 
     weight: MovingNonNegative = 1.0
-    """Factor on the term."""
+    """Factor of the term."""
     every: PositiveInt = 1
-    """Apply at every k-th update of its side (not step), times k, to keep its strength."""
+    """Apply at every k-th update of its side (not step), multiplied by k to keep its strength."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:  # noqa: ARG002
         """Return scalars, ``weight`` included, that the discriminator minimises as well."""
@@ -169,8 +170,8 @@ class OptimizerSpec(Spec):
     lr: MovingRate = 2e-4
     """Learning rate."""
     schedule: Literal["constant", "linear", "cosine", "late_linear", "inverse_time"] = "constant"
-    """Course of the rate: constant; linear or cosine to zero at the end; constant for half of the \
-run, then linear to zero; lr / (1 + decay · t)."""
+    """Learning rate over the run: constant; linear or cosine to zero at the end; constant for \
+half of the run, then linear to zero; or lr / (1 + decay · t)."""
     decay: NonNegativeFloat = 0.0
     """Decay per update of the 'inverse_time' schedule."""
     clip_value: PositiveFloat | None = None
@@ -183,9 +184,9 @@ run, then linear to zero; lr / (1 + decay · t)."""
         raise NotImplementedError
 
     def adjust(self, optimizer: Optimizer, update: int, total: int) -> None:
-        """Set the rates for update number ``update`` (from 0) of ``total``.
+        """Set the learning rates for update number ``update`` (from 0) of ``total``.
 
-        By default every group follows the schedule from its own initial rate.
+        By default every group follows the schedule from its own initial learning rate.
         """
         factor = rate(self.schedule, self.decay, update, total)
         for group in optimizer.param_groups:
@@ -204,7 +205,7 @@ class DatasetSpec(Spec):
     value_range: Literal["symmetric", "unit"] = "symmetric"
     """Pixel values fed to the networks: 'symmetric' is [-1, 1], 'unit' is [0, 1]."""
     fallback: str | None = None
-    """Dataset to train on, with a warning, where this one is not available."""
+    """Dataset to train on instead, with a warning, if this one is not available."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return the images, from ``root.path`` or downloaded into it.
@@ -215,10 +216,10 @@ class DatasetSpec(Spec):
         raise NotImplementedError
 
     def facts(self, root: DataRoot, split: Split = "train") -> Facts | None:  # noqa: ARG002
-        """Return what ``build`` would return the images of, without importing torch.
+        """Describe the images that ``build`` would return, without importing torch.
 
-        As ``build`` it checks the files, and downloads what is missing. None, unless a dataset has
-        a quicker way than to build its images.
+        Like ``build``, it checks the files and downloads what is missing. Returns None, unless the
+        dataset has a faster way than building its images.
 
         Raises:
             DataError: as ``build``.
@@ -226,7 +227,7 @@ class DatasetSpec(Spec):
         return None
 
     def look(self, root: DataRoot, *, pictures: int = 0) -> Look:  # noqa: ARG002
-        """Return what lies there, looked at quickly; of as many ``pictures`` a thumbnail.
+        """Inspect the images quickly; make thumbnails of as many as ``pictures``.
 
         Raises:
             DataError: if there is nothing to look at.
@@ -239,61 +240,61 @@ class MetricSpec(Spec):
 
     kind: ClassVar[str] = "metric"
     scores: ClassVar[Mapping[str, Scale]]
-    """The names of its values, and how each is read."""
+    """The names of its scores, and how to read each."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What must be there: 'classes' (a feature network with classes), 'labels' (of real images), \
-'asked_labels' (fakes made for a class), 'classifier' (images of classes, 8 pixels wide or more, \
-that a small classifier can be trained on), 'test' (images nobody trained on), 'discriminator', \
-'pairs' (fakes made of inputs that belong to real images: ``Seen.targets``)."""
+    """What it requires: 'classes' (a feature network with classes), 'labels' (of real images), \
+'asked_labels' (fakes made for a class), 'classifier' (labelled images, at least 8 pixels wide, to \
+train a small classifier on), 'test' (held-out images), 'discriminator', 'pairs' (fakes made from \
+inputs that belong to real images: ``Seen.targets``)."""
     has_floor: ClassVar[bool] = True
-    """Whether real images may be measured in place of fakes, as the floor."""
+    """Whether real images can take the place of fakes, to compute the floor."""
 
     label: str = Field(default="", pattern=r"^[a-z0-9_]*$")
-    """Put before the scores' names, where a recipe lists a metric twice."""
+    """Prefix for the scores' names, for recipes that list a metric twice."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a new meter."""
         raise NotImplementedError
 
     def perfect(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
-        """Return the expected scores of a perfect generator, where a closed form is known."""
+        """Return the expected scores of a perfect generator, if a closed form is known."""
         return {}
 
     def real_scores(self, reference: Reference) -> Mapping[str, float]:  # noqa: ARG002
-        """Return the floor, where it is not what real images in place of fakes would score."""
+        """Return the floor, if it is not the score of real images in place of fakes."""
         return {}
 
 
 class ViewSpec(OwnerSpec):
-    """What the discriminator is shown in place of the plain images: flipped, augmented, packed."""
+    """A change to the images that the discriminator sees: flipped, augmented, packed."""
 
     kind: ClassVar[str] = "view"
     keeps_labels: ClassVar[bool] = True
-    """Whether there is still one image, and so one label, for each image of the batch."""
+    """Whether the view returns one image, and so one label, for each image of the batch."""
 
     def shape(self, image: ImageShape) -> ImageShape:
-        """Return the shape and range of what ``apply`` makes; the discriminator is built for it.
+        """Return the shape and range of ``apply``'s output; the discriminator is built for it.
 
         Raises:
-            GanzooError: if it cannot be done to images of that shape.
+            GanzooError: if the view does not support images of that shape.
         """
         return image
 
     def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
-        """Return what is seen of ``[N, C, H, W]``, differentiable: generators learn through it.
+        """Return what the discriminator sees of ``[N, C, H, W]``; must be differentiable.
 
-        R1 and R2 differentiate through it twice.
+        Generators are trained through it, and R1 and R2 differentiate through it twice.
 
-        It is called for real images and fakes alike in both halves of every step. Random numbers
-        come from torch's global generator on the images' device, which every step seeds anew.
-        A view with a module of its own is called as ``apply(images, which, own)``.
+        It is called for both real images and fakes in both halves of every step. Draw random
+        numbers from torch's global generator on the images' device, which every step reseeds.
+        A view with a module is called as ``apply(images, which, own)``.
         """
         raise NotImplementedError
 
     def observe(self, ctx: Context) -> None:
-        """Look at the discriminator's half after its update; ``ctx.own`` may be changed.
+        """Look at the discriminator's half after its update; may change ``ctx.own``.
 
-        Logits are those of the whole batch, also where it was seen in parts.
+        Logits are those of the whole batch, even if it was processed in parts.
         """
 
 
@@ -302,27 +303,29 @@ Steps = Annotated[int, Field(ge=0, le=10**9)]
 
 
 class StepSpec(Spec):
-    """One update of all players: which network is asked what, and moved when."""
+    """One update of all networks: what each minimises, and when it is updated."""
 
     kind: ClassVar[str] = "step"
     players: ClassVar[Mapping[str, Role]] = MappingProxyType(
         {"generator": "generator", "discriminator": "discriminator"}
     )
-    """Networks that are trained, each by the optimizer of its role; the first generator is \
-the run's: it is sampled and exported by that name."""
+    """Networks to train, each by the optimizer of its role; the first generator is the run's: \
+it is sampled and exported."""
     takes_inputs: ClassVar[bool] = False
-    """Whether generators are given what the data has beside each image."""
+    """Whether generators get the data's inputs instead of latents."""
     judge: ClassVar[str] = ""
-    """The player that scores plain images with one logit each, for measures that ask one."""
+    """The player that scores plain images with one logit each, for metrics that use a \
+discriminator."""
     is_captured: ClassVar[bool] = False
-    """Whether a step is the same work each time, with no decision in Python on numbers: it may \
-then be captured as a CUDA graph."""
+    """Whether every step is the same work, without decisions in Python that depend on numbers; it \
+can then be captured as a CUDA graph."""
 
     accumulate: Few = 1
-    """Parts the batch is cut into: gradients add up over them, memory is that of one part. Equal \
-to the whole batch unless images influence each other; else a message says so at the start."""
+    """Cut the batch into this many parts: gradients add up, and only one part at a time needs \
+memory. Equal to the whole batch unless images influence each other; then a message says so at the \
+start."""
     guards: Literal["error", "warn"] = "error"
-    """What to do if the first step has a term that trains nothing, or wrong images."""
+    """What to do if the check before step 1 finds a term that trains nothing, or wrong images."""
 
     def batches(self) -> int:
         """Return how many batches of the data one step sees."""
@@ -394,30 +397,31 @@ to the whole batch unless images influence each other; else a message says so at
 
 
 class AdversarialSpec(StepSpec):
-    """The settings of a game in two halves: who is updated how often, on which images."""
+    """The settings of a step in two halves: which network is updated how often, and on which \
+images."""
 
     judge: ClassVar[str] = "discriminator"
 
     discriminator_updates: Few = 1
-    """Discriminator updates in a step, each on its own batch."""
+    """Discriminator updates per step, each on its own batch."""
     generator_updates: Few = 1
-    """Generator updates in a step."""
+    """Generator updates per step."""
     generator_waits: Steps = 0
-    """Steps at the start in which the discriminator is trained alone."""
+    """Steps at the start in which only the discriminator is trained."""
     first: Literal["discriminator", "generator"] = "discriminator"
-    """Who is updated first in a step."""
+    """Which network is updated first in a step."""
     generator_noise: Literal["shared", "same", "fresh", "detached"] = "shared"
     """The generator's fakes: the discriminator's batch again, recomputed from the same latents, \
-redrawn, or cut from the generator's graph (it then learns nothing)."""
+made from new latents, or detached (the generator then learns nothing)."""
     fakes_for_discriminator: Literal["train", "eval"] = "train"
-    """Mode of the generator while it makes the discriminator's fakes."""
+    """Mode of the generator when it makes the discriminator's fakes."""
     fakes: Literal["matched", "full"] = "matched"
-    """Fakes in a batch: as many as real images, or train.batch_size even where a kept last batch \
-has fewer real ones."""
+    """Fakes per batch: as many as real images, or always train.batch_size, even if a last batch \
+has fewer real images."""
     batching: Literal["separate", "joint"] = "separate"
-    """Real and fake images in two discriminator passes, or in one (batch norm sees both)."""
+    """Real images and fakes in two discriminator passes, or in one (batch norm sees both)."""
     generator_step_trains: Literal["generator", "both"] = "generator"
-    """Whose weights the generator's optimizer moves."""
+    """Whose weights the generator's optimizer updates."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -22,11 +22,11 @@ Terms = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True)
 class ImageShape:
-    """What every image of a run looks like: ``[C, H, W]`` with values in [low, high].
+    """The shape of every image of a run: ``[C, H, W]`` with values in [low, high].
 
-    ``num_classes`` is 0 where the data has no labels. ``label_shape`` is what one label looks like:
-    () for a class, (K,) for K numbers an image. ``input_shape`` is what paired or unpaired data has
-    beside each image, (C', H', W'); () where there is nothing.
+    ``num_classes`` is 0 if the data has no class labels. ``label_shape`` is the shape of one label:
+    () for a class, (K,) for K numbers per image. ``input_shape`` is the shape of an input of paired
+    or unpaired data, (C', H', W'); () if there are no inputs.
     """
 
     channels: int
@@ -59,20 +59,20 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class ImageData:
-    """A dataset ready to be fed.
+    """A dataset that is ready for training.
 
     Attributes:
         images: ``[N, C, H, W]`` uint8 (scaled to the recipe's value range by the feed), float32
-            (taken as it is), or an ``ImageSource`` that reads one uint8 image at a time.
-        labels: ``[N]`` int64 classes, ``[N, ...]`` for more than one number an image, or None.
-        classes: the names of the labels; empty where they are not classes.
-        source: where the bytes came from, for the run's record.
+            (used as it is), or an ``ImageSource`` that reads one uint8 image at a time.
+        labels: ``[N]`` int64 classes, ``[N, ...]`` for more than one number per image, or None.
+        classes: the names of the labels; empty if they are not classes.
+        source: where the data came from, for the run's record.
         fingerprint: SHA-256 over the content; equal data has equal fingerprints.
         notes: remarks for the run's record.
-        inputs: what belongs to each image beside it, ``[N, ...]`` as ``images``; paired data. Where
-            it is not ``paired``, any number of them: ``[M, ...]``.
-        paired: whether input n belongs to image n. Otherwise both are drawn on their own.
-        varied: what training sees in their place.
+        inputs: inputs for image translation, ``[N, ...]`` like ``images``; if not ``paired``, any
+            number of them: ``[M, ...]``.
+        paired: whether input n belongs to image n. Otherwise both are drawn independently.
+        varied: images that training sees instead.
     """
 
     images: Tensor | ImageSource
@@ -166,28 +166,29 @@ class Look:
 
 
 class Context(Protocol):
-    """One half of a training step, seen by losses and regularizers; computed on first use.
+    """One half of a training step, for losses and regularizers; computed on first use.
 
     Attributes:
-        role: whose half it is.
+        role: the side whose half it is.
         step: steps finished before this one.
         steps: length of the run.
         real: ``[N, C, H, W]`` in the recipe's value range.
         fake: same shape; detached from the generator in the discriminator's half.
         real_labels: ``[N]`` int64, or None.
         fake_labels: ``[N]`` int64, or None.
-        latent: ``[N, Z]``, as the generator is given it.
-        inputs: what paired data gives beside each real image, or None.
-        made: everything the generator returned, by name: 'images', before any view, and its extras;
-            detached in the discriminator's half. Under bf16 extras are in the type they were
-            computed in.
-        real_out: everything the discriminator said of the real images: 'logits' and its extras.
-        fake_out: the same of the fakes.
+        latent: ``[N, Z]``, the generator's input.
+        inputs: the input of each real image in paired data, or None.
+        made: everything the generator returned, by name: 'images', before any view, and its other
+            outputs; detached in the discriminator's half. Under bf16, other outputs keep the type
+            they were computed in.
+        real_out: everything the discriminator returned for real images: 'logits' and its other
+            outputs.
+        fake_out: the same for fakes.
         real_logits: ``[N]``.
         fake_logits: ``[N]``.
         generator: the network, to read and to call.
         discriminator: the network, to read and to call.
-        own: the module of the component that is being asked, from its ``module()``.
+        own: the module that the component's ``module()`` returned.
     """
 
     role: Role
@@ -225,24 +226,24 @@ class Context(Protocol):
     def fake_logits(self) -> Tensor: ...
 
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Score other images, ``[N, C, H, W]`` to ``[N]``: interpolates, look-aheads."""
+        """Score other images, such as interpolations: ``[N, C, H, W]`` to ``[N]``."""
         ...
 
     def outputs(self, images: Tensor, labels: Tensor | None = None) -> Mapping[str, Tensor]:
-        """Return everything the discriminator says of other images: 'logits' and its extras."""
+        """Return everything the discriminator returns for other images, 'logits' included."""
         ...
 
     def view(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
-        """Return what the recipe's views show of other images: a generator's second output."""
+        """Apply the recipe's views to other images, such as a generator's second output."""
         ...
 
     def image_gradient(
         self, which: Literal["real", "fake"], at: Literal["images", "view"] = "images"
     ) -> Tensor:
-        """Gradient of the summed logits at the real or fake images, differentiable again.
+        """Return the gradient of the summed logits at real images or fakes; differentiable.
 
         It is taken at the plain images, through the views; with ``at = "view"``, at what the views
-        show. Where a view makes packs of images, it is always taken at the packs.
+        show. If a view makes packs of images, it is always taken at the packs.
         """
         ...
 
@@ -416,12 +417,12 @@ class RunInfo:
     """A run as the run-time hooks see it.
 
     Attributes:
-        path: its folder.
-        name: 'dcgan_mnist/20260131-0915-kfbm'.
+        path: the run's folder.
+        name: such as 'dcgan_mnist/20260131-0915-kfbm'.
         recipe: the frozen recipe as plain tables.
-        steps: how many it will make.
-        start: steps that were finished before; 0 unless it is resumed.
-        trackers: the names that the user asked for with ``--track``.
+        steps: length of the run.
+        start: the step it starts from; 0 unless it is resumed.
+        trackers: the names given with ``--track``.
     """
 
     path: Path

@@ -74,7 +74,7 @@ def checked(given: object) -> dict[str, tuple[str, str]]:
         PluginError: with everything that is wrong with them.
     """
     if not isinstance(given, Mapping):
-        raise PluginError(f"{HOOK}() returned {given!r:.80}, not a dict of verbs")
+        raise PluginError(f"{HOOK}() returned {given!r:.80}, not a dict of commands")
     problems = [problem for name, verb in given.items() for problem in _problems(name, verb)]
     if problems:
         raise PluginError("; ".join(problems))
@@ -83,23 +83,23 @@ def checked(given: object) -> dict[str, tuple[str, str]]:
 
 def _problems(name: object, verb: object) -> Iterator[str]:
     if not isinstance(name, str):
-        yield f"{name!r:.80} is not a verb name"
+        yield f"{name!r:.80} is not a command name"
         return
     if problem := overlong(name):
         yield problem
         return
     if not _NAME.fullmatch(name):
-        yield f"verb {printable(name)!r} needs lowercase letters, digits and '-' between them"
+        yield f"command {printable(name)!r} needs lowercase letters, digits and '-' between them"
     if name in BUILT_IN:
-        yield f"verb {name!r} is ganzoo's own; choose another name"
+        yield f"command {name!r} is ganzoo's own; choose another name"
     match verb:
         case (str(place), str(about)):
             if not _PLACE.fullmatch(place):
-                yield f"verb {name!r} is at {place!r:.80}; write 'module:command'"
+                yield f"command {name!r} is at {place!r:.80}; write 'module:command'"
             if not about.strip() or not about.isprintable() or len(about) > 80:
-                yield f"verb {name!r} needs a line that says what it does, of 80 characters at most"
+                yield f"command {name!r} needs a line that says what it does, up to 80 characters"
         case _:
-            yield f"verb {name!r} needs ('module:command', 'What it does.')"
+            yield f"command {name!r} needs ('module:command', 'What it does.')"
 
 
 def readable(module: str) -> dict[str, tuple[str, str]]:
@@ -166,7 +166,7 @@ def command(verb: Verb, warn: Callable[[str], None]) -> object:
 
 def whose(verb: Verb) -> str:
     """Return "verb 'tiles' of plugin 'example' (ganzoo-example 0.1)"."""
-    return f"verb {verb.name!r} of plugin {verb.plugin!r} ({verb.origin})"
+    return f"command {verb.name!r} of plugin {verb.plugin!r} ({verb.origin})"
 
 
 def agree(given: Mapping[str, tuple[str, str]], read: Mapping[str, tuple[str, str]]) -> None:
@@ -177,6 +177,6 @@ def agree(given: Mapping[str, tuple[str, str]], read: Mapping[str, tuple[str, st
     """
     if read != given:
         raise PluginError(
-            f"{HOOK}() gives verbs that cannot be read without running it; let it return a dict "
-            "that is written out, in the module that the entry point names"
+            f"{HOOK}() gives commands that cannot be read without running it; let it return a dict "
+            "literal, in the module that the entry point names"
         )

@@ -37,32 +37,32 @@ Classes = Annotated[list[str | int], Field(min_length=1, max_length=1000)]
 
 
 class Train(Table):
-    """How long, how much at a time, in which order."""
+    """Length, batch size and order of the training."""
 
     epochs: Count | None = None
     """Passes over the data; the run ends at epochs or steps, whichever comes first."""
     steps: Count | None = None
-    """Generator and discriminator rounds."""
+    """Number of steps, each an update of both networks."""
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     """Images in a batch."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     order: Literal["shuffle", "sequential", "replacement"] = "shuffle"
     """Order of the data: shuffled each epoch, as stored, or drawn with replacement."""
     last_batch: Literal["drop", "keep"] = "drop"
-    """What happens to the last, smaller batch of an epoch."""
+    """What to do with the last, smaller batch of an epoch."""
     shards: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Parts of a batch that processes share; with as many, any number of processes that divides \
-it ends in the same bits."""
+    """Parts of a batch that processes share. Any number of processes that divides it gives the \
+same bits."""
     sync_norm: bool = False
-    """Batch norm of the whole batch, in all processes, and not of each part."""
+    """Compute batch norm over the whole batch, in all processes, instead of over each part."""
     log_every: Count = 50
     """Steps between lines of the log."""
     log_each_epoch: bool = False
-    """A line at the end of each epoch as well, so that no line mixes two of them."""
+    """Also write a line at the end of each epoch, so no line mixes two epochs."""
     count_from: Annotated[int, Field(ge=0, le=1)] = 1
-    """Number of the first step: 1, or 0 as in programs that save before they count. It decides \
-which steps have a line of the log or a sheet, and names the sheets; all else counts from 1."""
+    """Number of the first step: 1, or 0 as in programs that save before they count. It determines \
+which steps have a log line or a sheet, and the names of sheets; everything else counts from 1."""
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -74,26 +74,27 @@ which steps have a line of the log or a sheet, and names the sheets; all else co
     def _divides(self) -> Self:
         if self.batch_size % self.shards:
             raise ValueError(
-                f"shards = {self.shards} parts of a batch are not alike with batch_size = "
-                f"{self.batch_size}; let it be a multiple"
+                f"shards = {self.shards} does not divide batch_size = "
+                f"{self.batch_size}; use a multiple of the shards"
             )
         return self
 
 
 class Latent(Table):
-    """What the generator starts from."""
+    """The generator's input."""
 
     size: Annotated[int, Field(ge=1, le=65_536)] = 100
-    """Numbers in a latent."""
+    """Length of a latent."""
     prior: Literal["normal", "uniform", "truncated", "sphere"] = "normal"
-    """Standard normal; uniform in [-1, 1); normal without what lies beyond 'truncation'; or \
-uniform on the sphere of radius √size."""
+    """Standard normal; uniform in [-1, 1); normal, truncated at 'truncation'; or uniform on the \
+sphere of radius √size."""
     truncation: Annotated[float, Field(ge=0.01, le=10)] = 2.0
-    """Largest number of a 'truncated' latent, in standard deviations: those beyond are redrawn."""
+    """Largest absolute value in a 'truncated' latent, in standard deviations: larger ones are \
+redrawn."""
 
 
 class Samples(Table):
-    """The sheets of samples that a run writes."""
+    """Sheets of samples that a run writes."""
 
     rows: Few = 5
     """Rows of a sheet."""
@@ -102,18 +103,18 @@ class Samples(Table):
     every: CountOrNone = 250
     """Steps between sheets; 0 for one at the end only."""
     each_epoch: bool = False
-    """A sheet at the end of each epoch as well."""
+    """Also write a sheet at the end of each epoch."""
     at_start: bool = False
-    """A sheet of the untrained generator as well, numbered 0."""
+    """Also write a sheet of the untrained generator, numbered 0."""
     labels: (
         Literal["rows", "mixed"] | Annotated[list[str | int], Field(min_length=1, max_length=1000)]
     ) = "rows"
-    """Classes on a sheet, where the generator takes them: one a row, one after the other, or a \
-list of names or numbers, one a row."""
+    """Classes on the sheets of a class-conditional generator: one per row, mixed one after the \
+other, or a list of names or numbers, one per row."""
     noise: Literal["fixed", "fresh"] = "fixed"
-    """The same latents on every sheet, or new ones."""
+    """Use the same latents on every sheet, or new ones."""
     mode: Literal["eval", "train"] = "eval"
-    """Mode of the generator while it makes a sheet."""
+    """Mode of the generator when it makes a sheet."""
     fill: Literal["rows", "columns"] = "rows"
     """Whether a sheet is filled row by row or column by column."""
     gap: Annotated[int, Field(ge=0, le=100)] = 2
@@ -134,39 +135,40 @@ class Checkpoint(Table):
     every: CountOrNone = 1000
     """Steps between checkpoints; 0 for one at the end only."""
     keep: Count = 2
-    """Newest checkpoints kept."""
+    """Number of newest checkpoints to keep."""
 
 
 class Ema(Table):
-    """A running average of the generator's weights, used for samples and measures."""
+    """A running average of the generator's weights, used for samples and evaluation."""
 
     half_life: MovingPositive
-    """Steps after which an old weight counts half; above 10,000 with twice the digits."""
+    """Steps after which an old weight counts half; above 10,000, twice the digits are kept."""
 
 
 class Init(Table):
-    """Initial weights from elsewhere, and frozen parameters."""
+    """Initial weights from another model, and frozen parameters."""
 
     source: str | None = Field(default=None, alias="from", min_length=1, max_length=4096)
     """Weights to start from, matched by name and shape: a run (its folder, its letters, 'last', \
-or its recipe's name for the newest one), a shipped model ('zoo:fast_digits'), an exported \
-folder, or a .safetensors file."""
+or its recipe's name for the newest one), a shipped model ('zoo:fast_digits'), an exported folder, \
+or a .safetensors file."""
     networks: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(default_factory=lambda: ["generator", "discriminator"], min_length=1, max_length=100),
     ]
-    """The networks that start from them, by the names of the step's players; left out: all."""
+    """Networks that start from these weights, by the names of the step's players; by default \
+all."""
     average: bool = True
-    """For networks that make images the running average, where the source has one."""
+    """For networks that make images, use the running average if the source has one."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the weights' content; written to the recipe of every run, which is then \
-reproduced with no others."""
+    """SHA-256 of the weights' content; written to the recipe of every run, which can only be \
+reproduced with these weights."""
     freeze: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(default_factory=list, max_length=100),
     ]
-    """Parameters that are not trained, by name prefix: \
-'discriminator.layers.0-2'. A part may be a range of numbers or contain '*'."""
+    """Parameters to freeze, by name prefix: 'discriminator.layers.0-2'. A part may be a range of \
+numbers or contain '*'."""
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
@@ -178,30 +180,31 @@ reproduced with no others."""
 
 
 class Measure(Table):
-    """When and on how many images the recipe's metrics are computed."""
+    """When the recipe's metrics are computed, and on how many images."""
 
     every: CountOrNone = 0
-    """Steps between measurements; 0 for one at the end only."""
+    """Steps between evaluations; 0 for one at the end only."""
     protocol: Literal["own", "studiogan-2021", "mimicry", "stylegan", "digits"] = "own"
-    """How published scores were taken: sets samples, reference, split, network, mode and \
-checkpoint (`ganzoo show protocol`); 'own' leaves them as they are here."""
+    """Protocol of published scores: sets samples, reference, split, network, mode and checkpoint \
+(`ganzoo show protocol`); 'own' uses the values set here."""
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2000
-    """Fakes to score."""
+    """Number of fakes to score."""
     reference: Annotated[int, Field(ge=2, le=10**7)] = 10_000
-    """Real images to compare with."""
+    """Number of real images to compare with."""
     split: Literal["train", "test"] = "train"
-    """Split the reference is drawn from."""
+    """Split that the real images come from."""
     network: Literal["auto", "classifier", "random", "inception", "dinov2", "clip"] = "auto"
-    """Features: 'auto' is the dataset's own classifier where it has labels, else 'random'."""
+    """Feature network: 'auto' is the dataset's own classifier if it has labels, otherwise \
+'random'."""
     mode: Literal["eval", "train"] = "eval"
-    """Mode of the generator while it makes the fakes."""
+    """Mode of the generator when it makes the fakes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of latents and choices, the same for every run so that scores can be compared."""
     checkpoint: Literal["last", "best"] = "last"
-    """Which of a run's measurements counts as its score."""
+    """Which of a run's evaluations counts as its score."""
     standing: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Batches of 250 fakes over which the statistics of batch norm are taken anew before fakes \
-are scored (BigGAN's standing statistics); 0 keeps those of the training."""
+    """Batches of 250 fakes over which batch norm's statistics are recomputed before fakes are \
+scored (BigGAN's standing statistics); 0 keeps those from training."""
 
     @model_validator(mode="before")
     @classmethod
@@ -228,7 +231,7 @@ class Optimizers(Table):
 
 
 class Recipe(Table):
-    """Everything that decides a run's result."""
+    """Everything that determines a run's result."""
 
     requires: list[str] = Field(default_factory=list)
     """Plugins the recipe needs, by distribution name."""
@@ -240,7 +243,7 @@ of a run: neither frozen with it, nor inherited."""
     dataset: Annotated[DatasetSpec, ByUse()]
     """Real images."""
     generator: Annotated[GeneratorSpec, ByUse()]
-    """Makes images out of latents."""
+    """Makes images from latents."""
     discriminator: Annotated[DiscriminatorSpec, ByUse()]
     """Scores images."""
     loss: Annotated[LossSpec, ByUse()]
@@ -259,9 +262,9 @@ of a run: neither frozen with it, nor inherited."""
     metric: Annotated[
         list[Annotated[MetricSpec, ByUse()]], Field(default_factory=list, max_length=32)
     ]
-    """Measures of the generator's images."""
+    """Metrics of the generator's images."""
     view: Annotated[list[Annotated[ViewSpec, ByUse()]], Field(default_factory=list, max_length=32)]
-    """What the discriminator is shown of real images and fakes, applied in this order."""
+    """Changes to what the discriminator sees of real images and fakes, applied in this order."""
     init: Init | None = None
 
     @model_validator(mode="after")

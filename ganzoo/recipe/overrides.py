@@ -84,7 +84,7 @@ def _pair(override: str) -> tuple[list[str], Any]:
     if not _KEY.fullmatch(key) or key.count(".") >= MAX_DEPTH or len(key) > MAX_STRING:
         raise GanzooError("needs a key before the '=', e.g. train.epochs=3")
     if key == "extends":
-        raise GanzooError("'extends' has its place in the recipe's file")
+        raise GanzooError("'extends' belongs in the recipe's file")
     if not written:
         raise GanzooError(f"needs a value after the '=', e.g. {key}=3")
     if len(written) > MAX_LINE or "\n" in written:

@@ -115,7 +115,7 @@ def filled(keys: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if unlike:
         raise ValueError(
-            f"protocol = '{keys['protocol']}' decides these keys, leave them or the protocol "
+            f"protocol = '{keys['protocol']}' sets these keys; leave them or the protocol "
             f"out: {'; '.join(unlike)}"
         )
     return {**keys, **protocol.sets}

@@ -33,7 +33,7 @@ def schema(registry: Registry) -> Json:
         "extends": {
             "type": "string",
             "minLength": 1,
-            "description": "Recipe this one changes: in the same folder, or shipped with ganzoo.",
+            "description": "The recipe to extend: a file in the same folder, or a shipped recipe.",
         },
         **root["properties"],
     }

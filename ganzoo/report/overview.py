@@ -164,7 +164,7 @@ class Overview:
             GanzooError: if there are more.
         """
         if len(keys) > MOST_COMPARED:
-            raise GanzooError(f"at most {MOST_COMPARED} runs are drawn beside each other")
+            raise GanzooError(f"at most {MOST_COMPARED} runs can be drawn in one plot")
         chosen = [(key, run) for key in dict.fromkeys(keys) if (run := self.run(key)) is not None]
         logs = [
             self._curves.get_or_make((key, stamp(run, "log.jsonl")), partial(_log, run))

@@ -201,7 +201,7 @@ class Answer(BaseHTTPRequestHandler):
         if self.headers.get_all("Host", []) != [self.headers.get("Host")] or (
             self.headers["Host"].lower() not in self.server.hosts
         ):
-            return self._refuse(HTTPStatus.FORBIDDEN, "ask for this host by its name")
+            return self._refuse(HTTPStatus.FORBIDDEN, "request this host by its name")
         path, mark, query = self.path.partition("?")
         found = self.server.route(path)
         is_post = self.command == "POST"
@@ -212,12 +212,12 @@ class Answer(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD")
         asked = found and self._query(found[0], query if mark else None)
         if found is None or asked is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "there is no such page; begin at /")
+            return self._refuse(HTTPStatus.NOT_FOUND, "there is no such page; start at /")
         route, name = found
         if is_post != (route.method == "POST"):
             return self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"only {route.method}")
         if not self._is_own(is_post):
-            return self._refuse(HTTPStatus.FORBIDDEN, "another page may not ask")
+            return self._refuse(HTTPStatus.FORBIDDEN, "requests from other pages are refused")
         if (route.secret or is_post) and not self._has_token():
             return self._refuse(HTTPStatus.FORBIDDEN, "open the address that the command printed")
         body = self._body(route) if is_post else b""
@@ -267,7 +267,7 @@ class Answer(BaseHTTPRequestHandler):
         """Return what was posted; None where it is refused, which was then said."""
         length = _length(self.headers.get("Content-Length", ""))
         if length < 0 or self.headers.get("Transfer-Encoding"):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "say how long it is")
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
             return None
         if length > route.most:
             most = f"at most {route.most:,} bytes"
@@ -275,7 +275,7 @@ class Answer(BaseHTTPRequestHandler):
             return None
         body, self.is_read = self.rfile.read(length), True
         if len(body) < length:
-            self._refuse(HTTPStatus.BAD_REQUEST, "it ends too early")
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request ends too early")
             return None
         return body
 

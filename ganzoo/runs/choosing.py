@@ -66,7 +66,7 @@ def since(text: str, now: datetime) -> datetime:
         return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
     except (ValueError, OverflowError):
         raise GanzooError(
-            f"{text!r} is no time; write how long ago, as in 90m, 12h, 2d or 3w, or a date such "
+            f"{text!r} is not a time; write how long ago, as in 90m, 12h, 2d or 3w, or a date such "
             "as 2026-11-20"
         ) from None
 

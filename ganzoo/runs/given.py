@@ -191,7 +191,7 @@ def _of_file(path: Path, init: Init, maker: str) -> Read:
         return {init.networks[0]: tensors}, path, None, []
     one = " or ".join(f"['{name}']" for name in init.networks)
     raise CheckpointError(
-        f"'{path}' does not say whose weights it holds; say init.networks = {one}"
+        f"'{path}' does not say which network's weights it holds; set init.networks = {one}"
     )
 
 

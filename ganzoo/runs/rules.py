@@ -301,15 +301,13 @@ def _falling_rates(e: Evidence) -> Keys:
 
 
 LONGER = Change(_twice_as_long, "train for longer before you judge it", SEEN, "resume")
-CUT = Change(_shared_noise, "let the generator have its gradient", FLUX)
+CUT = Change(_shared_noise, "give the generator its gradient", FLUX)
 LESS = (
-    Change(
-        _wasserstein, "train on Wasserstein's loss with a gradient penalty", f"{PYTORCH}; {WGAN}"
-    ),
+    Change(_wasserstein, "use Wasserstein's loss with a gradient penalty", f"{PYTORCH}; {WGAN}"),
     Change(_pairs, "judge images in pairs, with R1 and R2", R3GAN),
     Change(_packs, "show the discriminator two images at a time", PACGAN),
     Change(_slower_generator, "slow the generator down", ADVICE),
-    Change(_dropout, "put dropout into both networks", KERAS),
+    Change(_dropout, "use dropout in both networks", KERAS),
 )
 """Against images that are alike, or of few kinds."""
 
@@ -320,7 +318,7 @@ LESS = (
 def _not_finite(e: Evidence) -> str:
     if e.status != "failed" or not ("became" in e.reason or "not finite" in e.reason):
         return ""
-    return "The numbers ran away: the run was stopped before they could spoil a checkpoint"
+    return "The numbers diverged: the run was stopped before they could spoil a checkpoint"
 
 
 def _stands_still(e: Evidence) -> str:
@@ -397,8 +395,8 @@ def _told_by_the_batch(e: Evidence) -> str:
     if found is None or not found[1]:
         return ""
     return (
-        f"The discriminator goes by the batch: since step {found[0]:,} it has classified every "
-        "image correctly in its own half and taken fakes for real in the generator's, so the "
+        f"The discriminator judges by the batch: since step {found[0]:,} it has classified every "
+        "image correctly in its own half and fakes as real in the generator's, so the "
         "generator learns nothing"
     )
 
@@ -434,7 +432,9 @@ def _collapsed(e: Evidence) -> str:
             "differ"
         )
     if distance is None and "collapsed" in e.events:
-        return f"The generator collapsed: its images were nearly one, from step {_since(e)} on"
+        return (
+            f"The generator collapsed: its images have been nearly the same since step {_since(e)}"
+        )
     return ""
 
 
@@ -475,7 +475,7 @@ def _few_centres(e: Evidence) -> str:
     for score in e.all_of("modes"):
         if score.share <= FEW_CENTRES:
             return (
-                f"The generator lost modes: its points lie near {score.value:.0f} of "
+                f"The generator misses modes: its points lie near {score.value:.0f} of "
                 f"{score.wanted:.0f} centres"
             )
     return ""
@@ -551,13 +551,13 @@ def _apart(e: Evidence) -> str:
 def _too_short(e: Evidence) -> str:
     if e.status != "done" or not 0 < e.step <= WARM_UP_STEPS:
         return ""
-    early = f"Too early to tell: {e.step:,} steps are few"
+    early = f"Too early to tell after {e.step:,} steps"
     if e.look.get("distance", 1.0) < ALIKE:
-        return f"{early}, and the images are still much alike"
+        return f"{early}: the images are still much alike"
     if "few_kinds" in e.events or _narrow(e) or _few_classes(e):
-        return f"{early}, and the images are still of few kinds"
+        return f"{early}: the images are still of few kinds"
     if _apart(e) or _off_centre(e):
-        return f"{early}, and no image looks like a real one yet"
+        return f"{early}: no image looks like a real one yet"
     return early if e.step <= FEW_STEPS else ""
 
 
@@ -596,7 +596,7 @@ def _improves(e: Evidence) -> str:
         ):
             went = "fell" if score.is_lower_better else "rose"
             return (
-                f"It still improves: {score.name} {went} from {number(before[-1])} to "
+                f"It is still improving: {score.name} {went} from {number(before[-1])} to "
                 f"{number(last)} in the last third of the training"
             )
     return ""
@@ -632,7 +632,7 @@ def _learned(e: Evidence) -> str:
 def _unmeasured(e: Evidence) -> str:
     if e.status != "done" or e.scores:
         return ""
-    return "Nothing looks wrong, and nothing was measured: no score says how good the images are"
+    return "Nothing looks wrong, but nothing was measured: no score says how good the images are"
 
 
 OF_ONE = frozenset(
@@ -665,7 +665,7 @@ RULES: tuple[Rule, ...] = (
         _stands_still,
         (
             CUT,
-            Change(_usual_rate, "train at a rate that moves weights", DCGAN),
+            Change(_usual_rate, "raise the learning rate so that the weights move", DCGAN),
             Change(_short_average, "average over fewer steps", AVERAGE),
             Change(_no_head_start, "let the generator train from the start", KERAS),
         ),
@@ -675,8 +675,8 @@ RULES: tuple[Rule, ...] = (
         "told_by_the_batch",
         _told_by_the_batch,
         (
-            Change(_separate, "judge real and fake images in batches of their own", ADVICE),
-            Change(_without_batch_norm, "norm each image by itself", WGAN),
+            Change(_separate, "score real images and fakes in separate batches", ADVICE),
+            Change(_without_batch_norm, "normalise each image by itself", WGAN),
             Change(_r1, "penalise a steep discriminator", R1),
         ),
         hides=OF_ONE | {"too_short", "discriminator_wins"},
@@ -687,12 +687,16 @@ RULES: tuple[Rule, ...] = (
         (
             Change(_no_head_start, "do not train the discriminator beforehand", KERAS),
             CUT,
-            Change(_generator_rate, "train the generator at a rate that moves weights", DCGAN),
-            Change(_rates_together, "give both networks the same rate", DCGAN),
-            Change(_critic_dropout, "make the discriminator's work harder by dropout", KERAS),
+            Change(
+                _generator_rate,
+                "raise the generator's learning rate so that its weights move",
+                DCGAN,
+            ),
+            Change(_rates_together, "give both networks the same learning rate", DCGAN),
+            Change(_critic_dropout, "make the discriminator's task harder with dropout", KERAS),
             Change(_r1, "penalise a steep discriminator", R1),
-            Change(_fresh_noise, "give the generator latents of its own", KERAS),
-            Change(_rates_apart, "give the discriminator another rate than the generator's", KERAS),
+            Change(_fresh_noise, "give the generator fresh latents", KERAS),
+            Change(_rates_apart, "give the discriminator a different learning rate", KERAS),
         ),
         hides=OF_ONE | {"too_short"},
     ),
@@ -701,9 +705,9 @@ RULES: tuple[Rule, ...] = (
         _flat,
         (
             CUT,
-            Change(_usual_rate, "train at a rate that moves weights", DCGAN),
+            Change(_usual_rate, "raise the learning rate so that the weights move", DCGAN),
             Change(_slower_generator, "slow the generator down", ADVICE),
-            Change(_dropout, "put dropout into both networks", KERAS),
+            Change(_dropout, "use dropout in both networks", KERAS),
         ),
         hides=OF_ONE | {"too_short"},
     ),
@@ -714,8 +718,8 @@ RULES: tuple[Rule, ...] = (
         "memorised",
         _memorised,
         (
-            Change(_augmented, "show the discriminator moved and cut images", DIFFAUGMENT),
-            Change(_dropout, "put dropout into both networks, against memorising", KERAS),
+            Change(_augmented, "augment what the discriminator sees", DIFFAUGMENT),
+            Change(_dropout, "use dropout in both networks, against memorising", KERAS),
             Change(_to_the_best, "stop where the scores were best", SEEN),
             Change(_r1, "penalise a steep discriminator", R1),
         ),
@@ -727,13 +731,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "wide",
         _wide,
-        (LONGER, Change(_rates_apart, "try another rate of the discriminator", KERAS)),
+        (LONGER, Change(_rates_apart, "try another learning rate for the discriminator", KERAS)),
         of_scores=True,
     ),
     Rule(
         "apart",
         _apart,
-        (LONGER, Change(_dropout, "put dropout into both networks", KERAS)),
+        (LONGER, Change(_dropout, "use dropout in both networks", KERAS)),
         of_scores=True,
     ),
     Rule("few_classes", _few_classes, (LONGER, *LESS), of_scores=True),
@@ -742,7 +746,7 @@ RULES: tuple[Rule, ...] = (
         _overshot,
         (
             Change(_average, "average the generator's weights", AVERAGE),
-            Change(_falling_rates, "let the rates fall to zero", DECAY),
+            Change(_falling_rates, "let the learning rates fall to zero", DECAY),
             Change(_to_the_best, "stop where the score was best", SEEN),
         ),
     ),
@@ -754,14 +758,14 @@ RULES: tuple[Rule, ...] = (
         (
             LONGER,
             Change(_average, "average the generator's weights", AVERAGE),
-            Change(_falling_rates, "let the rates fall to zero", DECAY),
+            Change(_falling_rates, "let the learning rates fall to zero", DECAY),
         ),
         is_trouble=False,
     ),
     Rule(
         "unmeasured",
         _unmeasured,
-        (Change(lambda _: ["measure"], "score it against real images", SEEN, "measure"),),
+        (Change(lambda _: ["measure"], "evaluate it against real images", SEEN, "measure"),),
         is_trouble=False,
     ),
 )

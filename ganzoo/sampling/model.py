@@ -43,9 +43,9 @@ LONGEST_WALK = 1_000
 
 
 class Images(Tensor):
-    """Images ``[N, C, H, W]`` that show themselves in a notebook; otherwise an ordinary tensor.
+    """Images ``[N, C, H, W]`` that are displayed in a notebook; otherwise an ordinary tensor.
 
-    What is computed from them is a plain tensor.
+    Results computed from them are plain tensors.
     """
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -54,10 +54,10 @@ class Images(Tensor):
     columns: int
 
     def picture(self, columns: int | None = None, *, gap: int = GAP) -> Image.Image:
-        """Return the images laid out row by row: a class a row, else about as wide as high.
+        """Return the images as a sheet, row by row: one class per row, or about square.
 
         Args:
-            columns: images of a row, where there shall be another number.
+            columns: images per row, to override the default.
             gap: black pixels around each image.
         """
         return sheet(self, self.shape_of_image, columns or self.columns, gap=gap)
@@ -73,7 +73,7 @@ class Model:
     """A generator with trained weights, in the mode in which its sheets were made.
 
     Attributes:
-        step: after how many steps the weights were taken.
+        step: the step that the weights are from.
         is_average: whether they are the running average.
     """
 
@@ -84,32 +84,33 @@ class Model:
     step: int
     is_average: bool
     player: str = "generator"
-    """Which of the players that make images it is."""
+    """Name of the player, for steps with several generators."""
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.network.parameters()).device
 
     def sample(self, count: int = 16, *, seed: int = 0, label: Label = None) -> Images:
         """Make ``[count, C, H, W]`` images in the recipe's value range, on the CPU.
 
         Args:
-            count: how many; of each class, where several are asked for.
-            seed: of the latents; the first images are the same whatever the count.
-            label: class to make, by name or number; 'all' or a list of them makes ``count`` of
-                each, class after class, from the same latents; None takes the classes in turn.
+            count: number of images; of each class, if several are requested.
+            seed: seed of the latents; the first images are the same for every count.
+            label: class to generate, by name or number; 'all' or a list makes ``count`` of each
+                class, one class after the other, from the same latents; None cycles through the
+                classes.
 
         Raises:
-            GanzooError: for a class that is not there, or a generator that makes none to order.
+            GanzooError: for an unknown class, or a generator that is not class-conditional.
         """
         images = torch.cat(list(self.stream(count, seed=seed, label=label)))
         return self.shown(images, columns_of(len(images), count))
 
     def standing(self, batches: int) -> Model:
-        """Return this model with batch norm's statistics taken anew over batches of 250 images.
+        """Return this model with batch norm's statistics recomputed over batches of 250 images.
 
-        The same ones every time; classes take turns. See ``take_standing``.
+        The images are the same every time, and cycle through the classes. See ``take_standing``.
 
         Raises:
             GanzooError: if it has no batch norm.
@@ -129,7 +130,7 @@ class Model:
         return replace(self, network=network)
 
     def shown(self, images: Tensor, columns: int) -> Images:
-        """Return images ``[N, C, H, W]`` of this model's kind as a sheet with so many columns."""
+        """Return images ``[N, C, H, W]`` of this model as a sheet with this many columns."""
         shown = images.as_subclass(Images)
         shown.shape_of_image = self.image
         shown.columns = columns
@@ -180,23 +181,22 @@ class Model:
         latents: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> Iterator[Tensor]:
-        """Yield the frames of a walk, each ``[walkers, C, H, W]``: between latents, or classes.
+        """Yield the frames of a walk between latents or classes, each ``[walkers, C, H, W]``.
 
-        A walk between classes keeps its latent. What the network looks up for a class, the rows of
-        its ``nn.Embedding`` layers, goes along the straight line to the next class's; a network
-        that takes the class otherwise (``blends_classes``) has nothing in between, and the class
-        changes half-way.
+        A walk between classes keeps its latent. The rows of the network's ``nn.Embedding`` layers
+        are interpolated from one class to the next. If the network takes the class in another way
+        (see ``blends_classes``), the class changes half-way.
 
         Args:
-            frames: how many, else ``frames_of``; between latents every eighth shows one of the
-                random latents itself.
-            seed: of the latents.
-            walkers: walks made side by side.
-            label: class to make on the way; 'all' or a list of several is walked through in turn.
-            closed: whether the walk ends where it began, for a film that loops.
-            latents: the stops ``[N, Z]`` of one walk, in place of random ones.
-            labels: their classes ``[N]``; the walk keeps the first one's, unless ``label`` is
-                given.
+            frames: number of frames; default: ``frames_of``. Between latents, every eighth frame
+                shows one of the random latents itself.
+            seed: seed of the latents.
+            walkers: number of walks side by side.
+            label: class to generate; 'all' or a list walks from class to class.
+            closed: end the walk where it started, for an animation that loops.
+            latents: the stops ``[N, Z]`` of one walk, instead of random ones.
+            labels: their classes ``[N]``; the walk keeps the first one's class, unless ``label``
+                is given.
 
         Raises:
             GanzooError: as ``sample``, and for fewer frames than there are classes to show.
@@ -260,10 +260,10 @@ class Model:
                 yield self(latents, there if share >= 0.5 else here)
 
     def frames_of(self, label: Label = None, *, closed: bool = False) -> int:
-        """Return how many frames a walk has where nothing else is said; at most 1,000.
+        """Return the default number of frames of a walk; at most 1,000.
 
-        Between latents 33, and 64 of a film; between classes eight from one to the next, or one
-        for each where there is nothing in between.
+        Between latents 33, or 64 if closed; between classes eight from one to the next, or one
+        per class if classes cannot be interpolated.
         """
         classes = len(self.class_numbers(label))
         if classes < 2:
@@ -275,7 +275,7 @@ class Model:
 
     @cached_property
     def blends_classes(self) -> bool:
-        """Whether there are images between two classes: the network looks classes up in layers."""
+        """Whether classes can be interpolated, because the network looks them up in embeddings."""
         if self.image.num_classes < 2 or not self.recipe.generator.uses_labels:
             return False
         here = torch.zeros(2, dtype=torch.int64, device=self.device)
@@ -285,7 +285,7 @@ class Model:
 
     @torch.no_grad()
     def translate(self, pictures: Tensor) -> Tensor:
-        """Return what becomes of pictures ``[N, C', H, W]`` in the recipe's range, on the CPU."""
+        """Translate pictures ``[N, C', H, W]`` in the recipe's range; returned on the CPU."""
         with observing(self.network):
             torch.manual_seed(0)
             self.network.train(self.recipe.samples.mode == "train")
@@ -297,9 +297,9 @@ class Model:
         """Return the images ``[N, C, H, W]`` of latents ``[N, Z]``, on the CPU.
 
         Args:
-            latents: of the recipe's prior.
-            labels: what a generator that takes labels is asked for, ``[N, ...]``; None takes the
-                classes in turn.
+            latents: drawn from the recipe's prior.
+            labels: labels ``[N, ...]`` for a class-conditional generator; None cycles through the
+                classes.
         """
         with observing(self.network):
             torch.manual_seed(0)  # dropout in a generator that is sampled in training mode

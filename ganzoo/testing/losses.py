@@ -223,7 +223,7 @@ def _course(values: list[float]) -> str:
     if values[0] < values[1] < values[2]:
         return "the sign is wrong"
     if max(values) - min(values) < PENALTIES_APART:
-        return "it has no sign: it does not tell better from worse"
+        return "it has no sign: it does not distinguish better from worse"
     return "it must fall from each to the next; it has no clear sign"
 
 
@@ -290,7 +290,7 @@ def who_is_wrong_by_much_still_learns(trial: Trial) -> Iterator[str]:
     if slope is None or not bool(slope):
         yield Note(
             "the generator learns nothing where the discriminator is sure (fakes at "
-            f"-{EXTREME:g}): a saturating game"
+            f"-{EXTREME:g}): a saturating loss"
         )
 
 

@@ -14,7 +14,7 @@ from ganzoo.testing.findings import Case
 
 def of_verb(verb: Verb) -> list[Case]:
     """Return the checks of a verb; none of them does what it is for."""
-    who = f"verb '{verb.name}'"
+    who = f"command '{verb.name}'"
     return [
         Case(who, "is a click command", lambda: list(_is_a_command(verb))),
         Case(who, "prints its help", lambda: list(_prints_its_help(verb))),

@@ -16,7 +16,7 @@ from ganzoo.training.precision import named
 from ganzoo.training.randomness import observing
 
 TOGETHER = "it looks at the images of a batch together"
-NO_MEAN = "it is no mean over the images of a batch"
+NO_MEAN = "it is not a mean over the images of a batch"
 FEW = 8
 """Images of one part that are tried, at most."""
 TOLERANCE = 1e-11

@@ -171,7 +171,7 @@ class GraphStep:
             self._refuse("a part of the recipe draws random numbers on the host")
         elif self.plain.cut.parts > 1 and _device_random_state(self.plain.noise.device) != drawn:
             self._refuse(
-                "each part of a batch draws the same random numbers, and a graph cannot go back "
+                "each part of a batch draws the same random numbers, and a graph cannot rewind "
                 "in them"
             )
         elif self.plain.reads_step:

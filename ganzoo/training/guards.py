@@ -304,7 +304,7 @@ def settle(parts: Parts, problems: list[str], reporter: Reporter) -> None:
             reporter.warn(problem)
         return
     raise GanzooError(
-        "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains all the same"])
+        "\n".join([*problems, "nothing was trained; step.guards = 'warn' trains anyway"])
     )
 
 
@@ -352,7 +352,7 @@ def coupled(
         found = coupled_terms(game, players, batch, latent, sizes)
     except (RuntimeError, TypeError) as error:
         what = str(error).partition("\n")[0]
-        return [f"or so it may be: in float64, in which that is tried, a part of it fails: {what}"]
+        return [f"or it may be different: the check, in float64, failed with: {what}"]
     return [
         f"{why}, the {' and the '.join(term for term, other in found.items() if other == why)}"
         for why in dict.fromkeys(found.values())

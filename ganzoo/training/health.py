@@ -167,7 +167,7 @@ class Health:
         elif found.are_few_kinds and not found.are_alike:
             most = ", ".join(f"{count} to {name!r}" for name, count in found.most)
             seen = (
-                f"of {found.count} images nearly all lie nearest to real ones of few classes "
+                f"nearly all of {found.count} images are closest to real ones of a few classes "
                 f"({most}); real images are of {found.real_kinds:.1f} classes"
             )
             event = "few_kinds"
@@ -175,8 +175,7 @@ class Health:
             return
         if step <= WARM_UP_STEPS:
             remedy = (
-                f"{step} steps are few: train longer (train.epochs, train.steps) before you "
-                "judge it"
+                f"{step} steps are too few to judge it: train longer (train.epochs, train.steps)"
             )
         else:
             remedy = (

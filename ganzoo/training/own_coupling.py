@@ -52,8 +52,8 @@ def coupled(parts: Parts) -> list[str]:
     ]
     if normed and not parts.recipe.train.sync_norm:
         reasons.append(
-            f"each part has statistics of its own in the batch norm of {', '.join(normed)}, and "
-            "with train.sync_norm = true each process has those of the whole batch"
+            f"each part has its own statistics in the batch norm of {', '.join(normed)}; with "
+            "train.sync_norm = true each process has those of the whole batch"
         )
     with observing(*parts.networks.values()):
         torch.manual_seed(0)
@@ -63,11 +63,11 @@ def coupled(parts: Parts) -> list[str]:
             what = str(error).partition("\n")[0]
             return [
                 *reasons,
-                f"or so it may be: in float64, in which that is tried, a part of it fails: {what}",
+                f"or it may be different: the check, in float64, failed with: {what}",
             ]
     if found:
         listed = ", ".join(f"'{name}'" for name in found)
-        reasons.append(f"no mean over the images of a batch is the term {listed}")
+        reasons.append(f"it is not a mean over the images of a batch, the term {listed}")
     return reasons
 
 

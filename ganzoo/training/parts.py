@@ -394,7 +394,7 @@ def _check_ramps(role: str, spec: OptimizerSpec, optimizer: Optimizer) -> None:
         name = name.partition(".")[0]
         if not all(name in group for group in optimizer.param_groups):
             raise GanzooError(
-                f"optimizer.{role}.{name} cannot move: {spec.use!r} reads it once, when it is "
+                f"optimizer.{role}.{name} cannot be a ramp: {spec.use!r} reads it once, when it is "
                 "built; give one number"
             )
 
@@ -513,8 +513,8 @@ def players_in(recipe: Recipe, networks: object) -> dict[str, nn.Module]:
     for name, network in networks.items():
         if name not in step.players and trainable(network):
             raise GanzooError(
-                f"step {step.use!r}: network {name!r} has weights and is no player; name it in "
-                "'players', or let its weights ask for no gradient"
+                f"step {step.use!r}: network {name!r} has weights but is not a player; add it to "
+                "'players', or set requires_grad = False on its weights"
             )
     return {name: networks[name] for name in step.players}
 

@@ -181,7 +181,7 @@ def _adopt(training: TrainingState, tensors: dict[str, Tensor], state: State) ->
     for place, network in parts.networks.items():
         if place.startswith(REST) and not checkpoint.select(place, tensors):
             training.reporter.warn(
-                f"the checkpoint is of an earlier ganzoo, whose averages stood still at an "
+                f"the checkpoint is from an earlier ganzoo, whose averages did not move at an "
                 f"ema.half_life above {LONG:,.0f}: from step {state.step} on it moves"
             )
             continue
@@ -231,14 +231,14 @@ def refuse_another_recipe(training: TrainingState, state: State) -> None:
         return
     if not state.settings:
         training.reporter.warn(
-            "the checkpoint is of an earlier ganzoo and its recipe not quite this run's: that is "
-            "as it should be if the run was made longer or ganzoo has new keys since, else stop it"
+            "the checkpoint is from an earlier ganzoo, and its recipe differs from this run's: "
+            "this is expected if the run was extended or ganzoo has new keys; otherwise stop it"
         )
         return
     found = [each for each in departures(state.settings, recipe) if each[0] not in BUDGET]
     if found:
         listed = "; ".join(f"{key} was {was!r}, is {now!r}" for key, was, now in sorted(found)[:5])
-        raise CheckpointError(f"it was made by another recipe: {listed}")
+        raise CheckpointError(f"it was written with another recipe: {listed}")
 
 
 def seconds_so_far(run: RunDir) -> float:

@@ -171,7 +171,7 @@ function draw() {
   at("counts").textContent = `${some}${count(known.runs.length, "run")}${running ? `, ${running} running` : ""}${more}`;
   at("folder").textContent = known.folder;
   at("nothing").hidden = shown.length > 0;
-  at("nothing").textContent = known.runs.length ? "No run fits." : "No runs here yet: ganzoo run dcgan_digits trains one.";
+  at("nothing").textContent = known.runs.length ? "No run matches." : "No runs here yet: ganzoo run dcgan_digits trains one.";
   legend();
 }
 
@@ -262,7 +262,7 @@ async function refresh() {
       await curves();
     }
   } catch {
-    at("counts").textContent = "the board was closed; what stands here is of before";
+    at("counts").textContent = "the board was closed; this page no longer updates";
   }
   setTimeout(refresh, POLL_MS);
 }

@@ -9,14 +9,14 @@ import click
 
 
 @click.command(epilog="ganzoo board")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
-@click.option("--port", type=click.IntRange(1024, 65535), help="Port, else any that is free.")
+@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
+@click.option("--port", type=click.IntRange(1024, 65535), help="Port; default: any free one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")
 def board(out: Path, port: int | None, as_json: bool) -> None:
     """Show all runs and ablations of a folder on one page, kept up to date.
 
-    Pictures, status, scores, and the curves of up to eight runs beside each other. The page can be
-    reached from this machine alone, and changes nothing. Ctrl-C ends it.
+    Pictures, status, scores, and the curves of up to eight runs in one plot. Only this machine can
+    reach the page, and it changes nothing. Ctrl-C ends it.
     """
     from ganzoo_board.serving import board_server
 

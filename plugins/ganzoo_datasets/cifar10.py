@@ -21,11 +21,11 @@ AGAIN = "remove it to download it again"
 
 
 class Cifar10(DatasetSpec):
-    """Photographs of ten kinds of animals and vehicles, 32×32 in colour.
+    """Photographs of ten classes of animals and vehicles, 32×32 in colour.
 
     Krizhevsky 2009, 'Learning Multiple Layers of Features from Tiny Images'. Only the 'binary
     version' is read, from 'cifar-10-binary.tar.gz' or unpacked in 'cifar-10-batches-bin'. The
-    'python version', which torchvision keeps, consists of pickles, and those are programs.
+    'python version', which torchvision uses, consists of pickles, which can execute code.
     """
 
     use: ClassVar[str] = "cifar10"

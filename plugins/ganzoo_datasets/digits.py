@@ -31,7 +31,7 @@ LIMIT = 1 << 20
 
 
 class Digits(DatasetSpec):
-    """1,797 handwritten digits of 8×8 pixels, enlarged; packaged, no download needed.
+    """1,797 handwritten digits of 8×8 pixels, enlarged; included, no download needed.
 
     Alpaydin & Kaynak 1998, the test part of the UCI 'Optical Recognition of Handwritten Digits',
     as scikit-learn ships it. Every sixth image (299) is for testing, the other 1,498 for training.

@@ -16,8 +16,8 @@ from ganzoo_datasets.image_dataset import PictureDataset
 class Folder(PictureDataset):
     """Your own images: a folder, a zip or tar, or a .npy; one sub-folder per class, or flat.
 
-    PNG, JPEG, WebP, AVIF, TIFF, PPM, BMP, GIF, NumPy's arrays and archives of them. All are checked
-    before training; changes to them are reported and recorded with the run.
+    PNG, JPEG, WebP, AVIF, TIFF, PPM, BMP, GIF, NumPy's arrays and archives of them. All images are
+    checked before training; changes to them are reported and recorded with the run.
     """
 
     use: ClassVar[str] = "folder"
@@ -26,7 +26,8 @@ class Folder(PictureDataset):
         str,
         Field(examples=["photos"], min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$"),
     ]
-    """Folder or archive: in the data folder, else in the working folder; or from '~' or '/' on."""
+    """Folder or archive, looked for in the data folder, then in the working folder; or a path \
+that starts with '~' or '/'."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[N, C, H, W]`` bytes, more than 256 MiB of them in the user's cache.

@@ -27,7 +27,7 @@ Inside = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Hdf5(PictureDataset):
-    """Your own images in an HDF5 file: a stack of equal pictures, and a label for each.
+    """Your own images in an HDF5 file: a stack of images of the same size, with optional labels.
 
     Needs h5py: pip install 'ganzoo-torch[hdf5]'.
     """
@@ -35,11 +35,12 @@ class Hdf5(PictureDataset):
     use: ClassVar[str] = "hdf5"
 
     path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    """File: in the data folder, else in the working folder; or from '~' or '/' on."""
+    """File, looked for in the data folder, then in the working folder; or a path that starts with \
+'~' or '/'."""
     images: Inside = "images"
-    """Name of the stack inside, e.g. 'train/images'."""
+    """Name of the stack in the file, e.g. 'train/images'."""
     labels: Inside = NONE
-    """Name of the labels inside, one number or text per image; 'none' for no classes."""
+    """Name of the labels in the file, one number or text per image; 'none' for no classes."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[N, C, H, W]`` bytes, kept as those of a folder are.

@@ -24,10 +24,10 @@ Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f
 
 
 class HuggingFace(PictureDataset):
-    """A dataset of the Hugging Face library: by its name there, or a folder of it on this machine.
+    """A dataset of the Hugging Face library: by its name on the hub, or a local folder.
 
-    It is downloaded whole, into that library's own cache (HF_HOME), and none of its code is run.
-    Needs pip install 'ganzoo-torch[datasets]'.
+    It is downloaded completely into that library's own cache (HF_HOME), and none of its code is
+    run. Needs pip install 'ganzoo-torch[datasets]'.
     """
 
     use: ClassVar[str] = "huggingface"
@@ -36,17 +36,18 @@ class HuggingFace(PictureDataset):
     """Name on the hub, as 'owner/name'; or a folder (parquet, images, or of save_to_disk), looked \
 for in the data folder, then in the working folder."""
     config: Annotated[str, Field(max_length=256)] = ""
-    """Which of its configurations, where it has several."""
+    """Name of the configuration, if the dataset has several."""
     revision: Annotated[str, Field(max_length=256)] = ""
-    """Which state on the hub: a commit repeats for ever; empty for the newest."""
+    """Revision on the hub: pin a commit to always get the same data; empty for the newest."""
     split: Name = "train"
-    """Which split is trained on."""
+    """Split to train on."""
     test_split: Name = NONE
-    """Which split is tested on; 'none' for what dataset.holdout keeps back."""
+    """Split to test on; 'none' for what dataset.holdout holds out."""
     image: Name = AUTO
-    """Column of the pictures; 'auto' for the only one there is."""
+    """Column of the images; 'auto' if there is only one."""
     label: Name = AUTO
-    """Column of the classes; 'auto' for the only one of type ClassLabel, 'none' for no classes."""
+    """Column of the classes; 'auto' for the only column of type ClassLabel, 'none' for no \
+classes."""
 
     @model_validator(mode="after")
     def _splits_agree(self) -> Self:

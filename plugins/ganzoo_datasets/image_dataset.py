@@ -35,35 +35,37 @@ class PictureDataset(DatasetSpec):
     size: Annotated[Size, Field(examples=[64])]
     """Height and width in pixels: one number, or [height, width]."""
     crop: Literal["center", "none", "pad", "random"] = "center"
-    """How other proportions are handled: 'center' crops the middle, 'none' stretches the whole \
-image, 'pad' keeps it whole on the background, 'random' takes a part from anywhere."""
+    """How images of other proportions are handled: 'center' crops the middle, 'none' stretches \
+the image, 'pad' pads it with the background, 'random' crops anywhere."""
     crop_share: Annotated[list[Share], Field(min_length=2, max_length=2)] = [1.0, 1.0]  # noqa: RUF012
-    """Least and largest side of a random crop, as a share of the largest that fits."""
+    """Smallest and largest side of a random crop, as a share of the largest that fits."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Maximum rotation in degrees, either way, cropped to the filled part."""
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Images made of each, which differ in their random crop and turn; drawn by its name."""
+    """Versions made of each image, with different random crops and rotations; drawn by file name, \
+so every run has the same."""
     resample: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = "bilinear"
-    """Filter for resizing, antialiased (but for 'nearest')."""
+    """Filter for resizing, antialiased (except 'nearest')."""
     channels: Annotated[int, Field(ge=1, le=64)] = 3
-    """1 for grey, 3 for colour; 2 and 4 keep opacity as the last; arrays may have any number."""
+    """1 for grey, 3 for colour; 2 and 4 keep opacity as the last channel; arrays may have any \
+number."""
     range: Literal["full", "data"] | Annotated[list[float], Field(min_length=2, max_length=2)] = (
         "full"
     )
-    """Raw values mapped to black and white: 'full', all that 8 or 16 bits hold and 0 to 1 of \
-floats; 'data', the lowest and highest of all images, measured; or [lowest, highest]."""
+    """Raw values that become black and white: 'full', the range of 8 or 16 bits, and 0 to 1 for \
+floats; 'data', the lowest and highest value of all images; or [lowest, highest]."""
     profiles: Literal["ignore", "srgb"] = "ignore"
-    """Colours of images that carry a colour profile: as they are, or converted to sRGB."""
+    """What to do with colour profiles: ignore them, or convert the image to sRGB."""
     axes: Axes = "auto"
-    """Axes of .npy and .npz arrays, N for a stack: 'auto' knows them by their lengths."""
+    """Axes of .npy and .npz arrays, N for a stack; 'auto' infers them from their lengths."""
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]  # noqa: RUF012
-    """Red, green and blue behind transparent images and around padded ones."""
+    """Red, green and blue of the background behind transparent images and around padded ones."""
     on_bad: Literal["error", "skip"] = "error"
-    """What to do if images cannot be read: stop before training, or leave them out."""
+    """What to do if images cannot be read: stop before training, or skip them."""
     max_pixels: Annotated[int, Field(ge=1, le=178_000_000)] = 50_000_000
-    """Maximum pixels of an image; larger ones cannot be read."""
+    """Maximum number of pixels of an image; larger images are not read."""
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of the images kept for testing, chosen by their names."""
+    """Share of the images held out for testing, chosen by file name."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -82,12 +82,12 @@ class IdxDataset(DatasetSpec):
     """Images of 28×28 grey pixels in ten classes, in four IDX files."""
 
     size: Annotated[int, Field(ge=4, le=512)] = SIDE
-    """Height and width in pixels; other than 28 by Pillow's bilinear filter, antialiased."""
+    """Height and width in pixels; sizes other than 28 use Pillow's bilinear filter, antialiased."""
     classes: (
         Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=1, max_length=10)]
         | None
     ) = None
-    """Classes to use, by their numbers from 0, renumbered in this order; all of them by default."""
+    """Classes to use, by number from 0, renumbered in this order; by default all."""
 
     @field_validator("classes")
     @classmethod
@@ -233,8 +233,8 @@ class IdxDataset(DatasetSpec):
 class Mnist(IdxDataset):
     """Handwritten digits, 28×28 grey.
 
-    LeCun, Cortes & Burges 1998. Every file is compared with the published content, so that a
-    damaged one is never trained on.
+    LeCun, Cortes & Burges 1998. Every file is checked against the published content, so you never
+    train on a damaged one.
     """
 
     use: ClassVar[str] = "mnist"
@@ -270,8 +270,8 @@ class Mnist(IdxDataset):
 class FashionMnist(IdxDataset):
     """Photographs of clothes, 28×28 grey.
 
-    Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747. Downloads are compared with the published
-    MD5s; of unpacked files only sizes and headers are known.
+    Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747. Downloads are checked against the published MD5s;
+    for unpacked files, only sizes and headers are checked.
     """
 
     use: ClassVar[str] = "fashion_mnist"

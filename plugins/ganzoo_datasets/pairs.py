@@ -32,13 +32,13 @@ class _Beside(PictureDataset):
     labelled: ClassVar[bool] = False
 
     path: Annotated[Place, Field(examples=["photos"])]
-    """Folder or archive of the pictures that shall be made."""
+    """Folder or archive of the target pictures."""
     input_channels: Annotated[int, Field(ge=1, le=64)] = 3
-    """Channels of the inputs, as 'channels' of the pictures."""
+    """Channels of the inputs, like 'channels' for the pictures."""
     larger: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Pixels by which training takes both larger than 'size', and of that a crop at random."""
+    """In training, load both this many pixels larger than 'size' and crop at random."""
     flip: bool = False
-    """Whether training mirrors half of them, left to right; a pair is changed alike."""
+    """Whether to mirror half of them in training, left to right; pairs are mirrored together."""
 
     def frames(self, larger: int = 0) -> tuple[Frame, Frame]:
         """Return what pictures and inputs become."""
@@ -83,17 +83,17 @@ class _Beside(PictureDataset):
 
 
 class Paired(_Beside):
-    """Pairs: two folders whose pictures have the same names, or pictures that hold both halves.
+    """Pairs: two folders whose pictures have the same names, or pictures with both halves in one.
 
-    As pix2pix's sets (Isola et al. 2017, arXiv:1611.07004): each target with its input, cropped
-    and mirrored alike.
+    Like pix2pix's datasets (Isola et al. 2017, arXiv:1611.07004): each target has an input, and
+    both are cropped and mirrored together.
     """
 
     use: ClassVar[str] = "paired"
 
     inputs: Place | None = None
-    """Folder or archive of the inputs, by the same names without their endings; left out where \
-each picture holds input and target side by side."""
+    """Folder or archive of the inputs, with the same names apart from the extension; omit it if \
+each picture has input and target side by side."""
     input_half: Literal["left", "right"] = "left"
     """Which half of such a picture is the input."""
 
@@ -158,10 +158,10 @@ each picture holds input and target side by side."""
 
 
 class Unpaired(_Beside):
-    """Two folders of pictures, of which none belongs to another.
+    """Two folders of pictures without pairs.
 
-    As CycleGAN's sets (Zhu et al. 2017, arXiv:1703.10593): inputs and targets are drawn, cropped
-    and mirrored each on its own.
+    Like CycleGAN's datasets (Zhu et al. 2017, arXiv:1703.10593): inputs and targets are drawn,
+    cropped and mirrored independently.
     """
 
     use: ClassVar[str] = "unpaired"
@@ -187,18 +187,18 @@ class Unpaired(_Beside):
 
 
 class Edges(_Beside):
-    """Pictures of any folder, and their edges, which are made here: black lines on white.
+    """Your own images, and their edges as inputs: black lines on white, computed by ganzoo.
 
     Edges are Sobel's gradient of grey levels after a 3×3 binomial blur.
     """
 
     use: ClassVar[str] = "edges"
     input_channels: Literal[1] = 1
-    """Edges are grey."""
+    """Channels of the inputs; edges are grey."""
     gain: Annotated[float, Field(gt=0, le=100)] = 2.0
-    """How black an edge is: times a step of grey levels across it."""
+    """How black edges are: factor of the step in grey levels across the edge."""
     threshold: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Blackness from which a pixel is all black, and below which all white; else as it is."""
+    """Make pixels black from this blackness on, and white below it; by default they stay grey."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return pictures ``[N, C, H, W]`` and their edges ``[N, 1, H, W]``.
@@ -262,10 +262,10 @@ def edges(images: Tensor, gain: float, threshold: int | None = None) -> Tensor:
 
 
 class ChangedDigits(DatasetSpec):
-    """Digits on one side, digits that are changed on the other: a world to translate in.
+    """Digits, and changed digits: a small dataset to try image translation on.
 
-    With 'paired', each digit and its own change; without, the halves of the set, so that no digit
-    has its change among the others.
+    With 'paired', each digit and its changed version; otherwise two halves of the dataset, so that
+    no digit has its changed version on the other side.
     """
 
     use: ClassVar[str] = "changed_digits"
@@ -273,9 +273,9 @@ class ChangedDigits(DatasetSpec):
     of: Literal["digits", "mnist"] = "digits"
     """The packaged digits, or MNIST."""
     change: Literal["invert", "rotate"] = "invert"
-    """White for black, or a quarter turn to the left."""
+    """Inverted (black on white), or rotated by a quarter turn to the left."""
     paired: bool = False
-    """Whether inputs belong to the images."""
+    """Whether inputs and images are pairs."""
     size: Annotated[int, Field(ge=8, le=512)] = 32
     """Height and width in pixels."""
 

@@ -13,8 +13,8 @@ class Sprites(PictureDataset):
     """Pokémon sprites, 40,597 small pictures of 721 species from pokemondb.net.
 
     The archive of Zhang et al., 'Dive into Deep Learning', chapter 'Generative Adversarial
-    Networks'. Read in place from the zip; where the book drops transparency, it is composited on
-    the background here.
+    Networks'. Read in place from the zip. The book drops transparency; here, images are put on the
+    background.
     """
 
     use: ClassVar[str] = "sprites"

@@ -16,18 +16,18 @@ CHANNELS = 3
 class StackedMnist(DatasetSpec):
     """Three MNIST digits, one as red, one as green, one as blue: 1,000 classes of 3×28×28.
 
-    Metz et al. 2017, arXiv:1611.02163, section 3.3.1, but a fixed set of images in place of ever
-    new ones, so that runs can be compared. Training images are stacked from MNIST's training
-    digits, test images from its test digits. The class is 100 · red + 10 · green + blue.
+    Metz et al. 2017, arXiv:1611.02163, section 3.3.1, but with a fixed set of images instead of new
+    ones all the time, so that runs can be compared. Training images are stacked from MNIST's
+    training digits, test images from its test digits. The class is 100 · red + 10 · green + blue.
     """
 
     use: ClassVar[str] = "stacked_mnist"
     judge: ClassVar[str | None] = "mnist"
 
     count: Annotated[int, Field(ge=1, le=900_000)] = 128_000
-    """Images; each takes 2,352 bytes of memory."""
+    """Number of images; each takes 2,352 bytes of memory."""
     seed: NonNegativeInt = 0
-    """Which digits are stacked; apart from the run's seed, so that all runs see the same data."""
+    """Seed of the stacks, independent of the run's seed, so all runs see the same data."""
 
     def build(self, root: DataRoot, split: Split = "train") -> ImageData:
         """Return ``[count, 3, 28, 28]`` images.

@@ -25,62 +25,63 @@ class DcganDiscriminator(DiscriminatorSpec):
     """Convolutions that keep or halve a map's size, then a head that makes one number of it."""
 
     labels: Literal["none", "maps", "projection", "classes", "real_fake_classes"] = "none"
-    """How the class of an image enters: not at all; by a map of 0 or 1 for each \
-class beside the image; or by a learned vector of each class, times the last map's sums. With \
-'classes' it is an output instead: a second head says them, for 'auxiliary_classifier'; with \
-'real_fake_classes' it says which, and whether a real or a fake one, for its form 'adc'."""
+    """How the class is used. As an input: not at all; as a map of 0 or 1 per class beside the \
+image; or as a learned vector per class, multiplied with the last map's sums (projection). As an \
+output: with 'classes', a second head predicts the class, for 'auxiliary_classifier'; with \
+'real_fake_classes', it predicts the class and whether the image is real, for its form 'adc'."""
     shows_features: bool = False
-    """Also show the last map as 'features', for regularizers that read them."""
+    """Also return the last map as 'features', for regularizers that use them."""
     embedding_size: EmbeddingSize = 0
-    """Numbers of one more head, shown as 'embedding': the codes that 'mutual_information' asks \
-for, the vectors of 'contrastive'; 0 leaves it out."""
+    """Length of the output of one more head, returned as 'embedding': the codes for \
+'mutual_information', the vectors for 'contrastive'; 0 for no such head."""
     embedding_hidden: EmbeddingSize = 0
-    """Width of a layer between the last map and 'embedding', leaky ReLU; 0 leaves it out."""
+    """Width of a layer with leaky ReLU between the last map and 'embedding'; 0 for none."""
     looks: Annotated[int, Field(ge=1, le=6)] = 1
-    """Networks that judge: the first sees the image, each next one half the size of the one \
-before, by averages of 2×2; the logit is the mean of theirs (multi-scale, arXiv:1711.11585, whose \
-losses are one for each; the same where a loss is linear in the logits)."""
+    """Number of networks at different scales: the first sees the image, each further one half the \
+size of the one before (averages of 2×2). The logit is the mean of theirs. (The multi-scale \
+discriminator of arXiv:1711.11585 has one loss for each, which is the same if a loss is linear in \
+the logits.)"""
     minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Images in a group whose spread the head sees as one more map; 0 leaves it out. Groups are \
-of neighbours in the batch: choose a divisor of the batch size."""
+    """Images per group for minibatch standard deviation, which the head sees as one more map; 0 \
+for none. Groups are neighbours in the batch: choose a divisor of the batch size."""
     base_channels: Width = 64
-    """Channels of the first feature map, the unit of 'widths'."""
+    """Channels of the first feature map; 'widths' are multiples of it."""
     strides: Literal["auto"] | Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(
         default=[2, 2]
     )
     """What each convolution does to height and width, first to last: 2 halves, 1 keeps them; \
 'auto' halves until the last map's shorter side is 7 or less, for images of any size."""
     downsample: Literal["stride", "average"] = "stride"
-    """How they are halved: by the convolution's stride, or by averaging 2×2 at the layer's end, \
+    """How layers halve: by the convolution's stride, or by averaging 2×2 at the end of the layer, \
 which is bilinear interpolation to half the size."""
     widths: list[Width] | None = None
-    """Channels that each convolution makes, in multiples of base_channels; doubles from one to \
-the next unless given: 1, 2, 4, ...; with strides = 'auto' up to 8."""
+    """Output channels of each convolution, in multiples of base_channels. By default they double: \
+1, 2, 4, ...; with strides = 'auto' up to 8."""
     kernel_size: Kernel = 4
-    """Side of the kernels; at stride 1 with padding 'half' an even one takes a row and a column."""
+    """Kernel size; at stride 1 with padding 'half', an even one loses a row and a column."""
     padding: Literal["half", "same"] = "half"
-    """Zeros around a map: (kernel_size - 1) // 2 on every side, as PyTorch and Flux write it, or \
-TensorFlow's 'same', which puts an odd one out at the bottom and the right."""
+    """Zero padding: (kernel_size - 1) // 2 on every side, as in PyTorch and Flux, or TensorFlow's \
+'same', which puts an odd one at the bottom and right."""
     bias: bool = True
     """Add a bias in the convolutions."""
     norm: Literal["none", "batch", "instance", "layer", "spectral"] = "none"
     """Normalisation of the maps; 'spectral' divides all weights by their largest singular value."""
     first_norm: bool = False
-    """Normalise the first map too, which DCGAN advises against; 'spectral' always does."""
+    """Also normalise the first map, which DCGAN advises against; 'spectral' always does."""
     norm_affine: bool = True
     """Let the norm learn a scale and a shift."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in the norm; PyTorch, Flux and Gluon 1e-5, Keras 1e-3."""
     norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    """Share of the newest batch in batch norm's running statistics; Keras writes 1 minus this."""
+    """Weight of the newest batch in batch norm's running statistics; Keras uses 1 minus this."""
     order: Literal["norm_activation", "activation_norm"] = "norm_activation"
     """Order after a convolution: norm, activation, dropout; or activation, dropout, norm."""
     slope: NonNegativeFloat = 0.2
     """Slope of leaky ReLU below zero; 0 is ReLU, 1 is no activation."""
     dropout: Probability = 0.3
-    """Share of each map's numbers set to zero in training."""
+    """Dropout of each map's numbers."""
     dropout_of: Literal["numbers", "maps"] = "numbers"
-    """What dropout sets to zero: single numbers, or whole maps (PyTorch's Dropout2d)."""
+    """What dropout zeroes: single numbers, or whole maps (PyTorch's Dropout2d)."""
     head: Literal["linear", "convolution"] = "linear"
     """How the last map becomes one number: a linear layer, or a convolution as large as the map."""
     head_bias: bool = True
@@ -93,7 +94,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     linear_init: Initialiser = "glorot"
     """Initial weights of the linear head and of a projection, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
-    """Standard deviation of the norm's first scales around 1."""
+    """Standard deviation of the norm's initial scales around 1."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Conv(DcganDiscriminator):
-    """Score by strided convolutions and leaky ReLU (Radford et al. 2016, arXiv:1511.06434).
+    """DCGAN: strided convolutions and leaky ReLU (Radford et al. 2016, arXiv:1511.06434).
 
     The defaults are the discriminator of Flux's MNIST tutorial: 1×28×28 → 64×14×14 → 128×7×7 → 1,
     138,561 parameters.

@@ -30,51 +30,53 @@ class DcganGenerator(GeneratorSpec):
     at_sampling: ClassVar[frozenset[str]] = frozenset({"code", "continuous"})
 
     labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
-    """How the class enters: not at all; by a learned vector after the latent; by \
-0 and 1 for each class after the latent; or by a scale and a shift of each class in batch norm."""
+    """How the class is an input: not at all; as a learned vector appended to the latent; one-hot, \
+appended to the latent; or as a scale and shift per class in batch norm."""
     embedding_size: Width = 50
-    """Numbers of a class's learned vector with labels = 'embedding'."""
+    """Length of a class's learned vector with labels = 'embedding'."""
     codes: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(max_length=64)] = Field(
         default=[]
     )
-    """Values of each categorical code, [10] for one of ten: as many of the latent's first numbers \
-become 0 but for a 1 where the largest was, every value as often. See 'mutual_information'."""
+    """Number of values of each categorical code; [10] is one code with ten values. That many of \
+the latent's first numbers become one-hot, with the 1 where the largest was, so all values are \
+equally frequent. See 'mutual_information'."""
     code: list[Annotated[int, Field(ge=0)]] | None = None
-    """The value of each code that is made, from 0; left out: all of them. Free at sampling."""
+    """Fix the value of each code, counted from 0; by default all values are drawn. Can be set \
+when sampling."""
     continuous: list[float] | None = None
-    """What the latent's numbers after the codes are held at, the first of them; left out: as \
-drawn. Free at sampling."""
+    """Fix the first of the latent's numbers after the codes at these values; by default they are \
+drawn. Can be set when sampling."""
     base_channels: Width = 64
-    """Channels of the last feature map, the unit of 'widths'."""
+    """Channels of the last feature map; 'widths' are multiples of it."""
     scales: Literal["auto"] | Annotated[list[Factor], Field(min_length=1, max_length=12)] = Field(
         default=[1, 2, 2]
     )
     """What each layer does to height and width, first to last: 2 doubles, 1 keeps them. The last \
-layer makes the image; the first map is the image divided by their product. 'auto' doubles as \
-often as leaves the first map's shorter side 4 to 7; the excess of doubling is cropped."""
+layer makes the image; the first map has the size of the image divided by their product. 'auto' \
+doubles until the first map's shorter side is 4 to 7, and crops what doubling overshoots."""
     widths: list[Width] | None = None
-    """Channels of the map each layer reads, in multiples of base_channels; halves from layer to \
-layer down to 1 unless given: 4, 2, 1 for three layers; with scales = 'auto' from 8 at most."""
+    """Input channels of each layer, in multiples of base_channels. By default they halve from \
+layer to layer down to 1: 4, 2, 1 for three layers; with scales = 'auto' from 8 at most."""
     stem: Literal["linear", "convolution", "constant"] = "linear"
-    """How the latent becomes the first map: a linear layer, normalised number by number; a \
-transposed convolution from 1×1, normalised channel by channel; or a learned constant beside a \
-linear layer's map for each latent number, not normalised."""
+    """How the latent becomes the first map: a linear layer, normalised per number; a transposed \
+convolution from 1×1, normalised per channel; or a learned constant beside a linear layer's map \
+for each latent number, not normalised."""
     stem_bias: bool = False
     """Add a bias in the stem; batch norm right after it makes it redundant."""
     stem_norm: Literal["numbers", "channels"] = "numbers"
-    """How batch norm looks at a linear stem: number by number, or channel by channel of its map."""
+    """Batch norm after a linear stem: per number, or per channel of its map."""
     stem_norm_eps: PositiveFloat | None = None
-    """Added to the variance in the stem's batch norm; norm_eps unless given."""
+    """Added to the variance in the stem's batch norm; by default norm_eps."""
     stem_activation: bool = True
     """Follow the stem's norm with the activation."""
     stem_dropout: Probability = 0.0
-    """Share of the first map's numbers set to zero in training."""
+    """Dropout of the first map's numbers."""
     kernel_size: Kernel = 4
-    """Side of the kernels in layers that double; odd ones overlap unevenly (checkerboards)."""
+    """Kernel size of layers that double; odd ones overlap unevenly (checkerboards)."""
     same_kernel_size: Kernel = 5
-    """Side of the kernels in layers that keep the size, odd."""
+    """Kernel size of layers that keep the size, odd."""
     bias: bool = False
-    """Add a bias in the layers, the last one included."""
+    """Add a bias in all layers, including the last."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation; the image itself is never normalised."""
     norm_affine: bool = True
@@ -82,16 +84,16 @@ linear layer's map for each latent number, not normalised."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in batch norm; PyTorch, Flux and Gluon 1e-5, Keras 1e-3."""
     norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    """Share of the newest batch in the running statistics; Keras and Gluon write 1 minus this."""
+    """Weight of the newest batch in the running statistics; Keras and Gluon use 1 minus this."""
     order: Literal["convolution_norm", "norm_convolution"] = "convolution_norm"
     """Order within a layer: convolution, norm, activation; or norm, convolution, activation (the \
-stem is then a bare map)."""
+stem then has no norm or activation)."""
     activation: Literal["relu", "leaky_relu"] = "relu"
     """Activation of the stem and of all layers but the last."""
     slope: NonNegativeFloat = 0.2
     """Slope of 'leaky_relu' below zero."""
     dropout: Probability = 0.0
-    """Share of each later map's numbers set to zero in training."""
+    """Dropout of each later map's numbers."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
     """Output of the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
     init: Initialiser = "normal"
@@ -102,7 +104,7 @@ PyTorch's own; biases start at 0 except with 'torch'."""
     linear_init: Initialiser = "glorot"
     """Initial weights of the linear layer in the stem, named as in 'init'."""
     gamma_std: NonNegativeFloat = 0.0
-    """Standard deviation of batch norm's first scales around 1."""
+    """Standard deviation of batch norm's initial scales around 1."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Transpose(DcganGenerator):
-    """Enlarge by transposed convolutions, as DCGAN does (Radford et al. 2016, arXiv:1511.06434).
+    """DCGAN: enlarge with transposed convolutions (Radford et al. 2016, arXiv:1511.06434).
 
     The defaults are the generator of Flux's MNIST tutorial: 100 → 256×7×7 → 128×7×7 → 64×14×14 →
     1×28×28, 2,231,168 parameters.
@@ -49,9 +49,9 @@ distill.pub/2016/deconv-checkerboard)."""
     use: ClassVar[str] = "upsample"
 
     kernel_size: Kernel = 3
-    """Side of the kernels in layers that double, odd."""
+    """Kernel size of layers that double, odd."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
-    """How maps are enlarged; 'bilinear' is slow on a GPU that must be deterministic."""
+    """How maps are enlarged; 'bilinear' is slow on a GPU, where results must be deterministic."""
 
     def _disagreements(self) -> list[str]:
         problems = super()._disagreements()

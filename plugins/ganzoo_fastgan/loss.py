@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 class PatchHinge(LossSpec):
     """Hinge over patches, each with a random margin (Liu et al. 2021).
 
-    arXiv:2101.04775, equations 2 and 4: the discriminator minimises E max(0, m - D(x)) +
-    E max(0, m + D(G(z))), the generator -E D(G(z)), over all 'patches' and 'small_patches' that the
-    discriminator shows; over its logits where it shows none. Where the generator makes 'small'
-    images too, these are the small fakes. m is 1 in the paper; in its authors' code it is drawn.
+    arXiv:2101.04775, equations 2 and 4: the discriminator minimises E max(0, m - D(x)) + E max(0, m
+    + D(G(z))), the generator -E D(G(z)), over all 'patches' and 'small_patches' that the
+    discriminator returns, or over its logits if there are none. If the generator also returns
+    'small' images, they are the small fakes. m is 1 in the paper, and random in the authors' code.
     """
 
     use: ClassVar[str] = "patch_hinge"
 
     margin: Pair = [1.0, 1.0]  # noqa: RUF012
-    """Least and largest margin m, drawn evenly between for every patch; its authors have \
-[0.8, 1.0]."""
+    """Smallest and largest margin m, drawn uniformly for every patch; the authors use [0.8, \
+1.0]."""
 
     @model_validator(mode="after")
     def _is_a_span(self) -> Self:

@@ -17,33 +17,33 @@ MAPS = {"whole": 8, "part": 4, "small": 4}
 
 
 class Reconstruction(RegularizerSpec):
-    """Have simple decoders reconstruct real images from the discriminator's maps (Liu et al. 2021).
+    """FastGAN: decoders reconstruct real images from the discriminator's maps (Liu et al. 2021).
 
     arXiv:2101.04775, equation 3: E ‖φ(decoder(f(x))) - φ(T(x))‖, for the last map and the whole
-    image, for a quarter of the map before it, drawn for every image, and the same quarter of the
-    image, and for the last map of the small copy. Decoders are trained with the discriminator, on
-    real images alone; drawn images are as large as the small copy. All distances add the mean
-    square of pixels to their own part, but for 'lpips', which is the paper's alone.
+    image; for a random quarter of the map before it and the same quarter of the image; and for the
+    last map of the small copy. Decoders are trained with the discriminator, only on real images;
+    reconstructed images have the size of the small copy. All distances add the mean square of
+    pixels to their own part, except 'lpips', which is as in the paper.
 
     - 'random': a fixed network of random weights; needs no file.
     - 'discriminator': the discriminator's own small map, its weights held still.
     - 'pixels': nothing else.
     - 'lpips': VGG-16's, from a file of your own (Zhang et al. 2018, arXiv:1801.03924).
 
-    Maps are compared with each place's channels as a vector of length 1, as LPIPS does.
+    Maps are compared with the channels at each position scaled to length 1, as in LPIPS.
     """
 
     use: ClassVar[str] = "reconstruction"
 
     distance: Literal["random", "discriminator", "pixels", "lpips"] = "random"
-    """How far two images are apart."""
+    """The distance between two images."""
     base_channels: Base = 64
-    """The discriminator's base_channels."""
+    """The same as the discriminator's base_channels."""
     path: str | None = None
     """For 'lpips': a safetensors file with VGG-16's convolutions as torchvision names them \
 ('features.0.weight'), and LPIPS's factors ('lin0.model.1.weight')."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of that file; another file is refused."""
+    """SHA-256 of that file; any other file is refused."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

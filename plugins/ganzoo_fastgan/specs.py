@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FastganGenerator(GeneratorSpec):
-    """Doubled maps whose channels earlier maps weigh (Liu et al. 2021, arXiv:2101.04775).
+    """FastGAN: earlier maps weight the channels of later ones (Liu et al. 2021, arXiv:2101.04775).
 
     With its authors' 256 latent numbers, 29,127,846 parameters at 256×256, 29,174,392 at 512×512
     and 29,176,512 at 1024×1024. Sizes below 256 leave out the last maps. A small image is made
@@ -24,8 +24,8 @@ class FastganGenerator(GeneratorSpec):
     base_channels: Base = 64
     """Channels of the 128×128 map; a 4×4 map has sixteen times as many."""
     output: Literal["linear", "tanh"] = "linear"
-    """Output of the network: no bounds, as its authors have it up to 512×512; or 'tanh', as they \
-have it at 1024×1024, for data in [-1, 1]."""
+    """Output of the network: without bounds, as the authors use up to 512×512; or 'tanh' for data \
+in [-1, 1], as they use at 1024×1024."""
 
     def output_range(self) -> tuple[float, float] | None:
         """Return what the last layer can make."""
@@ -45,10 +45,10 @@ have it at 1024×1024, for data in [-1, 1]."""
 
 
 class FastganDiscriminator(DiscriminatorSpec):
-    """Judges patches of an image and of a small copy (Liu et al. 2021, arXiv:2101.04775).
+    """FastGAN: scores patches of an image and of a small copy (Liu et al. 2021, arXiv:2101.04775).
 
     8,386,672 parameters at 256×256; with the decoders of 'reconstruction', 11,526,160, and
-    11,526,496 and 11,528,192 at 512×512 and 1024×1024. It shows 'patches' and 'small_patches' for
+    11,526,496 and 11,528,192 at 512×512 and 1024×1024. It returns 'patches' and 'small_patches' for
     'patch_hinge', and maps for 'reconstruction'.
     """
 

@@ -71,7 +71,7 @@ def invert(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Find the latent with which RUN's generator comes closest to PICTURE.
+    """Find the latent for which RUN's generator comes closest to PICTURE.
 
     Writes an image of both, the original on the left, and the latent as a file for
     'ganzoo sample --latent'. Ctrl-C ends the search and keeps the best so far.
@@ -116,7 +116,7 @@ def invert(
         words = f"error {best.error:.4f} of the value range (root mean square)"
         if best.label is not None and model.classes:
             words += f", class {model.classes[int(best.label)]}"
-        click.echo(f"{words}\nmake it again: ganzoo sample {run} --latent {latent}", err=True)
+        click.echo(f"{words}\nreproduce it: ganzoo sample {run} --latent {latent}", err=True)
         click.echo(str(path))
     if stopped:
         stop = KeyboardInterrupt()
@@ -128,8 +128,8 @@ def refuse_unsuited(model: Any) -> None:
     """Raise GanzooError for a generator that is asked for more than classes."""
     if model.recipe.generator.uses_labels and not model.image.num_classes:
         raise GanzooError(
-            f"generator '{model.recipe.generator.use}' takes labels that are not classes; which "
-            "of them fits the picture is unknown"
+            f"generator '{model.recipe.generator.use}' takes labels that are not classes, so it is "
+            "unknown which of them fits the picture"
         )
 
 
@@ -154,7 +154,7 @@ def class_of(model: Any, label: str | None) -> Any:
 
     chosen = model.class_numbers(label)
     if len(chosen) > 1:
-        raise GanzooError("a picture is of one class; give --label one")
+        raise GanzooError("a picture has one class; give --label only one")
     return torch.tensor(chosen) if chosen else None
 
 

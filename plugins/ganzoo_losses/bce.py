@@ -16,20 +16,21 @@ class Bce(LossSpec):
     the discriminator minimises -E log σ(D(x)) - E log(1 - σ(D(G(z)))). The generator minimises
     -E log σ(D(G(z))) (section 3, 'non_saturating') or E log(1 - σ(D(G(z)))) ('saturating').
 
-    Everything is computed from logits through log σ, so that no logit is large enough to become
-    infinite or, where the formula has a gradient, to lose it. Smoothing is one-sided: the target
-    of real images becomes 1 - smoothing, that of fakes stays 0 (Salimans et al. 2016,
-    arXiv:1606.03498, section 3.4), and the generator's target stays 1.
+    Everything is computed from logits through log σ, so large logits neither overflow nor lose a
+    gradient that the formula has. Smoothing is one-sided: the target of real images becomes 1 -
+    smoothing, that of fakes stays 0 (Salimans et al. 2016, arXiv:1606.03498, section 3.4), and the
+    generator's target stays 1.
     """
 
     use: ClassVar[str] = "bce"
 
     generator_objective: Literal["non_saturating", "saturating"] = "non_saturating"
-    """Maximise log σ(D(G(z))), or minimise log(1 - σ(D(G(z)))), which fades where D is sure."""
+    """Maximise log σ(D(G(z))), or minimise log(1 - σ(D(G(z)))), whose gradient vanishes where D \
+is sure."""
     smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Target of real images is 1 - smoothing."""
     halved: bool = False
-    """Whether the discriminator minimises (real + fake) / 2 in place of the sum."""
+    """Whether the discriminator minimises (real + fake) / 2 instead of the sum."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'real' and 'fake'; both 0.693 (halved: 0.347) where D cannot tell."""

@@ -12,7 +12,7 @@ class Hinge(LossSpec):
 
     Miyato et al. 2018, arXiv:1802.05957, equations 16 and 17 (after Lim & Ye 2017,
     arXiv:1705.02894): the discriminator minimises E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), the
-    generator -E D(G(z)). An image beyond its margin has no gradient.
+    generator -E D(G(z)). Images beyond the margin get no gradient.
     """
 
     use: ClassVar[str] = "hinge"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Relativistic(LossSpec):
-    """Ask whether a real image looks more real than a fake one.
+    """Compare: does a real image look more real than a fake?
 
     Jolicoeur-Martineau 2018, arXiv:1807.00734. With pairing 'paired' (its RSGAN; RpGAN in R3GAN,
     Huang et al. 2024, arXiv:2501.05441, equation 2) real image i meets fake image i: the
@@ -23,7 +23,7 @@ class Relativistic(LossSpec):
     use: ClassVar[str] = "relativistic"
 
     pairing: Literal["paired", "average"] = "paired"
-    """Compare image by image, or each image with the mean score of the other side."""
+    """Compare pairs of images, or each image with the mean score of the other side."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'pairs', or 'real' and 'fake' with pairing 'average'.

@@ -17,11 +17,11 @@ HITS = (1, 5)
 
 
 class ClassHistogram(MetricSpec):
-    """Classes that fakes fall into: how many, and KL(fakes ‖ wanted) in nats.
+    """How many classes the fakes cover, and KL(fakes ‖ target) in nats.
 
-    Metz et al. 2017, arXiv:1611.02163, section 3.3.1, and Srivastava et al. 2017,
-    arXiv:1705.07761, section 4.2, count a class that is hit once. A classifier errs, and with
-    many samples its errors alone hit most of a thousand classes: ``modes_5`` asks for five hits.
+    Metz et al. 2017, arXiv:1611.02163, section 3.3.1, and Srivastava et al. 2017, arXiv:1705.07761,
+    section 4.2, count a class with one hit. But a classifier errs, and with many samples its errors
+    alone hit most of a thousand classes, so ``modes_5`` requires five hits.
     """
 
     use: ClassVar[str] = "class_histogram"
@@ -33,7 +33,7 @@ class ClassHistogram(MetricSpec):
     needs: ClassVar[frozenset[str]] = frozenset({"classes"})
 
     against: Literal["real", "uniform"] = "real"
-    """Shares that are wanted: those the classifier sees in the reference, or equal ones."""
+    """Target shares of the classes: those the classifier finds in the reference, or equal ones."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps one count per class."""

@@ -11,10 +11,10 @@ from ganzoo_metrics.frechet import Moments, frechet
 
 
 class ClassAccuracy(MetricSpec):
-    """How often the dataset's classifier sees the class that the generator was asked for.
+    """How often the dataset's classifier recognises the requested class in a fake.
 
-    Shmelkov et al. 2018, arXiv:1807.09499, ask a classifier trained on real images about fakes:
-    GAN-test. Its floor is the classifier's accuracy on real images nobody trained on.
+    Shmelkov et al. 2018, arXiv:1807.09499, call this GAN-test: a classifier trained on real images
+    classifies fakes. The floor is the classifier's accuracy on held-out real images.
     """
 
     use: ClassVar[str] = "class_accuracy"
@@ -30,9 +30,8 @@ class IntraFrechet(MetricSpec):
     """Fréchet distance within each class: the mean over classes, and the worst class.
 
     Miyato & Koyama 2018, arXiv:1802.05637, section 5.1 (intra FID, in Inception's features). A
-    generator that ignores its labels may match all images together and no class by itself. Each
-    class has a share of the images only, so the bias is larger than that of 'frechet': look at the
-    floor.
+    generator that ignores its labels may match all images together, but no single class. Each class
+    only has a share of the images, so the bias is larger than that of 'frechet': look at the floor.
     """
 
     use: ClassVar[str] = "intra_frechet"

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Diversity(MetricSpec):
-    """Mean distance between two fakes, over that between two reals, in features.
+    """Mean distance between two fakes divided by that between two real images, in features.
 
-    0 where all fakes are alike, 1 where they differ as real images do.
+    0 if all fakes are the same, 1 if they differ as much as real images do.
     """
 
     use: ClassVar[str] = "diversity"
     scores: ClassVar[Mapping[str, Scale]] = {"diversity": Scale(lower_is_better=False)}
 
     batch: Annotated[int, Field(ge=2, le=1000)] = 50
-    """Images among which all pairs are compared."""
+    """Images per batch, among which all pairs are compared."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps a sum."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Frechet(MetricSpec):
-    """How far apart the features of fakes and reals lie, as two Gaussians.
+    """Fréchet distance between the features of fakes and real images, as two Gaussians.
 
     Heusel et al. 2017, arXiv:1706.08500, equation 6 (there squared and called FID, in Inception's
-    features): ‖μ - μ'‖² + tr(Σ + Σ' - 2 (Σ Σ')^½). Its bias falls with the number of samples:
+    features): ‖μ - μ'‖² + tr(Σ + Σ' - 2 (Σ Σ')^½). Its bias falls with the number of samples, so
     compare equal counts, and look at the floor.
     """
 

@@ -9,10 +9,10 @@ from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
 
 
 class DiscriminatorGap(MetricSpec):
-    """Mean logit of training images less that of test images, in standard deviations of the former.
+    """Mean logit of training images minus that of test images, in the former's standard deviations.
 
-    0 where the discriminator treats both alike; it grows as the discriminator overfits, long before
-    fakes tell (Karras et al. 2020, arXiv:2006.06676, figure 1).
+    0 if the discriminator treats both alike. It grows as the discriminator overfits, long before
+    the fakes show it (Karras et al. 2020, arXiv:2006.06676, figure 1).
     """
 
     use: ClassVar[str] = "discriminator_gap"

@@ -9,11 +9,12 @@ from ganzoo.api import Meter, MetricSpec, Reference, Scale, Seen
 
 
 class InceptionScore(MetricSpec):
-    """Is each fake clearly of a class, and are all classes there? From 1 to their number.
+    """Whether each fake clearly belongs to a class, and all classes are present; 1 to their number.
 
-    Salimans et al. 2016, arXiv:1606.03498, section 4: exp E KL(p(y|x) ‖ p(y)). Over all fakes at
-    once; the habit of ten parts of 5,000 gives a lower value. It knows no real images, and only
-    in Inception's classes may it be set beside published figures: the provenance names the network.
+    Salimans et al. 2016, arXiv:1606.03498, section 4: exp E KL(p(y|x) ‖ p(y)). Computed over all
+    fakes at once; the usual ten parts of 5,000 give a lower value. It does not use real images, and
+    can only be compared with published scores in Inception's classes: the provenance names the
+    network.
     """
 
     use: ClassVar[str] = "inception_score"

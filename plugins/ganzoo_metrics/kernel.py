@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Kernel(MetricSpec):
-    """How well a cubic kernel tells the features of fakes and reals apart; 0 on average if equal.
+    """How well a cubic kernel distinguishes features of fakes and reals; 0 on average if equal.
 
     Bińkowski et al. 2018, arXiv:1801.01401, section 4 (there KID): the unbiased estimate of MMD²
-    with k(x, y) = (x·y / D + 1)³, averaged over disjoint blocks. Unbiased, so it may be negative
-    and does not depend on the number of samples but for its spread.
+    with k(x, y) = (x·y / D + 1)³, averaged over disjoint blocks. It is unbiased, so it may be
+    negative, and only its spread depends on the number of samples.
     """
 
     use: ClassVar[str] = "kernel"
     scores: ClassVar[Mapping[str, Scale]] = {"kernel": Scale(lower_is_better=True)}
 
     block: Annotated[int, Field(ge=2, le=20_000)] = 1000
-    """Fakes and reals that are compared with each other at a time."""
+    """Fakes and real images per block."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps one block of features."""

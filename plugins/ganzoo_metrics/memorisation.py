@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Memorisation(MetricSpec):
-    """Share of fakes that lie nearer to a training image than nearly all unseen images do.
+    """Share of fakes that are nearer to a training image than nearly all held-out images are.
 
-    The distance that all but ``quantile`` of the test images keep from the training images is the
-    border, as in the test of Meehan et al. 2020, arXiv:2004.05675, which compares the same two sets
-    of distances. New images give the quantile itself, copies 1, images like no other 0.
+    The border is the distance from the training images that all but ``quantile`` of the test images
+    keep, as in the test of Meehan et al. 2020, arXiv:2004.05675, which compares the same two sets
+    of distances. New images score the quantile itself, copies 1, and images unlike any other 0.
     """
 
     use: ClassVar[str] = "memorisation"
@@ -27,9 +27,9 @@ class Memorisation(MetricSpec):
     has_floor: ClassVar[bool] = False
 
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """Share of unseen images that lie nearer than the border."""
+    """Share of held-out images that are nearer than the border."""
     count: Annotated[int, Field(ge=10, le=20_000)] = 500
-    """Fakes, and unseen images, that are looked at."""
+    """Number of fakes, and of held-out images, to use."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps one distance per image."""

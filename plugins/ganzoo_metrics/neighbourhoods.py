@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Neighbourhoods(MetricSpec):
-    """Are fakes where reals are (precision, density), and reals where fakes are (recall, coverage)?
+    """Whether fakes lie among reals (precision, density), and reals among fakes (recall, coverage).
 
     A ball around each point reaches its k-th nearest neighbour of the same kind. Precision and
     recall: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2, the shares of fakes in
     reals' balls and of reals in fakes' balls. Density and coverage: Naeem et al. 2020,
-    arXiv:2002.09797, equations 3 and 4, how many reals' balls hold a fake, over k, and the share
-    of reals' balls that hold one. Balls are open, as in the code of Naeem et al. for all four:
-    copies of the reals then have density 1. (Kynkäänniemi's has closed ones; they differ only where
-    distances are equal.)
+    arXiv:2002.09797, equations 3 and 4, how many reals' balls contain a fake, divided by k, and the
+    share of reals' balls that contain one. Balls are open, as in the code of Naeem et al. for all
+    four, so copies of the reals have density 1. (Those of Kynkäänniemi's code are closed; they
+    differ only where distances are equal.)
     """
 
     use: ClassVar[str] = "neighbourhoods"
@@ -32,9 +32,10 @@ class Neighbourhoods(MetricSpec):
     }
 
     k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Which nearest neighbour a ball reaches; of fewer points the farthest."""
+    """Which nearest neighbour a ball reaches; with fewer points, the farthest."""
     count: Annotated[int, Field(ge=10, le=20_000)] = 2000
-    """Fakes, and reals, that are looked at: the first ones, equally many where there are enough."""
+    """Number of fakes, and of reals, to use: the first ones, the same number of each if there are \
+enough."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps at most ``count`` features of each kind."""

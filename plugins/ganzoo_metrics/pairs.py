@@ -18,11 +18,11 @@ STEADY = 0.01**2, 0.03**2
 
 
 class Pairs(MetricSpec):
-    """PSNR, SSIM and mean absolute error of images against their targets, pixels in [0, 1].
+    """PSNR, SSIM and mean absolute error between images and their targets, with pixels in [0, 1].
 
-    Of each image, then the mean of all. SSIM: Wang et al. 2004, IEEE TIP 13(4), with a Gaussian
-    window of σ = 1.5 and 11×11 pixels, inside of the image, its constants 0.01² and 0.03², and the
-    mean over channels. The floor is the mean of the targets in place of every image.
+    Computed for each image, then averaged. SSIM: Wang et al. 2004, IEEE TIP 13(4), with a Gaussian
+    window of σ = 1.5 and 11×11 pixels, inside the image, constants 0.01² and 0.03², and the mean
+    over channels. For the floor, the mean of the targets takes the place of every image.
     """
 
     use: ClassVar[str] = "pairs"

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Sliced(MetricSpec):
-    """How far features of fakes lie from those of reals along random lines, squared.
+    """Squared distance between the features of fakes and real images along random lines.
 
     Bonneel et al. 2015, doi:10.1007/s10851-014-0506-3, equation 11: the mean over unit vectors θ of
     W₂² between the projections θ·f, which along a line is the mean square between sorted numbers.
-    No Gaussians, no covariance: it sees whatever differs, and takes fewer images than 'frechet'.
+    It does not assume Gaussians, so it sees any difference, and needs fewer images than 'frechet'.
     """
 
     use: ClassVar[str] = "sliced"
     scores: ClassVar[Mapping[str, Scale]] = {"sliced": Scale(lower_is_better=True, positive=True)}
 
     directions: Annotated[int, Field(ge=1, le=4096)] = 256
-    """Lines that the features are projected on, drawn by the measure's seed."""
+    """Number of lines to project the features on, drawn with measure.seed."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps every image's projections."""

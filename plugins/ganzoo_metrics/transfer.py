@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class GanTrainTest(MetricSpec):
-    """Train a small classifier on fakes and try it on real test images, and the other way round.
+    """Train a small classifier on fakes and test it on real images, and the other way round.
 
-    Shmelkov et al. 2018, arXiv:1807.09499, section 3. 'gan_train' is low where fakes show other
-    things than their class, or too few of them; 'gan_test' is low where fakes show other things,
-    and high where they are few and good. Both classifiers are trained on as many images, and the
-    floor of both is one trained on real images and tried on real ones. Training takes seconds to
-    minutes: list it for ``ganzoo measure`` rather than for a run that measures on its way.
+    Shmelkov et al. 2018, arXiv:1807.09499, section 3. 'gan_train' is low if fakes do not show their
+    class, or lack variety; 'gan_test' is low if fakes do not show their class, but high for good
+    fakes without variety. Both classifiers are trained on the same number of images, and the floor
+    of both is a classifier trained and tested on real images. Training takes seconds to minutes, so
+    prefer ``ganzoo measure`` to measuring it during a run.
     """
 
     use: ClassVar[str] = "gan_train_test"
@@ -31,7 +31,7 @@ class GanTrainTest(MetricSpec):
     has_floor: ClassVar[bool] = False
 
     classifier: Literal["ganzoo-classifier-1"] = "ganzoo-classifier-1"
-    """What is trained: three convolutions with batch norm, the same as for features."""
+    """Classifier to train: three convolutions with batch norm, the same as for features."""
 
     def meter(self, reference: Reference) -> Meter:
         """Return a meter that keeps the fakes: they are what is learned from."""

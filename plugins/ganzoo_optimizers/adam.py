@@ -21,16 +21,16 @@ FUSED = ("cpu", "cuda")
 
 
 class Adam(OptimizerSpec):
-    """Steps of about one learning rate, whatever the gradient's size.
+    """Adam: steps of about one learning rate, whatever the size of the gradient.
 
-    Kingma & Ba 2015, arXiv:1412.6980, algorithm 1, as torch has it: ε is added to √v̂. The defaults
-    are the paper's; most GANs want a smaller β₁, 0.5 in DCGAN or 0 in WGAN-GP.
+    Kingma & Ba 2015, arXiv:1412.6980, algorithm 1, as in torch: ε is added to √v̂. The defaults are
+    the paper's; most GANs use a smaller β₁, 0.5 in DCGAN or 0 in WGAN-GP.
     """
 
     use: ClassVar[str] = "adam"
 
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]  # noqa: RUF012
-    """Memory of the mean of the gradient and of its square."""
+    """Decay of the running means of the gradient and of its square."""
     eps: PositiveFloat = 1e-8
     """Added to the root of the mean square."""
     weight_decay: NonNegativeFloat = 0.0

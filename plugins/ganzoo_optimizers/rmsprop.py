@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Rmsprop(OptimizerSpec):
-    """Gradients divided by the root of their running mean square.
+    """RMSprop: gradients divided by the root of their running mean square.
 
     v ← alpha · v + (1 - alpha) g², then w ← w - lr · g / (√v + eps). This is the form of torch and
     of Keras 2.0; Keras 2.15 and 3 divide by √(v + eps), which makes smaller steps where v is not
@@ -25,13 +25,13 @@ class Rmsprop(OptimizerSpec):
     use: ClassVar[str] = "rmsprop"
 
     alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """Memory of the mean square, ρ in Keras."""
+    """Decay of the running mean square, ρ in Keras."""
     eps: PositiveFloat = 1e-8
-    """Keeps the division finite."""
+    """Added to the denominator, so the division stays finite."""
     epsilon_inside_root: bool = False
-    """Whether to divide by √(v + eps), as Keras 3 does, in place of √v + eps."""
+    """Whether to divide by √(v + eps), as in Keras 3, instead of √v + eps."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the last step, taken before the learning rate, that is kept."""
+    """Share of the previous step, before the learning rate, that is kept."""
     centered: bool = False
     """Whether to subtract the squared mean gradient from v (Graves 2013, arXiv:1308.0850)."""
 

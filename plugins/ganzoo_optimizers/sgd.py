@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Sgd(OptimizerSpec):
-    """Steps along the gradient: b ← momentum · b + g, then w ← w - lr · b.
+    """Gradient descent with momentum: b ← momentum · b + g, then w ← w - lr · b.
 
     The learning rate is outside the velocity b, as in torch (Sutskever et al. 2013 have it inside).
     """
@@ -23,9 +23,9 @@ class Sgd(OptimizerSpec):
     use: ClassVar[str] = "sgd"
 
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the last velocity that is kept."""
+    """Share of the previous velocity that is kept."""
     nesterov: bool = False
-    """Whether to step along g + momentum · b, a look ahead; needs momentum."""
+    """Whether to use Nesterov's momentum, a step along g + momentum · b; needs momentum."""
     weight_decay: NonNegativeFloat = 0.0
     """L2 penalty: this times the weight is added to its gradient."""
 

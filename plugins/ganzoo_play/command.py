@@ -20,9 +20,9 @@ from ganzoo.api import GanzooError
 @click.argument("run")
 @click.option("--export", "file", type=click.Path(path_type=Path), help="Write the page as a file.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--port", type=click.IntRange(1024, 65535), help="Port, else any that is free.")
+@click.option("--port", type=click.IntRange(1024, 65535), help="Port; default: any free one.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def play(
     run: str,
@@ -35,9 +35,9 @@ def play(
 ) -> None:
     """Move through the latents of RUN's generator on a page.
 
-    Sliders along its main directions, a pad to walk by drag, classes and truncation where there
-    are, pictures side by side. The page can be reached from this machine alone, and writes nothing
-    into the run. Ctrl-C ends it.
+    Sliders along its main directions, a pad to drag on, classes and truncation if it has them, and
+    pictures side by side. Only this machine can reach the page, and nothing is written into the
+    run. Ctrl-C ends it.
 
     --export FILE.html writes the page of a small generator as one file that runs in a browser,
     without Python.

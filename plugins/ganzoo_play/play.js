@@ -204,7 +204,7 @@ function buildSliders() {
   at("up").value = Math.min(1, directions.length - 1);
   for (const axis of [at("across"), at("up")]) axis.addEventListener("change", show);
   at("explained").textContent = facts.layer
-    ? "Along these the generator's first layer varies most; the share of each is beside it. One unit is one standard deviation."
+    ? "The directions along which the generator's first layer varies most, each with its share. One unit is one standard deviation."
     : "The first numbers of the latent. One unit is one standard deviation.";
 }
 function walkTo(x, y) {
@@ -292,7 +292,7 @@ async function save(isLatent) {
   const command = `ganzoo sample ${facts.name} --latent ${name}.safetensors` +
     (shown.truncation === null ? "" : ` --set generator.truncation=${shown.truncation}`);
   at("saved").replaceChildren(
-    isLatent ? `Saved ${name}.safetensors. It makes the same picture: ` : `Saved ${name}.png. With its latent it can be made again: `,
+    isLatent ? `Saved ${name}.safetensors. It makes the same picture: ` : `Saved ${name}.png. To make it again from its latent: `,
     make("code", "", command),
   );
   at("saved").hidden = false;

@@ -49,8 +49,8 @@ def runtime(progress: Progress, url: str = URL) -> Runtime:
         sha256=SHA256,
         size=SIZE,
         remedies=(
-            "go online once: it is kept in the cache and downloaded no second time",
-            f"fetch it where there is a network: npm pack onnxruntime-web@{VERSION}",
+            "go online once; after that it is in the cache",
+            f"download it on a machine with internet access: npm pack onnxruntime-web@{VERSION}",
         ),
     )
     with tarfile.open(path, "r:gz") as archive:

@@ -17,18 +17,18 @@ class GeneratorFields(GeneratorSpec):
     """Stages of blocks, each twice as large as the one before."""
 
     channels: Channels = [768, 768, 768, 768]  # noqa: RUF012
-    """Channels of each stage, first to last. Every stage after the first is twice as large as the \
-one before; the first is the image divided by all doublings."""
+    """Channels of each stage, first to last. Each stage doubles the size of the previous one; the \
+first has the size of the image divided by all doublings."""
     blocks: Blocks = 2
-    """Residual blocks of a stage."""
+    """Residual blocks per stage."""
     expansion: PositiveInt = 2
-    """How many times as wide a block is inside."""
+    """How many times wider a block is inside."""
     group_size: PositiveInt = 16
-    """Channels of a group in the 3×3 convolutions."""
+    """Channels per group in the 3×3 convolutions."""
     labels: Literal["none", "embedding"] = "none"
-    """How the class enters: not at all, or by a learned vector after the latent."""
+    """How the class is an input: not at all, or as a learned vector appended to the latent."""
     embedding_size: Width = 64
-    """Numbers of a class's vector."""
+    """Length of a class's vector."""
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]
@@ -40,17 +40,16 @@ class DiscriminatorFields(DiscriminatorSpec):
     """Stages of blocks, each half as large as the one before."""
 
     channels: Channels = [768, 768, 768, 768]  # noqa: RUF012
-    """Channels of each stage, first to last. Every stage after the first is half as large as the \
-one before."""
+    """Channels of each stage, first to last. Each stage has half the size of the previous one."""
     blocks: Blocks = 2
-    """Residual blocks of a stage."""
+    """Residual blocks per stage."""
     expansion: PositiveInt = 2
-    """How many times as wide a block is inside."""
+    """How many times wider a block is inside."""
     group_size: PositiveInt = 16
-    """Channels of a group in the 3×3 convolutions."""
+    """Channels per group in the 3×3 convolutions."""
     labels: Literal["none", "projection"] = "none"
-    """How the class of an image enters: not at all, or by a learned vector of each \
-class, times that of the image."""
+    """How the class is an input: not at all, or as a learned vector per class, multiplied with \
+that of the image (projection)."""
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]

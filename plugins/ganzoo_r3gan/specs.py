@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class R3ganGenerator(GeneratorFields):
-    """Residual blocks of grouped convolutions, without norms (Huang et al. 2024, arXiv:2501.05441).
+    """R3GAN: norm-free blocks of grouped convolutions (Huang et al. 2024, arXiv:2501.05441).
 
     The defaults are the paper's for CIFAR-10: 64 → 768×4×4 → 768×8×8 → 768×16×16 → 768×32×32 →
-    3×32×32, 20,732,160 parameters; 20,781,952 with labels of 10 classes. Images have no
+    3×32×32, 20,732,160 parameters; 20,781,952 with labels of 10 classes. Pixel values have no
     bounds.
     """
 
@@ -39,7 +39,7 @@ class R3ganGenerator(GeneratorFields):
 
 
 class R3ganDiscriminator(DiscriminatorFields):
-    """The generator's mirror image (Huang et al. 2024, arXiv:2501.05441).
+    """R3GAN's discriminator, which mirrors its generator (Huang et al. 2024, arXiv:2501.05441).
 
     The defaults are the paper's for CIFAR-10, 20,683,776 parameters; 21,280,512 with labels of 10
     classes.

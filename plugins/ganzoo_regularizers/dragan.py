@@ -11,21 +11,21 @@ from ganzoo_regularizers.slope import distance_from, slopes
 
 
 class Dragan(RegularizerSpec):
-    """Keep the discriminator's slope at the target in the neighbourhood of real images.
+    """DRAGAN: keep the discriminator's slope at the target near real images.
 
-    Kodali et al. 2017, arXiv:1705.07215: λ E (‖∇D(x + δ)‖₂ - k)². The noise is that
-    of the authors' code, not the paper's normal one: δ = ε · c · s · u with s the standard
-    deviation of the batch, u uniform in [0, 1) for each pixel and one uniform ε for each image.
-    Under a view the neighbourhood is that of what the view shows, and so is the slope.
+    Kodali et al. 2017, arXiv:1705.07215: λ E (‖∇D(x + δ)‖₂ - k)². The noise is that of the authors'
+    code, not the normal noise of the paper: δ = ε · c · s · u, with s the standard deviation of the
+    batch, u uniform in [0, 1) for each pixel, and one uniform ε for each image. With a view,
+    neighbourhood and slope are those of what the view shows.
     """
 
     use: ClassVar[str] = "dragan"
     second_order: ClassVar[bool] = True
 
     weight: MovingNonNegative = 10.0
-    """Factor on the penalty, λ in the paper."""
+    """Factor of the penalty, λ in the paper."""
     target: NonNegativeFloat = 1.0
-    """Slope the discriminator is held at, k in the paper."""
+    """Target slope of the discriminator, k in the paper."""
     spread: NonNegativeFloat = 0.5
     """Largest noise, in standard deviations of the batch, c in the paper."""
 

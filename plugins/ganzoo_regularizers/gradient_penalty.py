@@ -11,24 +11,24 @@ from ganzoo_regularizers.slope import distance_from, slopes
 
 
 class GradientPenalty(RegularizerSpec):
-    """Keep the critic's slope at the target on the lines between real and fake images.
+    """WGAN-GP: keep the critic's slope at the target on lines between real images and fakes.
 
     Gulrajani et al. 2017, arXiv:1704.00028, equation 3: λ E (‖∇D(x̂)‖₂ - 1)², x̂ = εx + (1 - ε)G(z)
     with one ε, uniform in [0, 1), for each pair. The norm is over all channels and pixels of one
-    image. Under a view the lines are between what it shows, and so is the slope: those are the two
-    distributions the critic tells apart. A critic whose score of one image depends on the others
-    (batch norm) has no such norm; the paper uses none.
+    image. With a view, lines and slope are between what the view shows, because these are the two
+    distributions that the critic distinguishes. If the critic's score of one image depends on the
+    others (batch norm), this slope is not defined; the paper uses no norm.
     """
 
     use: ClassVar[str] = "gradient_penalty"
     second_order: ClassVar[bool] = True
 
     weight: MovingNonNegative = 10.0
-    """Factor on the penalty, λ in the paper."""
+    """Factor of the penalty, λ in the paper."""
     target: NonNegativeFloat = 1.0
-    """Slope the critic is held at."""
+    """Target slope of the critic."""
     one_sided: bool = False
-    """Whether only slopes above the target cost (section 4, 'two-sided penalty')."""
+    """Whether to penalise only slopes above the target (section 4, 'two-sided penalty')."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'gradient_penalty'.

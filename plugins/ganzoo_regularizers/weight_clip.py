@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class WeightClip(RegularizerSpec):
-    """Keep every weight of the critic in [-limit, limit], after each of its updates.
+    """Clip every weight of the critic to [-limit, limit] after each of its updates.
 
-    Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, line 7. Parameters only: running
-    statistics of batch norm are not weights. There is no term, so there is nothing to weigh.
+    Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, line 7. Only parameters are clipped, not
+    the running statistics of batch norm. There is no term, so 'weight' has no effect.
     """
 
     use: ClassVar[str] = "weight_clip"
 
     weight: MovingNonNegative = 1.0
-    """Not used here: clipping adds no term. Set 'limit'."""
+    """Not used: clipping adds no term. Set 'limit'."""
     limit: PositiveFloat = 0.01
     """Largest absolute value of a weight, c in the paper."""
 

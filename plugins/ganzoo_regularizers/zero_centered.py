@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class R1(RegularizerSpec):
-    """Flatten the discriminator at real images.
+    """R1: penalise the discriminator's gradient at real images.
 
     Mescheder et al. 2018, arXiv:1801.04406, equation 9: γ/2 E ‖∇D(x)‖², squared over all channels
-    and pixels of an image. Under a view T it is ‖∇D(T(x))‖² at x, as in the code of StyleGAN2-ADA,
-    DiffAugment and R3GAN; a pack of images counts as one, with the gradient at all of them.
+    and pixels of an image. With a view T it is ‖∇D(T(x))‖² at x, as in the code of StyleGAN2-ADA,
+    DiffAugment and R3GAN. A pack of images counts as one image, with the gradient at all of them.
     """
 
     use: ClassVar[str] = "r1"
@@ -25,9 +25,10 @@ class R1(RegularizerSpec):
     second_order: ClassVar[bool] = True
 
     weight: MovingNonNegative = 10.0
-    """Twice the factor on the penalty, γ in the paper."""
+    """Twice the factor of the penalty, γ in the paper."""
     at: Place = "images"
-    """Where the gradient is taken: at the plain images, through the views, or at what they show."""
+    """Where the gradient is taken: at the plain images, through the views, or at what the views \
+show."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'r1'."""
@@ -35,10 +36,11 @@ class R1(RegularizerSpec):
 
 
 class R2(RegularizerSpec):
-    """Flatten the discriminator at fake images.
+    """R2: penalise the discriminator's gradient at fakes.
 
-    Mescheder et al. 2018, arXiv:1801.04406, equation 10: γ/2 E ‖∇D(G(z))‖². The gradient is the
-    images', not the generator's: R2 belongs to the discriminator's half. Views as in R1.
+    Mescheder et al. 2018, arXiv:1801.04406, equation 10: γ/2 E ‖∇D(G(z))‖². The gradient is with
+    respect to the images, not the generator: R2 belongs to the discriminator's half. For views, see
+    R1.
     """
 
     use: ClassVar[str] = "r2"
@@ -46,9 +48,10 @@ class R2(RegularizerSpec):
     second_order: ClassVar[bool] = True
 
     weight: MovingNonNegative = 10.0
-    """Twice the factor on the penalty, γ in the paper."""
+    """Twice the factor of the penalty, γ in the paper."""
     at: Place = "images"
-    """Where the gradient is taken: at the plain images, through the views, or at what they show."""
+    """Where the gradient is taken: at the plain images, through the views, or at what the views \
+show."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'r2'."""

@@ -15,27 +15,28 @@ class DiscriminatorFields(DiscriminatorSpec):
     """Blocks of which the first ones halve a map, and one number of its sums."""
 
     channels: Channels = [128, 128, 128, 128]  # noqa: RUF012
-    """Channels that each block makes, first to last."""
+    """Output channels of each block, first to last."""
     halvings: NonNegativeInt = 2
-    """How many blocks halve the map: the first ones; with block = 'deep' the first of each size."""
+    """How many blocks halve the map: the first ones, or with block = 'deep' the first of each \
+size."""
     block: Block = "plain"
-    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 (BigGAN-deep), after a \
-3×3 convolution to the first of 'channels'."""
+    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 convolutions \
+(BigGAN-deep), after a 3×3 convolution to the first of 'channels'."""
     depth: Depth = 2
-    """With block = 'deep': blocks for each further number of 'channels'."""
+    """With block = 'deep': blocks for each further entry of 'channels'."""
     shortcut: Shortcut = "channels"
-    """With block = 'deep', beside each block: its input and the channels that it lacks, as in \
-the paper, or a 1×1 convolution where size or channels change, as StudioGAN has it."""
+    """Shortcut of each block with block = 'deep': its input plus the missing channels, as in the \
+paper, or a 1×1 convolution where size or channels change, as in StudioGAN."""
     hidden: Literal["input", "output"] = "input"
     """Channels between the two convolutions of a block after the first: its input's or its \
 output's."""
     labels: Literal["none", "projection"] = "none"
-    """How the class of an image enters: not at all, or by a learned vector of each \
-class, times the last map's sums (Miyato & Koyama 2018)."""
+    """How the class is an input: not at all, or as a learned vector per class, multiplied with \
+the last map's sums (Miyato & Koyama 2018)."""
     norm: Literal["none", "batch", "spectral"] = "spectral"
     """Normalisation; 'spectral' divides all weights by their largest singular value."""
     attention: Resolutions = []  # noqa: RUF012
-    """Heights of the maps that are followed by self-attention (Zhang et al. 2019)."""
+    """Heights of the maps after which to add self-attention (Zhang et al. 2019)."""
     init: Initialiser = "glorot"
     """Initial weights: Glorot uniform, times √2 in the blocks' 3×3 convolutions; orthogonal; or \
 N(0, init_std²). Biases start at 0."""
@@ -45,7 +46,8 @@ N(0, init_std²). Biases start at 0."""
     """Added to the variance in batch norm."""
 
     embedding_size: NonNegativeInt = 0
-    """Numbers shown as 'embedding' beside the logit, for 'contrastive' (ContraGAN, ReACGAN)."""
+    """Length of the vector returned as 'embedding', for 'contrastive' (ContraGAN, ReACGAN); 0 for \
+none."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

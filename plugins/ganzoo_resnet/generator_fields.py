@@ -25,35 +25,37 @@ class GeneratorFields(GeneratorSpec):
     at_sampling: ClassVar[frozenset[str]] = frozenset({"truncation"})
 
     channels: Channels = [256, 256, 256, 256]  # noqa: RUF012
-    """Channels of each map, first to last. Every map after the first is twice as large as the one \
-before; the first is the image divided by all doublings."""
+    """Channels of each map, first to last. Each map doubles the size of the previous one; the \
+first has the size of the image divided by all doublings."""
     labels: Literal["none", "conditional_norm"] = "none"
-    """How the class enters: not at all, or by the scale and shift of batch norm in \
-the blocks."""
+    """How the class is an input: not at all, or as the scale and shift of batch norm in the \
+blocks."""
     condition: Literal["embedding", "linear"] = "embedding"
     """Where a class's scale and shift come from: learned for each class (cGANs with projection, \
-SAGAN); or a linear layer of the class's code, the scale around 1 (BigGAN)."""
+SAGAN), or a linear layer of the class's code, with the scale around 1 (BigGAN)."""
     class_code: NonNegativeInt = 0
-    """Numbers of the code that all linear conditions share for a class; 0 is one 0 or 1 a class."""
+    """Length of the code of a class that all linear conditions share; 0 uses a one-hot vector."""
     split_latent: bool = False
-    """Give each block a piece of the latent beside the class's code, the first map another."""
+    """Give each block, and the first map, its own piece of the latent beside the class's code."""
     join_latent: bool = False
-    """Give each block and the first map the whole latent beside the class's code (BigGAN-deep)."""
+    """Give each block, and the first map, the whole latent beside the class's code \
+(BigGAN-deep)."""
     block: Block = "plain"
-    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 (BigGAN-deep)."""
+    """Blocks of two 3×3 convolutions, or of two narrow ones between 1×1 convolutions \
+(BigGAN-deep)."""
     depth: Depth = 2
-    """With block = 'deep': blocks of each size."""
+    """With block = 'deep': blocks per size."""
     shortcut: Shortcut = "channels"
-    """With block = 'deep', beside each block: its first channels, as in the paper, or a 1×1 \
-convolution, as StudioGAN has it."""
+    """Shortcut of each block with block = 'deep': its first channels, as in the paper, or a 1×1 \
+convolution, as in StudioGAN."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation before each activation."""
     spectral: bool = False
     """Divide all weights by their largest singular value (SAGAN, BigGAN)."""
     attention: Resolutions = []  # noqa: RUF012
-    """Heights of the maps that are followed by self-attention (Zhang et al. 2019)."""
+    """Heights of the maps after which to add self-attention (Zhang et al. 2019)."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
-    """How maps are enlarged; 'bilinear' is slow on a GPU that must be deterministic."""
+    """How maps are enlarged; 'bilinear' is slow on a GPU, where results must be deterministic."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
     """Output of the network: 'tanh' for data in [-1, 1], 'sigmoid' for [0, 1], 'linear' for any."""
     init: Initialiser = "glorot"
@@ -64,8 +66,8 @@ N(0, init_std²). Biases start at 0."""
     norm_eps: PositiveFloat = 1e-5
     """Added to the variance in batch norm."""
     truncation: PositiveFloat | None = None
-    """Largest size of a latent's numbers when it is sampled: they are drawn from the normal \
-distribution cut off there (BigGAN's truncation). Fewer surprises, less variety; not for scores."""
+    """Truncate the normal latents at this absolute value when sampling (BigGAN's truncation). \
+Fewer bad images, less variety; do not use it for scores."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -26,34 +26,34 @@ class GeneratorFields(GeneratorSpec):
     )
 
     channel_base: PositiveInt = 16_384
-    """Channels of a map are this over its longer side, up to channel_max."""
+    """Channels of a map are this divided by its longer side, at most channel_max."""
     channel_max: Width = 512
-    """Most channels of a map."""
+    """Maximum channels of a map."""
     w_size: Width = 512
-    """Numbers of a style, w."""
+    """Length of a style, w."""
     mapping_layers: Layers = 2
     """Layers between latent and style: 2 in StyleGAN2-ADA, 8 in StyleGAN2."""
     mapping_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """Rate of the mapping's weights, as a share of the optimizer's."""
+    """Learning rate of the mapping, as a share of the optimizer's."""
     form: Form = "skip"
-    """How an image leaves: the sum of images of all sizes; or that of the last map, of residual \
-blocks or of plain ones."""
+    """How the image is made: as the sum of images of all sizes, or from the last map, with \
+residual or plain blocks."""
     labels: Literal["none", "mapping"] = "none"
-    """How the class enters: not at all, or by a learned vector beside the latent."""
+    """How the class is an input: not at all, or as a learned vector beside the latent."""
     style_mixing: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Share of the images in training whose later layers have the style of a second latent."""
+    """Share of training images whose later layers use the style of a second latent."""
     truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
-    """How far styles are from their average when it is sampled, 1 as they are (ψ): fewer \
-surprises, less variety; not for scores."""
+    """Truncation ψ when sampling: how far styles are from their average, 1 for no truncation. \
+Fewer bad images, less variety; do not use it for scores."""
     truncated_layers: PositiveInt | None = None
-    """Layers, from the first, whose styles truncation pulls; all unless given."""
+    """How many layers, from the first, truncation applies to; by default all."""
     mix_from: PositiveInt | None = None
-    """Layer, counted from 0, from which on all sampled images have the style of one latent."""
+    """First layer, counted from 0, that uses the style of one shared latent when sampling."""
     mix_with: Seed = 0
-    """Seed of that latent."""
+    """Seed of that shared latent."""
     noise: Literal["fixed", "none"] = "fixed"
-    """What is added to maps when it is sampled: the same noise for every image, or none. In \
-training it is always new."""
+    """Noise added to the maps when sampling: the same for every image, or none. In training it is \
+always new."""
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]
@@ -65,21 +65,21 @@ class DiscriminatorFields(DiscriminatorSpec):
     """Blocks that halve a map, the spread of the batch, one number."""
 
     channel_base: PositiveInt = 16_384
-    """Channels of a map are this over its longer side, up to channel_max."""
+    """Channels of a map are this divided by its longer side, at most channel_max."""
     channel_max: Width = 512
-    """Most channels of a map."""
+    """Maximum channels of a map."""
     form: Form = "residual"
     """Residual blocks; plain ones; or plain ones to which the image is added at every size."""
     minibatch_stddev: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Images in a group whose standard deviation the last map gets: as many or the \
-largest divisor of the batch below; 0 for none."""
+    """Images per group for minibatch standard deviation, appended to the last map: this many, or \
+the next smaller divisor of the batch; 0 for none."""
     labels: Literal["none", "projection"] = "none"
     """How the class of an image enters: not at all, or by a mapped vector of each \
 class, times that of the image."""
     mapping_layers: NonNegativeInt = Field(default=8, le=64)
-    """Layers between a class and its vector."""
+    """Layers that map a class to its vector."""
     mapping_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """Rate of these layers' weights, as a share of the optimizer's."""
+    """Learning rate of these layers, as a share of the optimizer's."""
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Stylegan2Generator(GeneratorFields):
-    """Layers whose inputs a style scales (Karras et al. 2020, arXiv:1912.04958).
+    """StyleGAN2: a style scales the inputs of each layer (Karras et al. 2020, arXiv:1912.04958).
 
-    The latent is mapped to a style w; each convolution's input channels are scaled by a linear
-    function of w and its outputs are brought back to unit variance. The defaults are those of
+    The latent is mapped to a style w. A linear function of w scales the input channels of each
+    convolution, and its outputs are scaled back to unit variance. The defaults are those of
     StyleGAN2-ADA by size (Karras et al. 2020, arXiv:2006.06676, 'auto'): with a latent of 512,
     19,947,539 parameters at 32×32 and 22,949,277 at 128×128; 20,215,315 at 32×32 with labels of 10
-    classes. Images have no bounds. It shows the styles of all layers, 'w' ``[N, L, W]``, and
-    remembers their average, which truncation pulls to.
+    classes. Pixel values have no bounds. It returns the styles of all layers as 'w' ``[N, L, W]``,
+    and keeps their running average for truncation.
     """
 
     use: ClassVar[str] = "stylegan2"
@@ -46,7 +46,7 @@ class Stylegan2Generator(GeneratorFields):
 
 
 class Stylegan2Discriminator(DiscriminatorFields):
-    """Residual blocks with filtered halving (Karras et al. 2020, arXiv:1912.04958).
+    """StyleGAN2: residual blocks with filtered downsampling (Karras et al. 2020, arXiv:1912.04958).
 
     The defaults are those of StyleGAN2-ADA by size (arXiv:2006.06676, 'auto'): 21,507,073
     parameters at 32×32 and 23,882,369 at 128×128.

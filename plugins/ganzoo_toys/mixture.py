@@ -17,11 +17,11 @@ class Mixture(MetricSpec):
     """Share of points within 3σ of a centre, centres that have such a point, and how evenly.
 
     Srivastava et al. 2017, arXiv:1705.07761, section 4.1. Centres and σ are those of the labelled
-    real points. Of a two-dimensional Gaussian's own points 1 - e^(-9/2) = 98.9 % lie that near.
-    The reverse KL (Lin et al. 2018, arXiv:1712.04086, section 4.1) is Σ p log(p / q) over centres,
-    p being the share of such points that are near each, q that of real points; a centre that is
-    missed adds nothing itself, and k of n even centres hit evenly make log(n / k). Where no point
-    is near any, it is the largest that it can be, log(1 / min q).
+    real points. Of the points of a two-dimensional Gaussian itself, 1 - e^(-9/2) = 98.9 % are that
+    near. The reverse KL (Lin et al. 2018, arXiv:1712.04086, section 4.1) is Σ p log(p / q) over
+    centres, where p is the share of such points near each centre, and q that of real points. A
+    missed centre adds nothing itself; hitting k of n equal centres evenly gives log(n / k). If no
+    point is near any centre, it is the maximum, log(1 / min q).
     """
 
     use: ClassVar[str] = "mixture"

@@ -18,16 +18,17 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Mlp(GeneratorSpec):
-    """A perceptron from latents to points, or to small images, without bounds on its values."""
+    """A perceptron from latents to points or small images, without bounds on their values."""
 
     use: ClassVar[str] = "mlp"
 
     hidden: Widths = [128, 128]  # noqa: RUF012
     """Width of each hidden layer; ReLU follows each."""
     norm: Literal["none", "batch"] = "none"
-    """Batch norm after each hidden layer, which then has no bias of its own, or none."""
+    """Batch norm after each hidden layer (which then has no bias), or none."""
     init_std: InitStd = None
-    """Standard deviation of normal initial weights, with biases of 0; left out: PyTorch's own."""
+    """Standard deviation of normal initial weights, with biases of 0; if omitted, PyTorch's \
+defaults."""
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]``."""
@@ -55,14 +56,14 @@ class MlpDiscriminator(DiscriminatorSpec):
     hidden: Widths = [128, 128]  # noqa: RUF012
     """Width of each hidden layer; leaky ReLU of slope 0.2 follows each."""
     pieces: Annotated[int, Field(ge=1, le=100)] = 1
-    """Linear pieces whose largest is taken, maxout (Goodfellow et al. 2013, arXiv:1302.4389); 1 \
-for leaky ReLU."""
+    """Pieces of maxout (Goodfellow et al. 2013, arXiv:1302.4389); 1 for leaky ReLU."""
     input_dropout: Share = 0.0
-    """Share of the coordinates set to zero in training."""
+    """Dropout of the coordinates."""
     dropout: Share = 0.0
-    """Share of each hidden layer's numbers set to zero in training."""
+    """Dropout of each hidden layer's numbers."""
     init_std: InitStd = None
-    """Standard deviation of normal initial weights, with biases of 0; left out: PyTorch's own."""
+    """Standard deviation of normal initial weights, with biases of 0; if omitted, PyTorch's \
+defaults."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to ``[N]``."""
@@ -84,7 +85,7 @@ for leaky ReLU."""
 
 
 class Offset(GeneratorSpec):
-    """One point whatever the latent: G(z) = θ, the generator of the Dirac GAN."""
+    """One point for every latent: G(z) = θ, the generator of the Dirac GAN."""
 
     use: ClassVar[str] = "offset"
 

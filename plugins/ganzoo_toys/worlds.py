@@ -19,9 +19,9 @@ class _World(DatasetSpec):
     """Points drawn around centres; the label of a point is its centre's number."""
 
     count: Count = 50_000
-    """Points; a fifth as many are for testing."""
+    """Number of points; a fifth as many again for testing."""
     seed: NonNegativeInt = 0
-    """Which points are drawn, apart from the run's seed."""
+    """Seed of the points, independent of the run's seed."""
 
     def centres(self) -> list[tuple[float, ...]]:
         """Return the coordinates of the centres."""
@@ -55,7 +55,7 @@ def _bytes(points: Tensor) -> bytes:
 
 
 class Ring(_World):
-    """Gaussians on a circle, eight of σ = 0.01 on radius 1.
+    """Gaussians on a circle: eight, with σ = 0.01 and radius 1.
 
     Srivastava et al. 2017, arXiv:1705.07761, section 4.1.
     """
@@ -63,11 +63,11 @@ class Ring(_World):
     use: ClassVar[str] = "ring"
 
     modes: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """Gaussians."""
+    """Number of Gaussians."""
     radius: PositiveFloat = 1.0
-    """Of the circle their centres lie on."""
+    """Radius of the circle of their centres."""
     sigma: PositiveFloat = 0.01
-    """Standard deviation of each, in each direction."""
+    """Standard deviation of each Gaussian, in each direction."""
 
     def centres(self) -> list[tuple[float, ...]]:
         """Return points at equal angles, the first on the right."""
@@ -80,7 +80,7 @@ class Ring(_World):
 
 
 class Grid(_World):
-    """Gaussians on a square grid, 5×5 of σ = 0.05 at distance 2.
+    """Gaussians on a square grid: 5×5, with σ = 0.05 and distance 2.
 
     Lin et al. 2018, arXiv:1712.04086, section 4.1: centres (-4 + 2i, -4 + 2j).
     """
@@ -88,11 +88,11 @@ class Grid(_World):
     use: ClassVar[str] = "grid"
 
     side: Annotated[int, Field(ge=1, le=100)] = 5
-    """Gaussians along each side."""
+    """Number of Gaussians along each side."""
     distance: PositiveFloat = 2.0
-    """Between neighbouring centres."""
+    """Distance between neighbouring centres."""
     sigma: PositiveFloat = 0.05
-    """Standard deviation of each, in each direction."""
+    """Standard deviation of each Gaussian, in each direction."""
 
     def centres(self) -> list[tuple[float, ...]]:
         """Return the grid's points, row by row, around the origin."""
@@ -106,15 +106,15 @@ class Grid(_World):
 
 
 class Dirac(_World):
-    """All mass at the origin of a line: the simplest game that need not converge.
+    """A single point at the origin of a line: the simplest GAN that may not converge.
 
-    Mescheder et al. 2018, arXiv:1801.04406, section 2.2, definition 2.1; together with the
-    generator 'offset' and the discriminator 'linear'.
+    Mescheder et al. 2018, arXiv:1801.04406, section 2.2, definition 2.1. Use it with the generator
+    'offset' and the discriminator 'linear'.
     """
 
     use: ClassVar[str] = "dirac"
     count: Count = 1000
-    """Points, all at the origin; a fifth as many are for testing."""
+    """Number of points, all at the origin; a fifth as many again for testing."""
 
     def centres(self) -> list[tuple[float, ...]]:
         """Return the origin."""

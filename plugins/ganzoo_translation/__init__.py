@@ -32,4 +32,9 @@ def ganzoo_steps() -> list[type[StepSpec]]:
 @hookimpl
 def ganzoo_commands() -> Mapping[str, tuple[str, str]]:
     """Add 'translate'."""
-    return {"translate": ("ganzoo_translation.command:translate", "Turn pictures into others.")}
+    return {
+        "translate": (
+            "ganzoo_translation.command:translate",
+            "Translate pictures with a run's generator.",
+        )
+    }

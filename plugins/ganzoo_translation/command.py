@@ -20,17 +20,17 @@ NAMED = 10
 @click.argument("run")
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
-@click.option("--back", is_flag=True, help="The way back, of a run that has one.")
+@click.option("--back", is_flag=True, help="Translate the other way, if the run can.")
 @click.option(
     "--tile",
     type=click.IntRange(16, 16_384),
     default=512,
-    help="Larger pictures go through in tiles of this many pixels a side.",
+    help="Translate larger pictures in tiles of this many pixels a side.",
 )
-@click.option("--no-ema", is_flag=True, help="Not the averaged weights.")
+@click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
-@click.option("--runs", default="runs", type=click.Path(path_type=Path), help="Where runs are.")
+@click.option("--runs", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def translate(
     run: str,
@@ -44,10 +44,10 @@ def translate(
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Turn PICTURES, one or all of a folder, into others by RUN's generator.
+    """Translate PICTURES, a picture or a folder, with RUN's generator.
 
-    Each keeps its size: what the network cannot take is mirrored at the border and cut off again,
-    and large ones go through in tiles that overlap. Written as PNG, by the same names.
+    Each picture keeps its size: if it does not fit the network, its border is mirrored and cropped
+    again, and large ones are translated in overlapping tiles. Writes PNG files with the same names.
     """
     opened = ganzoo.open_run(run, out=runs, plugins=plugin)
     from ganzoo_translation.files import found_in, read, target_of, write
@@ -60,14 +60,14 @@ def translate(
         )
     makers = opened.recipe.step.makers()
     if back and len(makers) < 2:
-        raise GanzooError(f"step '{opened.recipe.step.use}' has no way back; leave out --back")
+        raise GanzooError(f"step '{opened.recipe.step.use}' does not translate back; omit --back")
     model = opened.model(average=not no_ema, device=device, player=makers[1 if back else 0])
     names = found_in(pictures)
     folder = out or opened.folder.writable("made", f"translated-{pictures.stem or 'pictures'}")
     places = {name: target_of(name, pictures, folder, names) for name in names}
     clash = [name for name, count in Counter(places.values()).items() if count > 1]
     if clash or any(place.exists() and place.samefile(n) for n, place in places.items()):
-        raise GanzooError(f"'{folder}' would be written over what is read; name another --out")
+        raise GanzooError(f"'{folder}' would overwrite the pictures it reads; name another --out")
     bad: list[str] = []
     with click.progressbar(names, label="translating", file=sys.stderr) as bar:
         for name in bar:

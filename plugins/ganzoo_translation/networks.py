@@ -22,11 +22,12 @@ class _Translator(GeneratorSpec):
     translates: ClassVar[bool] = True
 
     base_channels: Width = 64
-    """Channels after the first convolution; those of deeper layers are multiples."""
+    """Channels after the first convolution; deeper layers have multiples of it."""
     norm: Norm = "batch"
-    """After convolutions: over the batch, over each image without weights of its own, or none."""
+    """Normalisation after convolutions: over the batch, over each image (without weights), or \
+none."""
     init_scale: Scale = 0.02
-    """Standard deviation of the first weights, around 0; 0 leaves them to torch."""
+    """Standard deviation of the initial weights around 0; 0 uses torch's defaults."""
 
     def output_range(self) -> tuple[float, float] | None:
         """Return the range of tanh."""
@@ -34,19 +35,19 @@ class _Translator(GeneratorSpec):
 
 
 class UNet(_Translator):
-    """A U-Net: halved until little is left and doubled again, each level beside its like.
+    """A U-Net: halve the image to a small map and double it again, with skip connections.
 
     Ronneberger et al. 2015, arXiv:1505.04597, as in Isola et al. 2017, arXiv:1611.07004, appendix
-    6.1: 8 levels for 256×256. Dropout is on while it trains; with samples.mode = 'train' also on
-    sheets, as theirs is at test.
+    6.1: 8 levels for 256×256. Dropout is on during training; with samples.mode = 'train' also on
+    sheets, as in the paper's tests.
     """
 
     use: ClassVar[str] = "unet"
 
     levels: Annotated[int, Field(ge=2, le=10)] = 8
-    """How often sides are halved: 2 to the power of it divides height and width."""
+    """How often the image is halved; height and width must be multiples of 2 to this power."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Share of zeros on the way up, at the levels that are as wide as the widest."""
+    """Dropout on the way up, at the widest levels."""
 
     @property
     def multiple(self) -> int:
@@ -72,20 +73,21 @@ class UNet(_Translator):
 
 
 class ResnetTranslator(_Translator):
-    """Two halvings, residual blocks, two doublings, with mirrored borders.
+    """Halve twice, residual blocks, double twice; borders are padded by reflection.
 
-    Johnson et al. 2016, arXiv:1603.08155, as in Zhu et al. 2017, arXiv:1703.10593, appendix 7.2:
-    9 blocks for 256×256, 6 for 128×128. It takes pictures of any size that 4 divides.
+    Johnson et al. 2016, arXiv:1603.08155, as in Zhu et al. 2017, arXiv:1703.10593, appendix 7.2: 9
+    blocks for 256×256, 6 for 128×128. Height and width must be multiples of 4.
     """
 
     use: ClassVar[str] = "resnet_translator"
 
     norm: Norm = "instance"
-    """After convolutions: over the batch, over each image without weights of its own, or none."""
+    """Normalisation after convolutions: over the batch, over each image (without weights), or \
+none."""
     blocks: Annotated[int, Field(ge=0, le=64)] = 9
     """Residual blocks in the middle."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of zeros in the middle of each block."""
+    """Dropout in the middle of each block."""
     multiple: ClassVar[int] = 4
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
@@ -107,23 +109,24 @@ class ResnetTranslator(_Translator):
 
 
 class Patch(DiscriminatorSpec):
-    """Judges patches that overlap, each by a logit: 70×70 pixels with 3 layers.
+    """Scores overlapping patches, each with its own logit: 70×70 pixels with 3 layers.
 
-    Isola et al. 2017, arXiv:1611.07004, section 3.2.2. Its logits of all patches and images follow
-    each other, so that any loss takes their mean.
+    Isola et al. 2017, arXiv:1611.07004, section 3.2.2. The logits of all patches and images are
+    returned as one list, so any loss averages over them.
     """
 
     use: ClassVar[str] = "patch"
     is_patchwise: ClassVar[bool] = True
 
     base_channels: Width = 64
-    """Channels after the first convolution, doubled with each layer up to eight times."""
+    """Channels after the first convolution; each layer doubles them, up to eight times as many."""
     layers: Annotated[int, Field(ge=1, le=8)] = 3
     """Convolutions that halve the sides."""
     norm: Norm = "batch"
-    """After all but the first and the last: over the batch, over each image, or none."""
+    """Normalisation after all but the first and last layer: over the batch, over each image, or \
+none."""
     init_scale: Scale = 0.02
-    """Standard deviation of the first weights, around 0; 0 leaves them to torch."""
+    """Standard deviation of the initial weights around 0; 0 uses torch's defaults."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to logits ``[N · patches]``.

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Pix2Pix(StepSpec):
-    """A generator with an L1 loss to its target, and a discriminator of input and output.
+    """pix2pix: a generator with an L1 loss to its target, and a discriminator of input and output.
 
-    Isola et al. 2017, arXiv:1611.07004, equation 4: the recipe's loss on pairs, and L1. First the
-    discriminator is moved, then the generator, whose fakes are made anew.
+    Isola et al. 2017, arXiv:1611.07004, equation 4: the recipe's loss on pairs, and L1. The
+    discriminator is updated first, then the generator, with new fakes.
     """
 
     use: ClassVar[str] = "pix2pix"
@@ -29,7 +29,7 @@ class Pix2Pix(StepSpec):
     is_captured: ClassVar[bool] = True
 
     l1: NonNegativeFloat = 100.0
-    """Factor on the mean absolute difference from the target."""
+    """Factor of the mean absolute difference from the target."""
 
     def networks(self, setting: Setting) -> Mapping[str, nn.Module]:
         """Return a generator, and a discriminator of input and image together."""
@@ -67,10 +67,10 @@ class Pix2Pix(StepSpec):
 
 
 class CycleGan(StepSpec):
-    """Two generators, there and back, that undo each other, and a judge on either side.
+    """CycleGAN: two generators that undo each other, and a discriminator on either side.
 
-    Zhu et al. 2017, arXiv:1703.10593, equation 3 and section 5.2: both generators are moved, then
-    both discriminators, which are shown fakes of before among the new ones.
+    Zhu et al. 2017, arXiv:1703.10593, equation 3 and section 5.2: both generators are updated, then
+    both discriminators, which see earlier fakes among the new ones.
     """
 
     use: ClassVar[str] = "cyclegan"
@@ -85,15 +85,15 @@ class CycleGan(StepSpec):
     )
 
     adversarial: NonNegativeFloat = 1.0
-    """Factor on the generators' terms of the recipe's loss; 2 with 'least_squares', which halves \
-theirs where the paper does not."""
+    """Factor of the generators' terms of the recipe's loss; use 2 with 'least_squares', which \
+halves them while the paper does not."""
     cycle: NonNegativeFloat = 10.0
-    """Factor on the mean absolute difference of what went there and back."""
+    """Factor of the cycle loss: the mean absolute difference after translating there and back."""
     identity: NonNegativeFloat = 0.5
-    """Times 'cycle', the factor on what a generator changes of its own targets; 0 for none, as \
-where both sides have other channels."""
+    """Times 'cycle', the factor of the identity loss: how much a generator changes images that \
+already are targets; use 0 if the two sides have different channels."""
     pool: Annotated[int, Field(ge=0, le=10_000)] = 50
-    """Fakes of before that are kept on either side; 0 for none."""
+    """Number of earlier fakes to keep on either side; 0 for none."""
 
     def networks(self, setting: Setting) -> Mapping[str, nn.Module]:
         """Return both generators, both discriminators and both pools."""

@@ -15,12 +15,13 @@ Policy = Literal["color", "translation", "cutout"]
 
 
 class DiffAugment(ViewSpec):
-    """Augment all the discriminator sees, differentiably, so that it cannot learn data by rote.
+    """DiffAugment: differentiable augmentation of everything the discriminator sees.
 
-    Zhao et al. 2020, arXiv:2006.10738, equations 4 to 6: the same transformation T of real images
-    and fakes, in the generator's half as well. Ranges are those of the authors' code, every draw
-    one per image: brightness ± 0.5, saturation × [0, 2), contrast × [0.5, 1.5), translation by up
-    to an eighth of the side with zeros moving in, and a square of half the side set to zero.
+    Zhao et al. 2020, arXiv:2006.10738, equations 4 to 6: the same kind of transformation T for real
+    images and fakes, in the generator's half too, so that the discriminator cannot memorize the
+    data. Ranges are those of the authors' code, with one draw per image: brightness ± 0.5,
+    saturation × [0, 2), contrast × [0.5, 1.5), translation by up to an eighth of the side with
+    zeros moving in, and a square of half the side set to zero.
     """
 
     use: ClassVar[str] = "diffaugment"
@@ -30,7 +31,7 @@ class DiffAugment(ViewSpec):
         "translation",
         "cutout",
     ]
-    """What is done, in this order."""
+    """Augmentations to apply, in this order."""
 
     def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:  # noqa: ARG002
         """Return ``[N, C, H, W]``; colours may leave the value range, as in the authors' code."""

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class Flip(ViewSpec):
-    """Mirror each image from left to right with a given probability, drawn anew at every step.
+    """Mirror each image from left to right with a given probability, drawn again at every step.
 
-    On real images alone it is the usual augmentation of the data: fakes come out both ways, too.
-    On all images, only the pair of an image and its mirror image has to be right.
+    Applied to real images only, it is the usual data augmentation: fakes come out both ways, too.
+    Applied to all images, only the pair of an image and its mirror image has to look real.
     """
 
     use: ClassVar[str] = "flip"
 
     probability: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the images that are mirrored."""
+    """Probability that an image is mirrored."""
     images: Literal["real", "all"] = "real"
-    """Which images: the data's, or the generator's as well."""
+    """Which images to mirror: only real images, or also fakes."""
 
     def apply(self, images: Tensor, which: Literal["real", "fake"]) -> Tensor:
         """Return ``[N, C, H, W]``."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Pack(ViewSpec):
-    """Judge several images at once, one upon the other as channels: PacGAN, against mode collapse.
+    """PacGAN, against mode collapse: judge several images at once, stacked as channels.
 
     Lin et al. 2018, arXiv:1712.04086, section 3: the discriminator D(x₁, …, xₘ) sees m real images
-    or m fakes, and has m times the input channels. A penalty on its slope is one on a pack's.
-    Images of a batch that fill no pack are left out.
+    or m fakes, and has m times as many input channels. A gradient penalty applies to whole packs.
+    Images of a batch that do not fill a pack are left out.
     """
 
     use: ClassVar[str] = "pack"

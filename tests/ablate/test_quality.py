@@ -21,7 +21,7 @@ def tries(*seconds: float | None) -> list[Try]:
     """Return tries with two looks each; with a time, the second is good enough."""
     return [
         Try(seed, each, 20, 5.0, 0.0, [(10, (each or 8) / 2, 9.0 + seed), (20, each or 8, 5.0)],
-            "" if each else "not there at its end, step 20")
+            "" if each else "not reached by the end, step 20")
         for seed, each in enumerate(seconds)
     ]  # fmt: skip
 

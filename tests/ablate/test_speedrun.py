@@ -125,7 +125,7 @@ def test_other_data_and_given_weights_may_not_enter(own: Registry) -> None:
         rules.entered(track, entering, own)
 
     assert "is of all of 'mnist'" in str(refused.value)
-    assert "begins without weights" in str(refused.value)
+    assert "starts without given weights" in str(refused.value)
 
 
 def test_every_track_has_a_recipe_that_may_enter_it(own: Registry) -> None:

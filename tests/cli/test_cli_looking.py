@@ -148,7 +148,7 @@ def test_data_that_is_not_there_is_told_with_what_helps(call: Call) -> None:
 
     assert result.exit_code == 2
     assert "downloading is switched off" in result.stderr
-    assert "Any one of these helps" in result.stderr
+    assert "Do one of the following" in result.stderr
 
 
 def test_data_is_described_once_it_is_there(call: Call) -> None:

@@ -103,7 +103,7 @@ def test_what_goes_wrong_in_a_verb_is_told_as_its_plugins(call: Call) -> None:
 
     assert (told.exit_code, told.stderr) == (2, "nobody is there\n")
     assert broken.exit_code == 2
-    assert "verb 'wave' of plugin 'waves' (ganzoo-waving 0.3) failed: ZeroDivisionError: oh" in (
+    assert "command 'wave' of plugin 'waves' (ganzoo-waving 0.3) failed: ZeroDivisionError: oh" in (
         broken.stderr
     )
     assert "waving_command.py:" in broken.stderr
@@ -148,7 +148,7 @@ def test_a_verb_that_cannot_be_loaded_is_named_and_breaks_nothing_else(
 
     assert call("--help").exit_code == 0
     assert {done.exit_code for done in said.values()} == {2}
-    assert all(f"verb '{name}' of plugin 'broken'" in said[name].stderr for name in places)
+    assert all(f"command '{name}' of plugin 'broken'" in said[name].stderr for name in places)
     assert "No module named 'no_such_module_at_all'" in said["absent"].stderr
     assert "is 7, which is not a click command" in said["number"].stderr
     assert "SystemExit: 0" in said["exits"].stderr
@@ -184,17 +184,17 @@ def test_a_broken_plugin_with_verbs_never_breaks_help(
 @pytest.mark.parametrize(
     ("verbs", "said"),
     [
-        ({"run": ("x:y", "Shadows.")}, "verb 'run' is ganzoo's own"),
-        ({"ls": ("x:y", "Shadows.")}, "verb 'ls' is ganzoo's own"),
-        ({"Wave": ("x:y", "Waves.")}, "verb 'Wave' needs lowercase letters"),
-        ({"--wave": ("x:y", "Waves.")}, "verb '--wave' needs lowercase letters"),
+        ({"run": ("x:y", "Shadows.")}, "command 'run' is ganzoo's own"),
+        ({"ls": ("x:y", "Shadows.")}, "command 'ls' is ganzoo's own"),
+        ({"Wave": ("x:y", "Waves.")}, "command 'Wave' needs lowercase letters"),
+        ({"--wave": ("x:y", "Waves.")}, "command '--wave' needs lowercase letters"),
         ({"w" * 101: ("x:y", "Waves.")}, "101 characters; 100 are allowed"),
-        ({"wave": "x:y"}, "verb 'wave' needs ('module:command', 'What it does.')"),
-        ({"wave": ("x.y", "Waves.")}, "verb 'wave' is at 'x.y'; write 'module:command'"),
-        ({"wave": ("x:y", "")}, "verb 'wave' needs a line"),
-        ({"wave": ("x:y", "two\nlines")}, "verb 'wave' needs a line"),
-        ({7: ("x:y", "Waves.")}, "7 is not a verb name"),
-        (["wave"], "returned ['wave'], not a dict of verbs"),
+        ({"wave": "x:y"}, "command 'wave' needs ('module:command', 'What it does.')"),
+        ({"wave": ("x.y", "Waves.")}, "command 'wave' is at 'x.y'; write 'module:command'"),
+        ({"wave": ("x:y", "")}, "command 'wave' needs a line"),
+        ({"wave": ("x:y", "two\nlines")}, "command 'wave' needs a line"),
+        ({7: ("x:y", "Waves.")}, "7 is not a command name"),
+        (["wave"], "returned ['wave'], not a dict of commands"),
     ],
     ids=repr,
 )
@@ -215,7 +215,7 @@ def test_verbs_that_cannot_be_read_are_refused_on_loading(shelf: Shelf) -> None:
 
     (broken,) = load_plugins(block={"ganzoo-torch"}).broken
 
-    assert "return a dict that is written out" in broken.error
+    assert "return a dict literal" in broken.error
 
 
 def test_of_two_plugins_with_a_verb_help_and_registry_take_the_same(
@@ -228,7 +228,9 @@ def test_of_two_plugins_with_a_verb_help_and_registry_take_the_same(
     found = load_plugins(block={"ganzoo-torch"})
 
     assert [plugin.name for plugin in found.plugins] == ["alpha"]
-    assert "verb 'wave' of ganzoo-beta 0.3 is already added by ganzoo-alpha" in str(found.broken[0])
+    assert "command 'wave' of ganzoo-beta 0.3 is already added by ganzoo-alpha" in str(
+        found.broken[0]
+    )
     assert "wave  Of alpha." in call("--help").stdout
     assert "Of beta." not in call("--help").stdout
 
@@ -253,9 +255,11 @@ def test_the_kit_finds_what_is_wrong_with_a_verb(shelf: Shelf) -> None:
     problems = [str(problem) for problem in testing.check("bare-verbs").problems]
 
     assert len(problems) == 3
-    assert "verb 'bare': prints its help: its function has no docstring" in problems[0]
-    assert "verb 'bare': explains each option: option --fast has no help" in problems[1]
-    assert "verb 'gone': is a click command: verb 'gone' of plugin 'bare-verbs'" in problems[2]
+    assert "command 'bare': prints its help: its function has no docstring" in problems[0]
+    assert "command 'bare': explains each option: option --fast has no help" in problems[1]
+    assert (
+        "command 'gone': is a click command: command 'gone' of plugin 'bare-verbs'" in problems[2]
+    )
 
 
 def test_ganzoos_own_names_are_all_kept_from_plugins() -> None:

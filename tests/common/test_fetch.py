@@ -253,7 +253,7 @@ def test_one_error_names_the_folder_every_address_and_what_to_do(
     assert lines[1] == f"  {missing}: 404 Not Found"
     assert lines[2] == f"  {closed}: Connection refused"
     assert lines[3].startswith(f"  {unknown}: ")
-    assert lines[4] == "Any one of these helps:"
+    assert lines[4] == "Do one of the following:"
     assert lines[5] == "  ask a friend"
     assert not target.parent.exists()
 

@@ -92,7 +92,7 @@ def test_it_says_what_the_docstrings_say() -> None:
     assert large["properties"]["use"] == {"const": "large"}
     assert large["required"] == ["use"]
     assert whole["$defs"]["Train"]["properties"]["seed"]["description"] == (
-        "Seed of everything random."
+        "Seed of all random numbers."
     )
 
 

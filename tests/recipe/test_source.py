@@ -521,7 +521,7 @@ def test_text_that_is_no_toml_stands_for_itself(tmp_path: Path, text: str) -> No
         ('a="\\u001b"', "holds the invisible character U+001B"),
         ('a={"\\u001b" = 1}', "holds the invisible character U+001B"),
         ("train={}", "changes nothing; name a key in it"),
-        ("extends=dcgan_mnist", "'extends' has its place in the recipe's file"),
+        ("extends=dcgan_mnist", "'extends' belongs in the recipe's file"),
         (
             "regularizer.2.weight=1",
             "regularizer.2: there is no such item to change; the list has 2",

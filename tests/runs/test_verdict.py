@@ -423,7 +423,7 @@ def test_a_run_that_is_done_has_its_verdict_in_its_result_and_on_the_console(run
     rows = judged(found)
     assert rows[0] == (
         "verdict",
-        "Too early to tell: 4 steps are few, and the images are still much alike",
+        "Too early to tell after 4 steps: the images are still much alike",
     )
     assert ("", f"ganzoo resume {run.path} --set train.steps=1000") in rows
 

@@ -158,7 +158,7 @@ def test_what_is_wrong_with_other_verbs_is_told_once(verb: str, tmp_path: Path) 
         "bench": ["bench", "small.toml", *sets("train.shards=3"), "--processes", "2"],
         "measure": ["measure", "nope", "--processes", "2"],
     }[verb]
-    told = {"bench": "let it be a multiple", "measure": "no run"}[verb]
+    told = {"bench": "use a multiple of the shards", "measure": "no run"}[verb]
     code, out, err = run(words, tmp_path)
     assert (code, out) == (2, "")
     assert err.count(told) == 1, err
@@ -197,7 +197,7 @@ def test_torchrun_starts_the_same_and_another_number_goes_on(tmp_path: Path) -> 
     ("wanted", "processes", "told"),
     [
         (["train.shards=4"], "3", "set train.shards = 3"),
-        (["train.shards=3"], "3", "let it be a multiple"),
+        (["train.shards=3"], "3", "use a multiple of the shards"),
         (["loss.use='nothing'"], "2", "no loss named 'nothing'"),
     ],
 )

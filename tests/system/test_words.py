@@ -41,6 +41,23 @@ STIFF = {
     r"(?<!there )is no (run|folder|file|name|plugin|component|dataset|tensor)": "is not a",
     r"stands? in brackets": "is shown in brackets",
     r"spread over \d+ turns": "varied by",
+    r"looks? every": "measured every",
+    r"gets? there|got there": "reaches the target",
+    r"as ever\b": "works, as before",
+    r"somebody else": "someone else",
+    r"a stranger": "third-party",
+    r"what it is worth": "what it contributes",
+    r"is no (mean|time|player|copy)\b": "is not a",
+    r"unlike rates?": "different learning rates",
+    r"lost modes": "mode collapse, missing modes",
+    r"made for a GPU": "meant for a GPU",
+    r"\b(image|step|sample|cell) a (step|side|class|row)\b": "per",
+    r"a class a row|one a row": "one per row",
+    r"unless given": "by default",
+    r"(taken|made|drawn|written|seeded) anew": "recomputed, new, again",
+    r"takes? (it|them) away": "removes",
+    r"the way back, of": "the other direction",
+    r"held to be": "assumed to be",
 }
 """Phrases that were replaced, each with what stands there now."""
 PUBLIC = ("session.py", "model.py", "specs.py", "types.py")

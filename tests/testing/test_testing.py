@@ -269,7 +269,7 @@ class TakesGradients(Game):
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
-        (WithoutSign, "it has no sign: it does not tell better from worse"),
+        (WithoutSign, "it has no sign: it does not distinguish better from worse"),
         (WrongSign, "lowers its loss: real logits 1 below, .*: the sign is wrong"),
         (WrongSign, "generators loss: fake logits .*: the sign is wrong"),
         (FromProbabilities, r"the discriminator's loss is inf at real logits of -10000"),

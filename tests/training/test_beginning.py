@@ -149,7 +149,7 @@ def test_what_is_no_weights_of_such_networks_is_refused(run: Run, tmp_path: Path
     for name, said in wanted.items():
         with pytest.raises(GanzooError, match=said):
             read(name, ["generator"])
-    with pytest.raises(GanzooError, match="does not say whose weights"):
+    with pytest.raises(GanzooError, match="does not say which network"):
         read("other", ["generator", "discriminator"])
     with pytest.raises(GanzooError, match="nothing of"):
         begin_with(read("other", ["generator"]), {"generator": run.generator.network}, "other")
@@ -248,7 +248,7 @@ def test_named_networks_are_read_with_the_averages_that_are_theirs(tmp_path: Pat
     assert read(networks=["maker_back"]) == ({"maker_back": 4}, ["maker_back"])
     # What goes by no name is the average of the generator, and of no other player.
     assert read("maker_back", networks=["judge"]) == ({"judge": 2}, [])
-    with pytest.raises(GanzooError, match=r"say init.networks = \['other'\] or \['more'\]"):
+    with pytest.raises(GanzooError, match=r"set init.networks = \['other'\] or \['more'\]"):
         read(networks=["other", "more"])
 
 

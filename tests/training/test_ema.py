@@ -152,7 +152,7 @@ def test_a_checkpoint_of_before_has_no_rest_and_goes_on(long: Run, tmp_path: Pat
 
     again = gone_on(long, copy, told := Told())
 
-    assert any("averages stood still" in text for text in told.warnings)
+    assert any("averages did not move" in text for text in told.warnings)
     assert any(value.any() for name, value in again.items() if name.startswith("average_rest/"))
 
 

@@ -44,7 +44,7 @@ def told(family: str, *overrides: str) -> list[str]:
         (
             "pix2pix",
             [*NONE, "train.shards=2", "loss={use='relativistic', pairing='average'}"],
-            ["no mean over the images of a batch is the term 'd/"],
+            ["it is not a mean over the images of a batch, the term 'd/"],
         ),
         ("cyclegan", [*NONE, "train.shards=2"], []),
     ],

@@ -154,14 +154,14 @@ def test_a_short_run_is_told_to_train_longer() -> None:
 
     Health(1.0, pytest.fail).watch_end(WARM_UP_STEPS, Variety(64, 0.1), told.append)
 
-    assert "500 steps are few: train longer" in told[0]
+    assert "500 steps are too few to judge it: train longer" in told[0]
 
 
 def test_a_run_whose_tiles_are_all_one_says_so_at_its_end_and_on_its_page(run: Run) -> None:
     (event,) = json.loads((run.path / "result.json").read_text())["health"]
 
     assert event["event"] == "alike_at_the_end"
-    assert "4 steps are few: train longer" in event["text"]
+    assert "4 steps are too few to judge it: train longer" in event["text"]
     assert "of what real images do" in run_page(run.folder)
 
 

@@ -60,28 +60,28 @@ WARM_UP = 5
     "--quality",
     type=click.FloatRange(0, min_open=True),
     metavar="FRECHET",
-    help="Time training until images are that good.",
+    help="Time training until images reach this frechet.",
 )
 @click.option(
     "--every",
     default=100,
     type=click.IntRange(1),
     metavar="N",
-    help="With --quality: steps between looks.",
+    help="With --quality: steps between evaluations.",
 )
 @click.option(
     "--samples",
     default=2000,
     type=click.IntRange(2, 10**7),
     metavar="N",
-    help="With --quality: fakes of a look.",
+    help="With --quality: fakes per evaluation.",
 )
 @click.option(
     "--seeds",
     default=3,
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="With --quality: seeds of every recipe, in pairs.",
+    help="With --quality: seeds of each recipe, paired.",
 )
 @click.option(
     "--file",
@@ -112,8 +112,8 @@ def bench(
 ) -> int:
     """Measure the training speed of RECIPE; write nothing.
 
-    With --quality, trains each RECIPE with each seed until its images have that frechet, and
-    compares the time this took: training only, without measuring.
+    With --quality, trains each RECIPE with each seed until its images reach that frechet, and
+    compares the training time, without measuring.
     """
     if quality is not None:
         if ranks.count() > 1:

@@ -36,7 +36,9 @@ from ganzoo.sampling.formats import FOLDERS, FORMATS, PROGRAMS
 )
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
 @click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
-@click.option("--player", default="", metavar="NAME", help="Another of the step's generators.")
+@click.option(
+    "--player", default="", metavar="NAME", help="Export another of the step's generators."
+)
 @click.option(
     "--licence", default="unknown", metavar="ID", help="For the model card: mit, cc-by-4.0 ..."
 )

@@ -188,9 +188,9 @@ def prepare(
 ) -> None:
     """Train the classifier whose features the scores of DATASET use.
 
-    Once per dataset, on one CPU thread, with the same weights every time: seconds for
-    the digits, a few minutes for MNIST. It is saved, with its accuracy and SHA-256, in
-    the user's cache folder or in $GANZOO_CACHE.
+    Needed once per dataset. It runs on one CPU thread and always gives the same weights: seconds
+    for the digits, a few minutes for MNIST. It is saved, with its accuracy and SHA-256, in the
+    user's cache folder or in $GANZOO_CACHE.
     """
     if ranks.rank() > 0:
         return  # one process trains it
@@ -233,7 +233,7 @@ def prepare(
     "--network",
     type=click.Choice(["inception", "dinov2", "clip"]),
     default="inception",
-    help="What they are of.",
+    help="Network that the weights are for.",
 )
 @data_option
 @click.pass_obj

@@ -36,7 +36,7 @@ def new() -> None:
     ],
 )
 @click.argument("name")
-@click.option("--kind", default="loss", metavar="KIND", help="Kind of component; loss if left out.")
+@click.option("--kind", default="loss", metavar="KIND", help="Kind of component; default: loss.")
 @click.option(
     "--labels",
     "special",

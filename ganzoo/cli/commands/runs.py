@@ -122,7 +122,7 @@ def list_(
 @runs.command(examples=["ganzoo runs tag abcd good v2", "ganzoo runs tag abcd good --remove"])
 @run_argument
 @click.argument("tags", metavar="TAG...", nargs=-1, required=True)
-@click.option("--remove", is_flag=True, help="Take them away.")
+@click.option("--remove", is_flag=True, help="Remove the tags.")
 @out_option
 @json_option
 def tag(*, name: str, tags: tuple[str, ...], remove: bool, out: Path, as_json: bool) -> None:
@@ -148,9 +148,9 @@ def tag(*, name: str, tags: tuple[str, ...], remove: bool, out: Path, as_json: b
 @out_option
 @json_option
 def note(*, name: str, text: str | None, out: Path, as_json: bool) -> None:
-    """Write a note beside RUN, or read it.
+    """Write a note on RUN, or print it.
 
-    An empty TEXT takes it away.
+    An empty TEXT removes it.
     """
     from ganzoo.runs.folder import find
     from ganzoo.runs.notes import Notes, read_notes, write_notes
@@ -175,15 +175,17 @@ def _show_notes(run: RunDir, *, as_json: bool) -> None:
 
 @runs.command(examples=["ganzoo runs logs last", "ganzoo runs logs abcd -f"])
 @run_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends; Ctrl-C leaves.")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Follow until the run ends; Ctrl-C stops following."
+)
 @click.option(
     "-n", "--lines", default=10, type=click.IntRange(0, 10_000), metavar="N",
-    help="Begin with the last N.", show_default=True,
+    help="Start with the last N.", show_default=True,
 )  # fmt: skip
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each line.")
 def logs(*, name: str, follow: bool, lines: int, out: Path, as_json: bool) -> None:
-    """Print the last logged steps of RUN, and with -f those to come."""
+    """Print the last logged steps of RUN; with -f also new ones."""
     from ganzoo.common.files import to_json
     from ganzoo.runs.folder import find
     from ganzoo.runs.following import Tail
@@ -235,7 +237,7 @@ def _log_line(entry: dict[str, Any]) -> str:
 @out_option
 @json_option
 def stop(*, name: str, seconds: float, out: Path, as_json: bool) -> None:
-    """Have RUN, which trains in another terminal, save and stop.
+    """Make RUN, which trains in another terminal, save and stop.
 
     RUN may also be the name of an ablation. It ends as with Ctrl-C, and can be resumed.
     """
@@ -275,7 +277,7 @@ def stop(*, name: str, seconds: float, out: Path, as_json: bool) -> None:
 @out_option
 @json_option
 def remove(*, names: tuple[str, ...], yes: bool, out: Path, as_json: bool) -> None:
-    """Remove runs with all of their files, for good.
+    """Remove runs with all of their files, permanently.
 
     An ablation is removed by its name, with its cells. Nothing outside of the
     folder of runs is touched, and no link is followed.
@@ -287,7 +289,7 @@ def remove(*, names: tuple[str, ...], yes: bool, out: Path, as_json: bool) -> No
     targets = list({each.path: each for each in found}.values())
     sizes = [each.num_bytes for each in targets]
     told = [f"{_what(each)}, {megabytes(size)}" for each, size in zip(targets, sizes, strict=True)]
-    _ask("Remove for good", told, yes=yes)
+    _ask("Remove permanently", told, yes=yes)
     for each, line in zip(targets, told, strict=True):
         remove_target(each)
         if not as_json:
@@ -303,13 +305,13 @@ def remove(*, names: tuple[str, ...], yes: bool, out: Path, as_json: bool) -> No
 @runs_argument
 @click.option(
     "--keep", default=1, type=click.IntRange(0), metavar="N",
-    help="Of the newest; 0 only of runs that are done.", show_default=True,
+    help="Newest ones to keep; 0 only for runs that are done.", show_default=True,
 )  # fmt: skip
 @yes_option
 @out_option
 @json_option
 def prune(*, names: tuple[str, ...], keep: int, yes: bool, out: Path, as_json: bool) -> None:
-    """Remove checkpoints, but for the newest and the best.
+    """Remove checkpoints, except the newest and the best.
 
     The weights to share, generator.safetensors, stay.
     """

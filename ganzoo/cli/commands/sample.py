@@ -64,7 +64,7 @@ MOST_NAMED = 4
     "labels",
     metavar="CLASS",
     multiple=True,
-    help="Class to make, or 'all'; repeatable.",
+    help="Class to generate, or 'all'; repeatable.",
 )
 @click.option(
     "--latent",
@@ -86,7 +86,7 @@ MOST_NAMED = 4
     "--standing",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Take batch norm's statistics anew over N batches of 250 images (BigGAN).",
+    help="Recompute batch norm's statistics over N batches of 250 images (BigGAN).",
 )
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Output file.")
 @click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")

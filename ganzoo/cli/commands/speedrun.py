@@ -47,7 +47,7 @@ MOST = 16 << 20
     "--recipe",
     metavar="RECIPE",
     shell_complete=recipe_names,
-    help="What is trained, else the track's own.",
+    help="Recipe to train; default: the track's own.",
 )
 @set_option
 @click.option(
@@ -55,9 +55,9 @@ MOST = 16 << 20
     type=click.IntRange(1, 1000),
     default=3,
     metavar="N",
-    help="Seeds, from the recipe's own on.",
+    help="Number of seeds, from the recipe's own on.",
 )
-@click.option("--beside", is_flag=True, help="Run the record's recipe here, too, in pairs.")
+@click.option("--beside", is_flag=True, help="Also run the record's recipe here, paired by seed.")
 @click.option("--file", type=NewFile(path_type=Path), metavar="PATH", help="Where to write.")
 @plugin_options
 @place_options
@@ -77,10 +77,10 @@ def speedrun(
     place: Place,
     as_json: bool,
 ) -> int:
-    """Time a recipe's training until its images are as good as TRACK asks.
+    """Time how long a recipe trains until it is as good as TRACK asks.
 
-    Without TRACK, lists the tracks. Data, features, target and looks are the track's; the recipe is
-    anybody's. Writes one JSON, and repeats such a file where TRACK is one.
+    Without TRACK, lists the tracks. A track fixes data, features, target and how often it is
+    measured; the recipe is yours. Writes a JSON file; pass such a file as TRACK to run it again.
     """
     from ganzoo.ablate import speedrun as rules
     from ganzoo.cli.progress import Display

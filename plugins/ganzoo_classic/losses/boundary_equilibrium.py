@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 class BoundaryEquilibrium(LossSpec):
-    """Reconstruct real images, and fakes badly, as far as both stay in balance.
+    """BEGAN: reconstruct real images well and fakes badly, in a controlled balance.
 
     Berthelot et al. 2017, arXiv:1703.10717, section 3.4: with L(x) the error of an autoencoder,
     here minus the logit (``discriminator.use = "autoencoder"``), the discriminator minimises L(x) -
-    k L(G(z)), the generator L(G(z)), and k moves by λ (γ L(x) - L(G(z))) within [0, 1], from 0.
+    k L(G(z)), and the generator L(G(z)). k starts at 0 and changes by λ (γ L(x) - L(G(z))) within
+    [0, 1].
 
-    k moves in the discriminator's half, with the fakes that it was shown, and counts from the next
-    update on; the paper moves it with the generator's new fakes of the same weights. The measure
-    M = L(x) + |γ L(x) - L(G(z))| (section 3.4.1) tells how far the run has come: k and M are in the
-    log and in checkpoints.
+    k is updated in the discriminator's half, with the fakes that it saw, and used from the next
+    update on; the paper updates it with new fakes of the same generator. The measure M = L(x) + |γ
+    L(x) - L(G(z))| (section 3.4.1) shows convergence. k and M are in the log and in checkpoints.
     """
 
     use: ClassVar[str] = "boundary_equilibrium"
     logged: ClassVar[tuple[str, ...]] = ("k", "convergence")
 
     gamma: Annotated[float, Field(gt=0, le=1), OrRamp] = 0.5
-    """Diversity ratio γ: the share of L(x) that L(G(z)) is held at; 0.5 to 0.75, less for sharper \
-and fewer kinds of images."""
+    """Diversity ratio γ: L(G(z)) is kept at this share of L(x). Typically 0.5 to 0.75; lower \
+values give sharper images with less variety."""
     gain: Annotated[float, Field(gt=0, le=1)] = 0.001
     """Proportional gain λ of k."""
 

@@ -14,17 +14,18 @@ class DualContrastive(LossSpec):
     """Distinguish each real image from all fakes of the batch, and each fake from all real images.
 
     Yu et al. 2021, arXiv:2103.17158, section 3.1: with rᵢ the logits of real images and fⱼ those of
-    fakes the discriminator minimises -E log (exp rᵢ / (exp rᵢ + Σⱼ exp fⱼ)), and the same of the
-    fakes with all signs turned: -E log (exp -fⱼ / (exp -fⱼ + Σᵢ exp -rᵢ)). It looks across the
-    batch: its value grows with the batch's logarithm, and cut into parts (``step.accumulate``), it
-    sees the part only.
+    fakes the discriminator minimises -E log (exp rᵢ / (exp rᵢ + Σⱼ exp fⱼ)), and the same for fakes
+    with all signs reversed: -E log (exp -fⱼ / (exp -fⱼ + Σᵢ exp -rᵢ)). It looks across the batch:
+    its value grows with the logarithm of the batch size. If the batch is cut into parts
+    (``step.accumulate``), it only sees each part.
     """
 
     use: ClassVar[str] = "dual_contrastive"
 
     generator: Literal["swapped", "opposite"] = "swapped"
-    """What the generator minimises: the same with real and fake swapped, which pulls most where \
-fakes are found out; or minus the discriminator's, a min-max game, which hardly pulls there."""
+    """What the generator minimises: the same with real and fake swapped, which has the strongest \
+gradient where fakes are recognised; or minus the discriminator's loss (min-max), which has hardly \
+any there."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'real' and 'fake'."""

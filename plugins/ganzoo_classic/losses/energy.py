@@ -8,19 +8,18 @@ from ganzoo.api import Context, LossSpec, MovingPositive, Terms
 
 
 class Energy(LossSpec):
-    """Give real images a low energy, and fakes one of at least the margin.
+    """EBGAN: give real images a low energy, and fakes at least the margin.
 
-    Zhao et al. 2017, arXiv:1609.03126, equations 1 and 2: with the energy E = -logit, an
-    autoencoder's error say, the discriminator minimises E(x) + max(0, m - E(G(z))), the generator
-    E(G(z)), through all of the autoencoder: neither image nor reconstruction is held fixed. The
-    margin is in units of the energy, whatever the batch: a discriminator whose error is a mean over
-    pixels takes one well below 1.
+    Zhao et al. 2017, arXiv:1609.03126, equations 1 and 2: with the energy E = -logit, such as an
+    autoencoder's error, the discriminator minimises E(x) + max(0, m - E(G(z))), and the generator
+    E(G(z)), through the whole autoencoder: neither image nor reconstruction is detached. The margin
+    is in units of the energy: if the error is a mean over pixels, use a margin well below 1.
     """
 
     use: ClassVar[str] = "energy"
 
     margin: MovingPositive = 1.0
-    """Energy of a fake above which the discriminator has no interest in it, m."""
+    """Margin m: the discriminator ignores fakes with a higher energy."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'real' and 'fake'."""

@@ -101,7 +101,7 @@ class Around(LossSpec):
     """A loss around another: the discriminator's half is that one's."""
 
     inside: Annotated[LossSpec, ByUse()] | None = None
-    """The game, a table with 'use'; left out: the original one, not saturating."""
+    """The loss inside, a table with 'use'; by default the original, non-saturating loss."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

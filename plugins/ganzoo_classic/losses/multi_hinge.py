@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 class MultiHinge(LossSpec):
-    """Have the right one of K + 1 scores lead all others by 1: the K classes, and 'fake'.
+    """MHingeGAN: the right one of K + 1 scores (K classes and 'fake') should lead all others by 1.
 
-    Kavalerov et al. 2021, arXiv:1912.04216, with the multi-class hinge of Crammer & Singer 2001: of
-    scores s and the right place t it is max(0, 1 - sₜ + max s of the others). Real images belong at
-    their class and fakes at 'fake' for the discriminator, fakes at the requested class
-    for the generator. The K are what the discriminator shows as 'classes'; 'fake' is minus its
-    logit, so that a high logit still says real. The paper adds 'feature_matching'.
+    Kavalerov et al. 2021, arXiv:1912.04216, with the multi-class hinge of Crammer & Singer 2001:
+    for scores s and the right position t it is max(0, 1 - sₜ + max s of the others). For the
+    discriminator, the right position is the class of a real image and 'fake' for fakes; for the
+    generator, it is the requested class. The K scores are what the discriminator returns as
+    'classes'; 'fake' is minus its logit, so a high logit still means real. The paper adds
+    'feature_matching'.
     """
 
     use: ClassVar[str] = "multi_hinge"

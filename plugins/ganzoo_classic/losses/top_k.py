@@ -15,23 +15,21 @@ if TYPE_CHECKING:
 
 
 class TopK(inside.Around):
-    """Let the generator learn from the share of its fakes that look most real.
+    """Train the generator only on the share of its fakes that look most real.
 
-    Sinha et al. 2020, arXiv:2002.06224, section 3: of a batch of fakes the k with the highest
-    logits count in the generator's loss, the discriminator's stays as it is. k falls from the whole
-    batch by a factor of γ an epoch down to ν of it; here a ramp on the share says so, as
+    Sinha et al. 2020, arXiv:2002.06224, section 3: only the k fakes with the highest logits count
+    in the generator's loss; the discriminator's loss does not change. In the paper, k falls from
+    the whole batch by a factor of γ per epoch down to ν of it. Here, use a ramp for the share:
     ``share = { start = 1.0, end = 0.5, until = 10000, course = "exponential" }``.
 
-    A CUDA graph cannot hold it, with a fixed share or a moving one: how many fakes are left decides
-    the sizes of what follows, and a graph has one size for each. Steps are then made as written,
-    which the run says; a share that were a weight of each fake instead would need a loss inside
-    that weighs.
+    It cannot be captured in a CUDA graph, because tensor sizes depend on how many fakes are left.
+    Steps then run without a graph, and the run says so.
     """
 
     use: ClassVar[str] = "top_k"
 
     share: Annotated[float, Field(gt=0, le=1), OrRamp] = 0.5
-    """Share of the fakes that count, rounded up to whole ones."""
+    """Share of the fakes that count, rounded up."""
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return the terms of the loss inside, of the best fakes."""

@@ -15,24 +15,25 @@ if TYPE_CHECKING:
 
 
 class Unrolled(inside.Around):
-    """Judge the generator by the discriminator that k more steps against it would make.
+    """Unrolled GAN: train the generator against the discriminator as it will be k steps later.
 
     Metz et al. 2017, arXiv:1611.02163, equations 6 to 9: θ⁰ = θ, θⁱ⁺¹ = θⁱ - η ∇f(θⁱ) by gradient
-    descent on the step's own real images and fakes, f being what the discriminator of the loss
-    inside minimises; the generator minimises the inner loss against θᵏ. The gradient goes through
-    all k steps, by the fakes in each of them: that is the second term of equation 9. With
-    through_steps = false it is left out, and θᵏ is taken for a constant.
+    descent on the step's own real images and fakes, where f is what the discriminator minimises in
+    the loss inside. The generator minimises the loss inside against θᵏ. The gradient goes through
+    all k steps, by the fakes in each of them (the second term of equation 9). With through_steps =
+    false, θᵏ is treated as a constant.
 
-    The discriminator itself stays as it is: its weights and buffers are copied. Its own half of the
-    step is that of the loss inside, and regularizers are no part of the steps ahead. The authors
-    look ahead with Adam; plain descent at rate η is equation 7 as it stands. A discriminator with
-    ReLU or leaky ReLU has a second derivative of 0 in its activations; smooth ones pass more on.
+    The discriminator itself does not change: its weights and buffers are copied. Its own half of
+    the step is that of the loss inside, and regularizers are not part of the steps ahead. The
+    authors use Adam for the steps ahead; here it is plain gradient descent with rate η, as in
+    equation 7. ReLU and leaky ReLU in the discriminator have a second derivative of 0; smooth
+    activations pass more on.
     """
 
     use: ClassVar[str] = "unrolled"
 
     ahead: Annotated[int, Field(ge=0, le=100)] = 5
-    """Steps k of the discriminator that are looked ahead; 0 is the loss inside."""
+    """Number k of steps ahead; 0 is the loss inside."""
     rate: PositiveFloat = 0.1
     """Learning rate η of these steps."""
     through_steps: bool = True

@@ -16,23 +16,23 @@ Halvings = Annotated[int, Field(ge=1, le=10)]
 
 
 class Autoencoder(DiscriminatorSpec):
-    """Score images by how well they are reconstructed: minus the error.
+    """Score images by how well an autoencoder reconstructs them: minus the error.
 
     Berthelot et al. 2017, arXiv:1703.10717, section 3.5.1: 3×3 convolutions and ELU, two at each
-    size, no norm; a linear layer to the code and one from it; nearest neighbours upwards. EBGAN
-    (Zhao et al. 2017, arXiv:1609.03126) takes the squared error. The code is shown as 'features'.
+    size, no norm; a linear layer to the code and one from it; nearest-neighbour upsampling. EBGAN
+    (Zhao et al. 2017, arXiv:1609.03126) uses the squared error. The code is returned as 'features'.
     """
 
     use: ClassVar[str] = "autoencoder"
 
     base_channels: Width = 16
-    """Channels n of the first map; each smaller one of the encoder has n more."""
+    """Channels n of the first map; each smaller map of the encoder has n more."""
     halvings: Halvings = 2
-    """Times height and width are halved."""
+    """How often height and width are halved."""
     hidden: Width = 64
-    """Numbers of the code."""
+    """Length of the code."""
     error: Literal["absolute", "squared"] = "absolute"
-    """Mean over channels and pixels of the absolute difference, or of its square."""
+    """Mean over channels and pixels of the absolute or the squared difference."""
 
     def build(self, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, C, H, W]`` to 'logits' ``[N]`` and 'features' ``[N, hidden]``.
@@ -49,18 +49,18 @@ class Autoencoder(DiscriminatorSpec):
 
 
 class Decoder(GeneratorSpec):
-    """Make images as an autoencoder's decoder does, without bounds on their values.
+    """An autoencoder's decoder as the generator, without bounds on pixel values.
 
-    Berthelot et al. 2017, arXiv:1703.10717, section 3.5.1: the decoder of 'autoencoder', with
-    weights of its own; the latent is its code.
+    Berthelot et al. 2017, arXiv:1703.10717, section 3.5.1: the decoder of 'autoencoder', with its
+    own weights; the latent takes the place of the code.
     """
 
     use: ClassVar[str] = "decoder"
 
     base_channels: Width = 16
-    """Channels n of every map."""
+    """Channels n of each map."""
     halvings: Halvings = 2
-    """Times height and width are doubled."""
+    """How often height and width are doubled."""
 
     def build(self, latent_size: int, image: ImageShape) -> nn.Module:
         """Return a module from ``[N, Z]`` to ``[N, C, H, W]``.

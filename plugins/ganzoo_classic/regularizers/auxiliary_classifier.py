@@ -12,27 +12,26 @@ if TYPE_CHECKING:
 
 
 class AuxiliaryClassifier(RegularizerSpec):
-    """Have the discriminator also classify images, and the generator make images of their class.
+    """ACGAN: both sides also minimise the error of a classifier in the discriminator.
 
     Odena et al. 2017, arXiv:1610.09585, equation 3: both sides maximise L_C = E log P(C = c | x) +
-    E log P(C = c | G(c, z)). P is a softmax over what the discriminator shows as 'classes', which
-    are logits: the cross-entropy takes the softmax itself, once. Only the second part depends on
-    the generator.
+    E log P(C = c | G(c, z)). P is the softmax of the logits that the discriminator returns as
+    'classes'. Only the second part depends on the generator.
 
     With form 'adc' (Hou et al. 2022, arXiv:2107.10060) the head has 2K classes, each real and each
     fake: the discriminator maximises E log P(real c | x) + E log P(fake c | G(c, z)), the generator
-    E log P(real c | G(c, z)) - E log P(fake c | G(c, z)). A class that is easy to sort is then no
-    gain by itself, as it is in ACGAN.
+    E log P(real c | G(c, z)) - E log P(fake c | G(c, z)). Unlike in ACGAN, images that are easy to
+    classify are then no advantage by themselves.
     """
 
     use: ClassVar[str] = "auxiliary_classifier"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     form: Literal["ac", "adc"] = "ac"
-    """One class for what is real and fake, or one for each; 'adc' needs discriminator.labels = \
+    """One class for real images and fakes, or one for each; 'adc' needs discriminator.labels = \
 'real_fake_classes'."""
     learns_from_fakes: bool = True
-    """Whether the discriminator's head learns from fakes too, as in both papers."""
+    """Whether the discriminator's head is also trained on fakes, as in both papers."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'class_real', and 'class_fake' where the head learns from fakes."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Consistency(RegularizerSpec):
-    """Keep the discriminator's score when an image is flipped and shifted, or a latent moved.
+    """Keep the discriminator's score if an image is flipped and shifted, or a latent is moved.
 
-    T flips by chance and shifts by up to an eighth, drawn anew for every image and call.
+    T flips at random and shifts by up to an eighth, with new draws for every image and call.
 
     - CR, 'real': E (D(x) - D(T(x)))² (Zhang et al. 2020, arXiv:1910.12027, equation 3).
     - bCR adds 'fake': E (D(G(z)) - D(T(G(z))))² (Zhao et al. 2021, arXiv:2002.04724, algorithm 1).
@@ -23,21 +23,21 @@ class Consistency(RegularizerSpec):
       'latent' · E (D(G(z)) - D(G(z + Δz)))², and the generator, which shall make other images,
       -'diversity' · E ‖G(z) - G(z + Δz)‖², a mean over pixels here.
 
-    ICR is all four. Only changed images are scored anew; the others are the step's own.
+    ICR is all four. Only changed images are scored again; the other scores are the step's own.
     """
 
     use: ClassVar[str] = "consistency"
 
     weight: MovingNonNegative = 1.0
-    """Factor on all of it."""
+    """Factor of all of it."""
     real: NonNegativeFloat = 10.0
-    """Factor at real images, 10 in CR and bCR."""
+    """Factor for real images, 10 in CR and bCR."""
     fake: NonNegativeFloat = 0.0
-    """Factor at fakes, 10 in bCR."""
+    """Factor for fakes, 10 in bCR."""
     latent: NonNegativeFloat = 0.0
-    """Factor at moved latents in the discriminator, 20 in zCR."""
+    """Factor for moved latents in the discriminator, 20 in zCR."""
     diversity: NonNegativeFloat = 0.0
-    """Factor at moved latents in the generator, 0.5 in zCR."""
+    """Factor for moved latents in the generator, 0.5 in zCR."""
     spread: NonNegativeFloat = 0.05
     """Standard deviation σ by which latents are moved."""
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Contrastive(RegularizerSpec):
-    """Pull an image's embedding to its class's vector, and push it from other images'.
+    """Pull an image's embedding to the vector of its class, and push it away from other images'.
 
-    With fᵢ the embedding of image i and v the vector of its class, both of length 1, and cosines
-    over the temperature τ in the exponents:
+    fᵢ is the embedding of image i and v the vector of its class, both of length 1; the exponents
+    are cosines divided by the temperature τ:
 
     - '2c' (Kang & Park 2020, arXiv:2006.12681, section 3.2), minus the log of the share that v and
       the other images of the class have in v and all other images.
@@ -25,8 +25,8 @@ class Contrastive(RegularizerSpec):
       has in v and the images of other classes; cosines count up to the margin m with v, and from
       1 - m on with others: what is easy no longer pulls.
 
-    The discriminator's term is on real images, the generator's on its own. Each looks across the
-    batch: cut into parts (``step.accumulate``), it sees the part only.
+    The discriminator's term uses real images, the generator's its fakes. Each looks across the
+    batch: if the batch is cut into parts (``step.accumulate``), it only sees each part.
     """
 
     use: ClassVar[str] = "contrastive"
@@ -35,11 +35,12 @@ class Contrastive(RegularizerSpec):
     form: Literal["2c", "d2d_ce"] = "d2d_ce"
     """ContraGAN's loss, or ReACGAN's."""
     size: PositiveInt = 64
-    """Numbers of an embedding; discriminator.embedding_size must be the same."""
+    """Length of an embedding; discriminator.embedding_size must be the same."""
     temperature: PositiveFloat = 0.5
-    """Divides cosines, τ in the papers: 0.5 in ReACGAN, 1 in ContraGAN."""
+    """Temperature τ, which divides the cosines: 0.5 in ReACGAN, 1 in ContraGAN."""
     margin: Annotated[float, Field(gt=0, le=1)] = 0.98
-    """Cosine with its class's vector that is enough, m; with other classes 1 - m is."""
+    """Margin m: a cosine of m with the vector of the same class is enough, and 1 - m with other \
+classes."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return a vector for each class."""

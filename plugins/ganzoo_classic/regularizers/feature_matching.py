@@ -9,17 +9,17 @@ from ganzoo_classic.shown import shown
 
 
 class FeatureMatching(RegularizerSpec):
-    """Give fakes the mean features of real images.
+    """Match the mean features of fakes and real images.
 
-    Salimans et al. 2016, arXiv:1606.03498, section 3.1: ‖E f(x) - E f(G(z))‖²₂, f being what the
-    discriminator shows as 'features'; with norm 'l1' the mean absolute difference, as MHGAN has it.
-    The generator's alone.
+    Salimans et al. 2016, arXiv:1606.03498, section 3.1: ‖E f(x) - E f(G(z))‖²₂, where f is what the
+    discriminator returns as 'features'; with norm 'l1' the mean absolute difference, as in MHGAN.
+    Only for the generator.
     """
 
     use: ClassVar[str] = "feature_matching"
 
     norm: Literal["l2", "l1"] = "l2"
-    """Squared length of the difference, or mean of its absolute values."""
+    """Squared length of the difference, or the mean of its absolute values."""
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return 'feature_matching'."""

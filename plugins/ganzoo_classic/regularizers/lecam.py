@@ -13,25 +13,24 @@ if TYPE_CHECKING:
 
 
 class LeCam(RegularizerSpec):
-    """Pull logits of each kind to the running mean of the other.
+    """LeCam: pull logits of real images and of fakes to the running mean of the other.
 
     Tseng et al. 2021, arXiv:2104.03310, equation 4: E (D(x) - α_F)² + E (D(G(z)) - α_R)², where α_R
-    and α_F are running means of the logits of real images and of fakes, from the steps before:
-    exponential, and of equal weight as long as there are few (what begins at 0 is divided out); at
-    the first step they are 0. The authors' code counts only logits on the far side of the other's
-    mean, as ``one_sided`` does. A weight that starts later is a ramp:
-    ``{ start = 0.0, end = 0.3, begin = 999, until = 1000 }``.
+    and α_F are exponential running means of the logits of real images and of fakes from previous
+    steps, corrected for their start at 0; at the first step they are 0. The authors' code only
+    counts logits on the far side of the other's mean, like ``one_sided``. A weight that starts
+    later is a ramp: ``{ start = 0.0, end = 0.3, begin = 999, until = 1000 }``.
     """
 
     use: ClassVar[str] = "lecam"
     logged: ClassVar[tuple[str, ...]] = ("real", "fake")
 
     weight: MovingNonNegative = 0.3
-    """Factor λ on the penalty."""
+    """Factor λ of the penalty."""
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """Share of a running mean that stays in a step."""
+    """Decay of the running means per step."""
     one_sided: bool = False
-    """Whether only real logits above α_F and fake logits below α_R cost."""
+    """Whether to penalise only real logits above α_F and fake logits below α_R."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return the running means."""

@@ -25,16 +25,16 @@ Values = Annotated[int, Field(ge=2, le=1000)]
 
 
 class MutualInformation(RegularizerSpec):
-    """Have Q(c | x) guess the codes that an image was made of, and the generator let it.
+    """InfoGAN: train the generator and a network Q(c | x) so that Q predicts an image's codes.
 
     Chen et al. 2016, arXiv:1606.03657, equations 5 and 6: -λ L_I with L_I = E log Q(c | G(z, c)) +
     H(c), without the constant H(c). For a categorical code -log Q is the cross-entropy of Q's
     logits; for a continuous one that of a normal distribution, of variance 1 or learned. The codes
-    are the first numbers of the latent: 0s and a 1 for each categorical one (``generator.codes``),
+    are the first numbers of the latent: one-hot for each categorical code (``generator.codes``),
     then the continuous ones as the prior draws them (``latent.prior = "uniform"`` in the paper).
 
-    Q is a perceptron of its own, trained with the generator, or it shares the discriminator, as in
-    the paper: it is then what the discriminator shows as 'embedding', and both sides minimise the
+    Q is a separate perceptron, trained with the generator, or it shares the discriminator, as in
+    the paper: then it is what the discriminator returns as 'embedding', and both sides minimise the
     term.
     """
 
@@ -42,17 +42,17 @@ class MutualInformation(RegularizerSpec):
     trained_with: ClassVar[Role] = "generator"
 
     codes: Annotated[list[Values], Field(max_length=64)] = [10]  # noqa: RUF012
-    """Values of each categorical code, as generator.codes has them."""
+    """Number of values of each categorical code, the same as generator.codes."""
     continuous: NonNegativeInt = 0
-    """Continuous codes, after the categorical ones."""
+    """Number of continuous codes, after the categorical ones."""
     continuous_weight: MovingNonNegative = 0.1
-    """Factor on the continuous codes' part, beside 'weight'."""
+    """Factor of the continuous codes' part, in addition to 'weight'."""
     q: Literal["own", "discriminator"] = "own"
-    """A network of its own, or the discriminator's 'embedding'."""
+    """A separate network, or the discriminator's 'embedding'."""
     deviation: Literal["fixed", "learned"] = "fixed"
-    """Standard deviation of continuous codes: 1, or one that Q says for each."""
+    """Standard deviation of continuous codes: 1, or predicted by Q."""
     hidden: PositiveInt = 128
-    """Width of the hidden layer of a Q of its own."""
+    """Width of the hidden layer of a separate Q."""
 
     @property
     def size(self) -> int:

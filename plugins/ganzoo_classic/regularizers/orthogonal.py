@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 class Orthogonal(RegularizerSpec):
-    """Make the filters of a layer orthogonal, whatever their lengths.
+    """Make the filters of each layer orthogonal, without changing their lengths.
 
-    Brock et al. 2019, arXiv:1809.11096, equation 3: β ‖WᵀW ⊙ (1 - I)‖²_F, summed over the layers,
-    with the columns of W being its output channels' filters. The gradient is 4 W (WᵀW ⊙ (1 - I));
-    the authors' code adds half of that, so its 1e-4 is a weight of 5e-5 here. Linear layers and
-    convolutions count, embeddings and norms do not; of a spectrally normalised layer the weight
-    before the division does.
+    Brock et al. 2019, arXiv:1809.11096, equation 3: β ‖WᵀW ⊙ (1 - I)‖²_F, summed over the layers;
+    the columns of W are the filters of its output channels. The gradient is 4 W (WᵀW ⊙ (1 - I)).
+    The authors' code adds half of that, so their 1e-4 is a weight of 5e-5 here. It applies to
+    linear layers and convolutions, not to embeddings and norms; with spectral norm, to the weight
+    before the division.
     """
 
     use: ClassVar[str] = "orthogonal"
 
     weight: MovingNonNegative = 5e-5
-    """Factor β on the penalty."""
+    """Factor β of the penalty."""
     of: Literal["generator", "discriminator"] = "generator"
-    """Whose filters."""
+    """Which network."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'orthogonal' where it is the discriminator's."""

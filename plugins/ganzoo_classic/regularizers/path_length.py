@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class PathLength(RegularizerSpec):
-    """Keep the slope of the images along the latent the same everywhere.
+    """StyleGAN2's path length: keep the slope of images along the latent the same everywhere.
 
     Karras et al. 2020, arXiv:1912.04958, equation 4: E (‖Jᵀy‖₂ - a)² with J the Jacobian of the
     images, y normal noise, over √(H·W) as in the authors' code, and a the running mean of the
-    lengths, this step's included; no gradient flows through a. J is that of the latent, or that of
-    the styles that a generator shows as 'w': where these are of several layers, ``[N, L, W]``, the
-    squared length is the mean over layers, as in that code. Where one image depends on the others
-    (batch norm), its slope includes theirs.
+    lengths, including this step's; no gradient flows through a. J is with respect to the latent, or
+    to the styles that a generator returns as 'w': if there are several layers, ``[N, L, W]``, the
+    squared length is the mean over layers, as in that code. If images depend on each other (batch
+    norm), the slope of one includes the others.
     """
 
     use: ClassVar[str] = "path_length"
@@ -35,15 +35,16 @@ class PathLength(RegularizerSpec):
     logged: ClassVar[tuple[str, ...]] = ("mean",)
 
     weight: MovingNonNegative = 2.0
-    """Factor γ on the penalty."""
+    """Factor γ of the penalty."""
     every: PositiveInt = 4
-    """Apply at every k-th update of its side (not step), times k, to keep its strength."""
+    """Apply at every k-th update of its side (not step), multiplied by k to keep its strength."""
     at: Literal["latent", "w"] = "latent"
-    """Along what: the generator's input, or the styles it shows."""
+    """With respect to what: the generator's input, or the styles it returns."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the batch that is made anew; at = 'w' takes the step's own images where it is 1."""
+    """Share of the batch for which new images are made; with at = 'w' and 1, the step's own \
+images are used."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """Share of a new length in the running mean."""
+    """Weight of a new length in the running mean."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return the running mean."""

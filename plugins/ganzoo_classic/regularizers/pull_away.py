@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 class PullAway(RegularizerSpec):
     """Make the features of fakes point in different directions.
 
-    Zhao et al. 2017, arXiv:1609.03126, section 2.4: the mean squared cosine between the features
-    of two different fakes of the batch, features being what the discriminator shows under that name
-    (an autoencoder's code). The generator's alone.
+    Zhao et al. 2017, arXiv:1609.03126, section 2.4: the mean squared cosine between the features of
+    two different fakes of the batch. Features are what the discriminator returns as 'features' (an
+    autoencoder's code). Only for the generator.
     """
 
     use: ClassVar[str] = "pull_away"
 
     weight: MovingNonNegative = 0.1
-    """Factor on the term."""
+    """Factor of the term."""
 
     def generator_terms(self, ctx: Context) -> Terms:
         """Return 'pull_away'.

@@ -8,18 +8,18 @@ from ganzoo.api import Context, GanzooError, MovingNonNegative, RegularizerSpec,
 
 
 class ZeroCenteredGp(RegularizerSpec):
-    """Flatten the discriminator on the lines between real and fake images.
+    """Penalise the discriminator's gradient on lines between real images and fakes.
 
     Thanh-Tung et al. 2019, arXiv:1902.03984, section 5: λ E ‖∇D(x̂)‖², x̂ = εx + (1 - ε)G(z) with
     one ε, uniform in [0, 1), for each pair; squared over all channels and pixels of an image. R1
-    and R2 do it at the ends of the lines, 'gradient_penalty' holds the slope at 1 in place of 0.
+    and R2 do this at the ends of the lines; 'gradient_penalty' pulls the slope to 1 instead of 0.
     """
 
     use: ClassVar[str] = "zero_centered_gp"
     second_order: ClassVar[bool] = True
 
     weight: MovingNonNegative = 100.0
-    """Factor on the penalty, λ in the paper."""
+    """Factor of the penalty, λ in the paper."""
 
     def discriminator_terms(self, ctx: Context) -> Terms:
         """Return 'zero_centered_gp'.

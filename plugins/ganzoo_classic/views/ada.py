@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 
 class Ada(ViewSpec):
-    """Augment as often as the discriminator overfits.
+    """StyleGAN2-ADA's augmentation: the more the discriminator overfits, the more often.
 
     Karras et al. 2020, arXiv:2006.06676, section 3.1: every transformation is applied to an image
-    with the probability p, which starts at 0 and moves towards where r = E sign D(x) of real images
-    is the target: up where r is above it. p is saved with every checkpoint and is in the log.
+    with probability p, which starts at 0. It increases while r = E sign D(x) of real images is
+    above the target, and decreases while r is below. p is in the log and in every checkpoint.
 
     The pipe is the paper's 'bgc' (appendix B): flips, quarter turns and whole shifts; scaling,
     turning, stretching and fractional shifts; brightness, contrast, luma flip, hue and saturation.
-    Geometry is one bilinear sampling of mirrored images, where the authors filter by wavelets.
-    Colours of images that are not RGB are each changed in brightness, contrast and luma flip. It is
-    made of gathers and products, and so differentiable twice on every device.
+    Geometry is a single bilinear sampling of images with mirrored borders, where the authors use
+    wavelet filters. If images are not RGB, each channel is changed in brightness, contrast and luma
+    flip. It only uses gathers and products, so it is twice differentiable on every device.
     """
 
     use: ClassVar[str] = "ada"
     logged: ClassVar[tuple[str, ...]] = ("p",)
 
     target: Annotated[float, Field(ge=-1, le=1), OrRamp] = 0.6
-    """Where r is held."""
+    """Target of r."""
     images: PositiveFloat = 500_000
-    """Real images in which p can move from 0 to 1."""
+    """Number of real images in which p can move from 0 to 1."""
     interval: PositiveInt = 4
-    """Discriminator updates between moves of p."""
+    """Discriminator updates between changes of p."""
     blit: bool = True
     """Flips, quarter turns, whole shifts."""
     geometry: bool = True
     """Scaling, turning, stretching, fractional shifts."""
     colour: bool = True
-    """Brightness, contrast, luma flip, and of RGB images hue and saturation."""
+    """Brightness, contrast, luma flip; for RGB images also hue and saturation."""
 
     def shape(self, image: ImageShape) -> ImageShape:
         """Return the same.

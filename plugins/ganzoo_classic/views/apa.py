@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 
 class Apa(ViewSpec):
-    """Show fakes as real images, as often as the discriminator overfits.
+    """Show fakes as real images: the more the discriminator overfits, the more often.
 
-    Jiang et al. 2021, arXiv:2111.06849, section 3.2: each real image is replaced by a fake with the
-    probability p, which moves as in 'ada'. The fakes are of an earlier half of a step, the newest
-    that were shown, and are kept with p in every checkpoint. What is shown as real has no longer a
-    label of its own.
+    Jiang et al. 2021, arXiv:2111.06849, section 3.2: each real image is replaced by a fake with
+    probability p, which changes as in 'ada'. The fakes are the newest from an earlier half-step;
+    they are saved with p in every checkpoint. Replaced images do not have their own label.
     """
 
     use: ClassVar[str] = "apa"
@@ -31,13 +30,13 @@ class Apa(ViewSpec):
     }
 
     target: Annotated[float, Field(ge=-1, le=1), OrRamp] = 0.6
-    """Where the mean sign of real logits is held."""
+    """Target of the mean sign of real logits."""
     images: PositiveFloat = 500_000
-    """Real images in which p can move from 0 to 1."""
+    """Number of real images in which p can move from 0 to 1."""
     interval: PositiveInt = 4
-    """Discriminator updates between moves of p."""
+    """Discriminator updates between changes of p."""
     kept: PositiveInt = 64
-    """Fakes that are kept to be shown."""
+    """Number of fakes to keep."""
 
     def module(self, latent_size: int, image: ImageShape) -> nn.Module:  # noqa: ARG002
         """Return p, from 0, and a place for fakes."""

@@ -224,7 +224,9 @@ def test_a_checkpoint_of_another_recipe_is_refused_with_what_differs(tmp_path: P
     assert run_child(train, recipe, run) == 2
 
     told = (run / "error.txt").read_text()
-    assert "step-000007.safetensors' does not fit the run: it was made by another recipe" in told
+    assert (
+        "step-000007.safetensors' does not fit the run: it was written with another recipe" in told
+    )
     for part in ("loss.use was 'hinge', is 'bce'", "train.seed was 3, is 0", "lr was 0.01"):
         assert part in told
 
