@@ -2,9 +2,10 @@
 
 Most commands want a few components of many. So the names are kept in the user's cache, and a
 component's module is imported when it is asked for. A file that is stale has another name, and is
-not found; one that is damaged, or promises what is not there, is passed over, and the plugins are
-loaded as if there were none. Nothing outside of a plugin's own package is imported for it. Plugins
-of others are loaded each time: what those supply may depend on anything.
+not found; one whose content is not what was written, or which promises what is not there, is passed
+over, and the plugins are loaded as if there were none. So a name that is not in it does not exist.
+Nothing outside of a plugin's own package is imported for it. Plugins of others are loaded each
+time: what those supply may depend on anything.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ganzoo.plugin.loader import Plugin
 from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.verbs import Verb
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "plugins"
 MOST_BYTES = 1 << 20
 KEPT = 8
@@ -95,7 +96,10 @@ class Index:
         if self._path is None:
             return {}
         try:
-            content = parse_json(read_inside(self._path.parent, self._path.name, most=MOST_BYTES))
+            told = parse_json(read_inside(self._path.parent, self._path.name, most=MOST_BYTES))
+            content = told["plugins"]
+            if told["sha256"] != seal(content):
+                return {}
             known = {name: self._known(name, each) for name, each in content.items()}
         except (OSError, GanzooError, ValueError, TypeError, KeyError, AttributeError):
             return {}
@@ -116,7 +120,7 @@ class Index:
                 "verbs": {verb.name: [verb.place, verb.about] for verb in plugin.verbs},
             }
         with suppress(OSError, GanzooError):
-            publish(self._path, json.dumps(content, indent=1))
+            publish(self._path, json.dumps({"sha256": seal(content), "plugins": content}))
             self._clear()
 
     def forget(self) -> None:
@@ -185,6 +189,11 @@ class Index:
         found = sorted(self._path.parent.glob("*.json"), key=os.path.getmtime)
         for old in found[:-KEPT]:
             old.unlink(missing_ok=True)
+
+
+def seal(content: object) -> str:
+    """Return the hash of what an index says, by which one that was damaged is known."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def promise_of(spec: type[Spec]) -> Promise:

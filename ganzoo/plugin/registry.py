@@ -138,7 +138,8 @@ def components_of(
 class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
     """Components of which some are only promised: imported when they are asked for.
 
-    A promise that is not kept has all plugins loaded, as does a name that is not there.
+    A promise that is not kept has all plugins loaded. A name that is not there has nothing loaded: an
+    index has all names of its plugins, and the other plugins are loaded.
 
     Args:
         reload: returns all components, loaded.
@@ -158,11 +159,11 @@ class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
             promise, plugin = self._promised[key]
             with stdout_on_stderr():
                 spec = promise.kept()
-            if spec is not None:
+            if spec is None:
+                self._loaded, self._promised = dict(self._reload()), {}
+            else:
                 self._loaded[key] = spec, plugin
                 del self._promised[key]
-        if key not in self._loaded and self._promised:
-            self._loaded, self._promised = dict(self._reload()), {}
         return self._loaded[key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
