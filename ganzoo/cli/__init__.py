@@ -6,7 +6,7 @@ import gc
 import os
 from typing import Any
 
-OBJECTS = 100_000
+OBJECTS = 200_000
 """Objects that a command makes before Python first looks for those that nobody needs."""
 
 

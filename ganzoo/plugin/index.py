@@ -16,24 +16,27 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from ganzoo._version import __version__
 from ganzoo.common.data_root import cache_root
 from ganzoo.common.errors import GanzooError, printable
 from ganzoo.common.files import parse_json, publish
 from ganzoo.common.inside import read_inside
-from ganzoo.plugin import verbs
+from ganzoo.plugin import models, verbs
 from ganzoo.plugin.discovery import Candidate, sha256_of
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.loader import Plugin
-from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.verbs import Verb
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.specs import Spec
 
 FORMAT = 2
 FOLDER = "plugins"
@@ -72,10 +75,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Known:
-    """A plugin that need not be loaded to be listed."""
+    """A plugin that need not be loaded to be listed.
+
+    Attributes:
+        later: the candidate it is, where it has hooks that are called when a run is made.
+    """
 
     plugin: Plugin
     promises: tuple[Promise, ...]
+    later: Candidate | None
 
 
 class Index:
@@ -106,7 +114,12 @@ class Index:
         names = [(each.kind, each.use) for one in known.values() for each in one.promises]
         return known if len(set(names)) == len(names) else {}
 
-    def write(self, plugins: Iterable[Plugin], specs: Mapping[str, Sequence[type[Spec]]]) -> None:
+    def write(
+        self,
+        plugins: Iterable[Plugin],
+        specs: Mapping[str, Sequence[type[Spec]]],
+        has_later_hooks: Callable[[Plugin], bool],
+    ) -> None:
         """Remember what was loaded; where that cannot be written, it is loaded again next time."""
         if self._path is None:
             return
@@ -115,9 +128,19 @@ class Index:
             promises = [promise_of(spec) for spec in specs[plugin.name]]
             if any(self._wrong(plugin.name, each) or each.kept() is None for each in promises):
                 return
+            root = self._roots[plugin.name]
+            if not all(root and each.folder.is_relative_to(root) for each in plugin.models):
+                return
             content[plugin.name] = {
                 "components": [list(vars(each).values()) for each in promises],
                 "verbs": {verb.name: [verb.place, verb.about] for verb in plugin.verbs},
+                "models": [
+                    vars(each)
+                    | {"folder": each.folder.relative_to(root).as_posix(), "urls": list(each.urls)}
+                    for each in plugin.models
+                    if root
+                ],
+                "later": has_later_hooks(plugin),
             }
         with suppress(OSError, GanzooError):
             publish(self._path, json.dumps({"sha256": seal(content), "plugins": content}))
@@ -171,8 +194,15 @@ class Index:
                 Verb(verb, place, about, candidate.name, candidate.origin)
                 for verb, (place, about) in added.items()
             ),
+            models=models.checked([self._model(name, each) for each in told["models"]]),
         )
-        return Known(plugin, promises)
+        return Known(plugin, promises, candidate if told["later"] else None)
+
+    def _model(self, name: str, told: Mapping[str, Any]) -> TrainedModel:
+        root, inside = self._roots[name], PurePosixPath(told["folder"])
+        if root is None or inside.is_absolute() or ".." in inside.parts:
+            raise ValueError(name)
+        return TrainedModel(**{**told, "folder": root / inside, "urls": tuple(told["urls"])})
 
     def _wrong(self, name: str, promise: Promise) -> bool:
         """Return whether a promise is none that this plugin can make."""
