@@ -249,14 +249,24 @@ class Verbs(Group):
                 formatter.write_dl([(verb.name, verb.about) for verb in verbs])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete verbs of plugins as well, without importing them."""
+        """Complete verbs, ganzoo's own and those of plugins, without importing them."""
         from click.shell_completion import CompletionItem
 
-        return super().shell_complete(ctx, incomplete) + [
-            CompletionItem(verb.name, help=verb.about)
-            for verb in added().values()
-            if verb.name.startswith(incomplete)
-        ]
+        own = {
+            name: click.Command(name, help=about).get_short_help_str()
+            for name, (_, about) in VERBS.items()
+        }
+        others = {verb.name: verb.about for verb in added().values()}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+
+        def begun(verbs: Mapping[str, str]) -> list[CompletionItem]:
+            return [
+                CompletionItem(name, help=about)
+                for name, about in verbs.items()
+                if name.startswith(incomplete)
+            ]
+
+        return begun(own) + options + begun(others)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the verb; what goes wrong in a plugin's is told as the plugin's."""
