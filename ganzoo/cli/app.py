@@ -23,28 +23,37 @@ if TYPE_CHECKING:
     from ganzoo.plugin.verbs import Verb
 
 VERBS = {
-    "run": "run:run",
-    "resume": "resume:resume",
-    "ablate": "ablate:ablate",
-    "compare": "compare:compare",
-    "sample": "sample:sample",
-    "report": "report:report",
-    "export": "export:export",
-    "measure": "measure:measure",
-    "bench": "bench:bench",
-    "speedrun": "speedrun:speedrun",
-    "check": "check:check",
-    "runs": "runs:runs",
-    "list": "list:list_things",
-    "show": "show:show",
-    "plugins": "plugins:plugins",
-    "new": "new:new",
-    "data": "data:data",
-    "schema": "check:schema",
-    "doctor": "doctor:doctor",
-    "completion": "completion:completion",
+    "run": ("run:run", "Train RECIPE, a file or the name of a shipped recipe."),
+    "resume": ("resume:resume", "Resume RUN: its four letters, its folder, or 'last'."),
+    "ablate": ("ablate:ablate", "Run the remaining cells of an ablation, then compare."),
+    "compare": ("compare:compare", "Compare runs or ablations: recipes, machines, scores."),
+    "sample": (
+        "sample:sample",
+        "Generate images with a run's model, an exported or a shipped one.",
+    ),
+    "report": ("report:report", "Write the report page of RUN."),
+    "export": ("export:export", "Export RUN's generator for other tools or a model hub."),
+    "measure": ("measure:measure", "Evaluate a run, or a folder of images, against real images."),
+    "bench": ("bench:bench", "Measure the training speed of RECIPE; write nothing."),
+    "speedrun": (
+        "speedrun:speedrun",
+        "Time a recipe's training until its images are as good as TRACK asks.",
+    ),
+    "check": ("check:check", "Check recipes; report every mistake with file and line."),
+    "runs": ("runs:runs", "List, filter, tag, follow, stop and remove runs."),
+    "list": ("list:list_things", "List recipes, runs, data or the components of a kind."),
+    "show": ("show:show", "Show the component, recipe or run called NAME."),
+    "plugins": ("plugins:plugins", "List plugins, also blocked and broken ones, or check one."),
+    "new": ("new:new", "Create a recipe or a plugin of your own."),
+    "data": ("data:data", "Download, inspect and locate datasets; manage the image cache."),
+    "schema": ("check:schema", "Print the JSON schema of recipes, for editors."),
+    "doctor": ("doctor:doctor", "Check the installation and this machine; exit 2 on problems."),
+    "completion": ("completion:completion", "Print the shell completion script for SHELL."),
 }
-"""Each verb, and the module of ganzoo.cli and the name it is found at."""
+"""Each verb: the module of ganzoo.cli and the name it is found at, and the line that is its help.
+
+A verb of a plugin is written down in the same way; the list of verbs is printed without imports.
+"""
 KEPT = (
     "name", "context_settings", "callback", "help", "short_help", "options_metavar",
     "add_help_option", "no_args_is_help", "hidden", "deprecated",
@@ -207,31 +216,26 @@ class Verbs(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the verb's module."""
-        place = VERBS.get(ALIASES.get(cmd_name, cmd_name))
-        if place is None:
+        found_at = VERBS.get(ALIASES.get(cmd_name, cmd_name))
+        if found_at is None:
             verb = added().get(cmd_name)
             return None if verb is None else command_of(verb)
-        module, _, name = place.partition(":")
+        module, _, name = found_at[0].partition(":")
         found = getattr(import_module(f"ganzoo.cli.commands.{module}"), name)
         assert isinstance(found, click.Command)
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write ganzoo's own verbs, then those of each plugin, of which nothing is imported.
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write ganzoo's own verbs, then those of each plugin; none of them is imported.
 
         Those of plugins that come with ganzoo stand among its own.
         """
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        rows = [
-            (name, found.get_short_help_str(formatter.width))
-            for name, found in commands.items()
-            if found is not None and not found.hidden
-        ]
         from ganzoo.plugin.discovery import OWN
 
         verbs_added = added()
         shipped = {n: verb for n, verb in verbs_added.items() if verb.origin.split()[0] == OWN}
-        left = dict(rows) | {name: verb.about for name, verb in shipped.items()}
+        left = {name: about for name, (_, about) in VERBS.items()}
+        left |= {name: verb.about for name, verb in shipped.items()}
         for heading, names in HEADINGS.items():
             if own := [(name, left.pop(name)) for name in names if name in left]:
                 with formatter.section(heading):
@@ -245,14 +249,24 @@ class Verbs(Group):
                 formatter.write_dl([(verb.name, verb.about) for verb in verbs])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete verbs of plugins as well, without importing them."""
+        """Complete verbs, ganzoo's own and those of plugins, without importing them."""
         from click.shell_completion import CompletionItem
 
-        return super().shell_complete(ctx, incomplete) + [
-            CompletionItem(verb.name, help=verb.about)
-            for verb in added().values()
-            if verb.name.startswith(incomplete)
-        ]
+        own = {
+            name: click.Command(name, help=about).get_short_help_str()
+            for name, (_, about) in VERBS.items()
+        }
+        others = {verb.name: verb.about for verb in added().values()}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+
+        def begun(verbs: Mapping[str, str]) -> list[CompletionItem]:
+            return [
+                CompletionItem(name, help=about)
+                for name, about in verbs.items()
+                if name.startswith(incomplete)
+            ]
+
+        return begun(own) + options + begun(others)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the verb; what goes wrong in a plugin's is told as the plugin's."""

@@ -12,11 +12,11 @@ from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
 from ganzoo.runs.record import in_words
-from ganzoo.runs.verdict import Verdict, verdict
 from ganzoo.training.place import OUT
 
 if TYPE_CHECKING:
     from ganzoo.recipe.model import Samples
+    from ganzoo.runs.verdict import Verdict
     from ganzoo.training.state import Outcome, TrainingState
 
 
@@ -54,6 +54,8 @@ def first_screen(training: TrainingState) -> Rows:
 
 def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
     """Return how the run ended and where its files are."""
+    from ganzoo.runs.verdict import verdict
+
     run, result = training.run, outcome.result
     steps = training.step - training.first_step
     made = f"{count(steps, 'step')} in {duration(training.seconds)}"

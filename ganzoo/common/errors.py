@@ -115,12 +115,14 @@ def there_are(word: str, choices: Iterable[str], rest: str) -> str:
 
 def printable(text: str, limit: int = 500) -> str:
     """Return ``text`` without control, format or bidirectional characters, cut at ``limit``."""
-    clean = "".join(
-        character
-        for character in text
-        if character == "\n"
-        or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
-    )
+    clean = text
+    if not text.isprintable():  # most are, and then nothing is to be looked for
+        clean = "".join(
+            character
+            for character in text
+            if character == "\n"
+            or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
+        )
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 

@@ -14,7 +14,6 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,6 +225,8 @@ def _read(path: Path, key: str) -> tuple[mmap.mmap, Mapping[str, Any]]:
 
 def _sums(pixels: mmap.mmap) -> list[int]:
     """Return a checksum of each block, by as many threads as there are processors."""
+    # With the library of logs that comes with it; every plugin imports this module.
+    from concurrent.futures import ThreadPoolExecutor
 
     def sum_of(start: int) -> int:
         with memoryview(pixels) as view, view[start : start + BLOCK] as block:

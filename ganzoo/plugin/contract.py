@@ -18,7 +18,7 @@ from ganzoo.plugin import hooks
 from ganzoo.plugin.kinds import KINDS, Kind
 from ganzoo.plugin.limits import NAME, overlong, signals_noted
 from ganzoo.plugin.specs import Spec
-from ganzoo.plugin.table import Table
+from ganzoo.plugin.table import WITHOUT_HELP, Table
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -162,6 +162,7 @@ def _table_problems(spec: type[Spec]) -> Iterator[str]:
         wanted, found = Table.model_config.get(option), spec.model_config.get(option)
         if found != wanted:
             yield f"model_config has {option} = {found!r}; leave it {wanted!r}"
+    is_brief = WITHOUT_HELP.set(True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PydanticJsonSchemaWarning)
@@ -170,6 +171,8 @@ def _table_problems(spec: type[Spec]) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001
         yield f"its fields have no JSON schema: {say(error)}"
         return
+    finally:
+        WITHOUT_HELP.reset(is_brief)
     for name, table in schema.get("$defs", {}).items():
         if "properties" in table and table.get("additionalProperties") is not False:
             yield f"{name} accepts unknown keys; set extra='forbid'"

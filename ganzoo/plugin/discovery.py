@@ -5,24 +5,29 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
+import os
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ganzoo.common.errors import PluginError, printable, say
+from ganzoo.plugin.entries import Entry, entries
 from ganzoo.plugin.limits import NAME, overlong
+
+if TYPE_CHECKING:
+    import importlib.metadata
 
 OWN = "ganzoo-torch"
 """The distribution that ganzoo and its own plugins come in."""
 GROUP = "ganzoo"
 """The entry-point group that ganzoo's own plugins and everybody else's are found in."""
+NAMELESS = "a nameless distribution"
 
 
 class Named(Protocol):
@@ -86,43 +91,53 @@ class Broken:
 
 def installed() -> tuple[list[Candidate], list[Broken]]:
     """Return every entry point of the group, and distributions whose list cannot be read."""
-    entries: list[importlib.metadata.EntryPoint] = []
-    unreadable: list[Broken] = []
-    try:
-        # A distribution that is on sys.path twice comes once here, as an import would find it.
-        entries.extend(importlib.metadata.entry_points(group=GROUP))
-    except Exception:  # noqa: BLE001  some distribution's metadata is damaged: look at each alone
-        for distribution in importlib.metadata.distributions():
-            try:
-                entries.extend(distribution.entry_points.select(group=GROUP))
-            except Exception as error:  # noqa: BLE001
-                name, _ = _identity(distribution)
-                reason = f"unreadable entry points: {say(error)}"
-                unreadable.append(Broken(name, name, reason, name))
-    identities: dict[int, tuple[str, str]] = {}  # reading them takes longer than all the rest
+    listed, unreadable = entries(GROUP), list[Broken]()
+    if listed is None:
+        listed = _by_importlib(unreadable)
     found: dict[tuple[str, str, str], Candidate] = {}
-    for entry in entries:
-        if id(entry.dist) not in identities:
-            identities[id(entry.dist)] = _identity(entry.dist)
-        distribution_name, version = identities[id(entry.dist)]
-        if problem := overlong(entry.name) or overlong(distribution_name):
-            name = printable(entry.name, NAME)
-            source = printable(distribution_name, NAME)
+    for entry in listed:
+        distribution = printable(entry.distribution, len(entry.distribution)) or NAMELESS
+        version = printable(entry.version, len(entry.version))[:NAME]
+        if problem := overlong(entry.name) or overlong(distribution):
+            name, source = printable(entry.name, NAME), printable(distribution, NAME)
             unreadable.append(Broken(name, source, problem, source))
             continue
         found.setdefault(
-            (canonical(distribution_name), entry.name, entry.value),
+            (canonical(distribution), entry.name, entry.value),
             Candidate(
                 name=printable(entry.name),
-                distribution=distribution_name,
+                distribution=distribution,
                 version=version,
                 source="entry point",
-                origin=f"{distribution_name} {version}".strip(),
+                origin=f"{distribution} {version}".strip(),
                 target=entry.value,
-                load=partial(_load_entry_point, entry),
+                load=partial(_load_entry_point, entry.value),
             ),
         )
     return list(found.values()), unreadable
+
+
+def _by_importlib(unreadable: list[Broken]) -> list[Entry]:
+    """Return what Python's own library finds; what it cannot read is added to ``unreadable``."""
+    import importlib.metadata as library
+
+    found: list[library.EntryPoint] = []
+    try:
+        # A distribution that is on sys.path twice comes once here, as an import would find it.
+        found.extend(library.entry_points(group=GROUP))
+    except Exception:  # noqa: BLE001  some distribution's metadata is damaged: look at each alone
+        for distribution in library.distributions():
+            try:
+                found.extend(distribution.entry_points.select(group=GROUP))
+            except Exception as error:  # noqa: BLE001
+                name = _identity(distribution)[0] or NAMELESS
+                reason = f"unreadable entry points: {say(error)}"
+                unreadable.append(Broken(name, name, reason, name))
+    identities: dict[int, tuple[str, str]] = {}  # reading them takes longer than all the rest
+    for entry in found:
+        if id(entry.dist) not in identities:
+            identities[id(entry.dist)] = _identity(entry.dist)
+    return [Entry(each.name, each.value, *identities[id(each.dist)]) for each in found]
 
 
 def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
@@ -133,7 +148,7 @@ def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str
             metadata = distribution.metadata
             given = {key: metadata[key] for key in ("Name", "Version") if key in metadata}
             found = {key: printable(text, len(text)) for key, text in given.items()}
-    return found.get("Name") or "a nameless distribution", found.get("Version", "")[:NAME]
+    return found.get("Name", ""), found.get("Version", "")
 
 
 def is_blocked(candidate: Candidate, names: Collection[str]) -> bool:
@@ -153,7 +168,13 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _load_entry_point(entry: importlib.metadata.EntryPoint) -> tuple[object, ModuleType]:
+def _load_entry_point(target: str) -> tuple[object, ModuleType]:
+    if all(part.isidentifier() for part in target.split(".")):
+        module = importlib.import_module(target)
+        return module, module
+    from importlib.metadata import EntryPoint
+
+    entry = EntryPoint("", target, GROUP)
     plugin = entry.load()
     return plugin, sys.modules[entry.module]
 
@@ -221,8 +242,22 @@ def sha256_of(root: Path | None) -> str:
     if root.is_file():
         return hashlib.sha256(root.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    files = (file for file in root.rglob("*.py") if file.is_file())
-    for name, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
-        content = file.read_bytes()
+    for name, path in sorted(_sources(str(root))):
+        with open(path, "rb") as file:
+            content = file.read()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _sources(folder: str, before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the .py files in a folder and below: their names from there, and their paths."""
+    try:
+        with os.scandir(folder) as found:
+            inside = list(found)
+    except PermissionError:
+        return
+    for each in inside:
+        if each.name.endswith(".py") and each.is_file():
+            yield before + each.name, each.path
+        if each.is_dir(follow_symlinks=False):
+            yield from _sources(each.path, f"{before}{each.name}/")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from ganzoo.plugin.kinds import KINDS, Kind
-from ganzoo.plugin.models import TrainedModel
-from ganzoo.plugin.types import RunInfo
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.models import TrainedModel
+    from ganzoo.plugin.types import RunInfo
 
 API_VERSION = 1
 """Version of the plugin contract. A plugin module may say ``GANZOO_API = 1``."""
@@ -91,5 +93,5 @@ def _supplying(kind: Kind) -> Callable[..., Any]:
 
     hook.__name__ = hook.__qualname__ = kind.hook
     hook.__doc__ = f"Supply {kind.plural}."
-    hook.__annotations__ = {"return": f"list[type[{kind.spec.__name__}]]"}
+    hook.__annotations__ = {"return": f"list[type[{kind.base}]]"}
     return hookspec(hook)

@@ -2,9 +2,10 @@
 
 Most commands want a few components of many. So the names are kept in the user's cache, and a
 component's module is imported when it is asked for. A file that is stale has another name, and is
-not found; one that is damaged, or promises what is not there, is passed over, and the plugins are
-loaded as if there were none. Nothing outside of a plugin's own package is imported for it. Plugins
-of others are loaded each time: what those supply may depend on anything.
+not found; one whose content is not what was written, or which promises what is not there, is passed
+over, and the plugins are loaded as if there were none. So a name that is not in it does not exist.
+Nothing outside of a plugin's own package is imported for it. Plugins of others are loaded each
+time: what those supply may depend on anything.
 """
 
 from __future__ import annotations
@@ -15,26 +16,29 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from ganzoo._version import __version__
 from ganzoo.common.data_root import cache_root
 from ganzoo.common.errors import GanzooError, printable
 from ganzoo.common.files import parse_json, publish
 from ganzoo.common.inside import read_inside
-from ganzoo.plugin import verbs
+from ganzoo.plugin import models, verbs
 from ganzoo.plugin.discovery import Candidate, sha256_of
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.loader import Plugin
-from ganzoo.plugin.specs import Spec
+from ganzoo.plugin.models import TrainedModel
 from ganzoo.plugin.verbs import Verb
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from ganzoo.plugin.specs import Spec
+
+FORMAT = 2
 FOLDER = "plugins"
 MOST_BYTES = 1 << 20
 KEPT = 8
@@ -71,10 +75,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Known:
-    """A plugin that need not be loaded to be listed."""
+    """A plugin that need not be loaded to be listed.
+
+    Attributes:
+        later: the candidate it is, where it has hooks that are called when a run is made.
+    """
 
     plugin: Plugin
     promises: tuple[Promise, ...]
+    later: Candidate | None
 
 
 class Index:
@@ -95,14 +104,22 @@ class Index:
         if self._path is None:
             return {}
         try:
-            content = parse_json(read_inside(self._path.parent, self._path.name, most=MOST_BYTES))
+            told = parse_json(read_inside(self._path.parent, self._path.name, most=MOST_BYTES))
+            content = told["plugins"]
+            if told["sha256"] != seal(content):
+                return {}
             known = {name: self._known(name, each) for name, each in content.items()}
         except (OSError, GanzooError, ValueError, TypeError, KeyError, AttributeError):
             return {}
         names = [(each.kind, each.use) for one in known.values() for each in one.promises]
         return known if len(set(names)) == len(names) else {}
 
-    def write(self, plugins: Iterable[Plugin], specs: Mapping[str, Sequence[type[Spec]]]) -> None:
+    def write(
+        self,
+        plugins: Iterable[Plugin],
+        specs: Mapping[str, Sequence[type[Spec]]],
+        has_later_hooks: Callable[[Plugin], bool],
+    ) -> None:
         """Remember what was loaded; where that cannot be written, it is loaded again next time."""
         if self._path is None:
             return
@@ -111,12 +128,22 @@ class Index:
             promises = [promise_of(spec) for spec in specs[plugin.name]]
             if any(self._wrong(plugin.name, each) or each.kept() is None for each in promises):
                 return
+            root = self._roots[plugin.name]
+            if not all(root and each.folder.is_relative_to(root) for each in plugin.models):
+                return
             content[plugin.name] = {
                 "components": [list(vars(each).values()) for each in promises],
                 "verbs": {verb.name: [verb.place, verb.about] for verb in plugin.verbs},
+                "models": [
+                    vars(each)
+                    | {"folder": each.folder.relative_to(root).as_posix(), "urls": list(each.urls)}
+                    for each in plugin.models
+                    if root
+                ],
+                "later": has_later_hooks(plugin),
             }
         with suppress(OSError, GanzooError):
-            publish(self._path, json.dumps(content, indent=1))
+            publish(self._path, json.dumps({"sha256": seal(content), "plugins": content}))
             self._clear()
 
     def forget(self) -> None:
@@ -167,8 +194,15 @@ class Index:
                 Verb(verb, place, about, candidate.name, candidate.origin)
                 for verb, (place, about) in added.items()
             ),
+            models=models.checked([self._model(name, each) for each in told["models"]]),
         )
-        return Known(plugin, promises)
+        return Known(plugin, promises, candidate if told["later"] else None)
+
+    def _model(self, name: str, told: Mapping[str, Any]) -> TrainedModel:
+        root, inside = self._roots[name], PurePosixPath(told["folder"])
+        if root is None or inside.is_absolute() or ".." in inside.parts:
+            raise ValueError(name)
+        return TrainedModel(**{**told, "folder": root / inside, "urls": tuple(told["urls"])})
 
     def _wrong(self, name: str, promise: Promise) -> bool:
         """Return whether a promise is none that this plugin can make."""
@@ -185,6 +219,11 @@ class Index:
         found = sorted(self._path.parent.glob("*.json"), key=os.path.getmtime)
         for old in found[:-KEPT]:
             old.unlink(missing_ok=True)
+
+
+def seal(content: object) -> str:
+    """Return the hash of what an index says, by which one that was damaged is known."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def promise_of(spec: type[Spec]) -> Promise:

@@ -1,5 +1,7 @@
 """Every kind of component, a row each: what the rest of ganzoo knows of a kind is read here.
 
+Components are listed and looked for by name without their specs, and so without pydantic.
+
 A new kind is a class in ``specs``, a row below, a field of the recipe at its place, a module of
 ``ganzoo.testing`` and a template of ``scaffold``, both named after it.
 """
@@ -8,22 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganzoo.common.errors import GanzooError, suggest
-from ganzoo.common.tables import Keys
-from ganzoo.plugin.specs import (
-    DatasetSpec,
-    DiscriminatorSpec,
-    GeneratorSpec,
-    LossSpec,
-    MetricSpec,
-    OptimizerSpec,
-    RegularizerSpec,
-    Spec,
-    StepSpec,
-    ViewSpec,
-)
+
+if TYPE_CHECKING:
+    from ganzoo.common.tables import Keys
+    from ganzoo.plugin.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class Kind:
     """A kind of component.
 
     Attributes:
-        spec: the class that its components derive from.
+        name: what a spec and a recipe call it: 'loss'.
         plural: names its hook, ``ganzoo_losses``, and its module in ``ganzoo.testing``.
         place: where a recipe chooses it, under the kind's name: one table, a list of tables, or a
             table for each network.
@@ -42,9 +36,10 @@ class Kind:
         also: other words for it on the command line.
         default: the component that a table without ``use`` chooses, and that a recipe has which
             says nothing; '' where a recipe has to choose.
+        module: has the class that its components derive from.
     """
 
-    spec: type[Spec]
+    name: str
     plural: str
     place: Literal["table", "list", "networks"]
     must_define: tuple[str, ...] = ()
@@ -53,11 +48,18 @@ class Kind:
     asked: frozenset[str] = frozenset()
     also: tuple[str, ...] = ()
     default: str = ""
+    module: str = "ganzoo.plugin.specs"
 
     @property
-    def name(self) -> str:
-        """What a spec and a recipe call it: 'loss'."""
-        return self.spec.kind
+    def base(self) -> str:
+        """The name of the class that its components derive from."""
+        return f"{self.name.capitalize()}Spec"
+
+    @property
+    def spec(self) -> type[Spec]:
+        """The class that its components derive from."""
+        found: type[Spec] = getattr(import_module(self.module), self.base)
+        return found
 
     @property
     def hook(self) -> str:
@@ -98,15 +100,15 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind(
-            GeneratorSpec,
+            "generator",
             "generators",
             "table",
             must_define=("build",),
             asked=frozenset({"program"}),
         ),
-        Kind(DiscriminatorSpec, "discriminators", "table", must_define=("build",), sees_views=True),
+        Kind("discriminator", "discriminators", "table", must_define=("build",), sees_views=True),
         Kind(
-            LossSpec,
+            "loss",
             "losses",
             "table",
             must_define=("discriminator_terms", "generator_terms"),
@@ -114,7 +116,7 @@ KINDS: dict[str, Kind] = {
             asked=frozenset({"beside"}),
         ),
         Kind(
-            RegularizerSpec,
+            "regularizer",
             "regularizers",
             "list",
             must_define_one=("discriminator_terms", "generator_terms", "constrain"),
@@ -122,17 +124,17 @@ KINDS: dict[str, Kind] = {
             asked=frozenset({"expected", "beside"}),
         ),
         Kind(
-            DatasetSpec,
+            "dataset",
             "datasets",
             "table",
             must_define=("build",),
             asked=frozenset({"root"}),
             also=("data",),
         ),
-        Kind(OptimizerSpec, "optimizers", "networks", must_define=("build",)),
-        Kind(MetricSpec, "metrics", "list", must_define=("meter",)),
-        Kind(ViewSpec, "views", "list", must_define=("apply",), asked=frozenset({"beside"})),
-        Kind(StepSpec, "steps", "table", must_define=("update",), default="adversarial"),
+        Kind("optimizer", "optimizers", "networks", must_define=("build",)),
+        Kind("metric", "metrics", "list", must_define=("meter",)),
+        Kind("view", "views", "list", must_define=("apply",), asked=frozenset({"beside"})),
+        Kind("step", "steps", "table", must_define=("update",), default="adversarial"),
     )
 }
 """Every kind by its name, in the order in which kinds are listed."""

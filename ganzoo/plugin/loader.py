@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pluggy
 
 from ganzoo.common.errors import MachineError, PluginError, printable, say
 from ganzoo.plugin import hooks, models, verbs
-from ganzoo.plugin.contract import check_hooks, supplied
 from ganzoo.plugin.discovery import Broken, Candidate, local, sha256_of
 from ganzoo.plugin.hooks import API_VERSION
-from ganzoo.plugin.isolation import restore, snapshot
+from ganzoo.plugin.isolation import restore, snapshot, stdout_on_stderr
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.limits import (
     PATIENCE,
@@ -29,8 +29,10 @@ from ganzoo.plugin.limits import (
     time_limit,
 )
 from ganzoo.plugin.models import TrainedModel
-from ganzoo.plugin.specs import Spec
 from ganzoo.plugin.verbs import Verb
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,38 @@ class Loader:
         self.warnings: list[str] = []
         self.components: dict[tuple[str, str], tuple[type[Spec] | None, Plugin]] = {}
         """None for the spec of one that is known and not imported."""
+        self._later: list[Candidate] = []
 
-    def add_known(self, plugin: Plugin) -> None:
-        """Take a plugin as loaded whose components are imported when they are asked for."""
+    def add_known(self, plugin: Plugin, candidate: Candidate | None = None) -> None:
+        """Take a plugin as loaded whose components are imported when they are asked for.
+
+        Args:
+            candidate: given where it has hooks beside those that say what it supplies.
+        """
         self.plugins.append(plugin)
         self.components |= dict.fromkeys(plugin.components, (None, plugin))
+        if candidate is not None:
+            self._later.append(candidate)
+
+    def complete_manager(self) -> pluggy.PluginManager:
+        """Return the manager, with the hooks of known plugins that a run calls.
+
+        Raises:
+            PluginError: if a plugin that could be loaded before no longer can.
+        """
+        while self._later:
+            candidate = self._later.pop(0)
+            with stdout_on_stderr(), self._process_unchanged(candidate) as is_stop:
+                try:
+                    self.manager.register(candidate.load()[0], candidate.key)
+                except BaseException as error:
+                    if is_stop(error):
+                        raise
+                    raise PluginError(
+                        f"plugin {candidate.name!r} ({candidate.origin}) cannot be loaded: "
+                        f"{say(error)}"
+                    ) from error
+        return self.manager
 
     @property
     def is_plain(self) -> bool:
@@ -100,8 +129,8 @@ class Loader:
         return not self.broken and not self.warnings
 
     def has_later_hooks(self, plugin: Plugin) -> bool:
-        """Return whether a plugin has hooks beside those that supply components and verbs."""
-        at_once = {verbs.HOOK, *(kind.hook for kind in KINDS.values())}
+        """Return whether a plugin has hooks beside those that say what it supplies."""
+        at_once = {verbs.HOOK, models.HOOK, *(kind.hook for kind in KINDS.values())}
         return any(
             implementation.plugin_name.partition(" = ")[0] == plugin.name
             for name in hooks.known().keys() - at_once
@@ -182,6 +211,8 @@ class Loader:
 
     def _admit(self, candidate: Candidate) -> tuple[Plugin, list[type[Spec]]]:
         """Run a candidate's code, register its hooks and check all of it."""
+        from ganzoo.plugin.contract import check_hooks, supplied
+
         plugin, module = candidate.load()
         wanted = getattr(module, "GANZOO_API", API_VERSION)
         if wanted != API_VERSION:

@@ -25,6 +25,7 @@ from ganzoo.common.errors import GanzooError, MachineError, PluginError, suggest
 from ganzoo.common.fetch import FetchError, fetch
 from ganzoo.common.files import publish
 
+HOOK = "ganzoo_models"
 PREFIX = "zoo:"
 WEIGHTS = "generator.safetensors"
 RECIPE = "recipe.toml"
@@ -67,7 +68,7 @@ def checked(given: object) -> tuple[TrainedModel, ...]:
         PluginError: with everything that is wrong with them.
     """
     if not isinstance(given, list | tuple):
-        raise PluginError(f"ganzoo_models() returned {given!r:.80}, not a list of models")
+        raise PluginError(f"{HOOK}() returned {given!r:.80}, not a list of models")
     problems = [problem for model in given for problem in _problems(model)]
     names = [model.name for model in given if isinstance(model, TrainedModel)]
     problems += [
@@ -80,7 +81,7 @@ def checked(given: object) -> tuple[TrainedModel, ...]:
 
 def _problems(model: object) -> Iterator[str]:
     if not isinstance(model, TrainedModel):
-        yield f"ganzoo_models() gives {model!r:.80}, which is no TrainedModel"
+        yield f"{HOOK}() gives {model!r:.80}, which is no TrainedModel"
         return
     if not isinstance(model.name, str) or not _NAME.fullmatch(model.name):
         yield f"model {model.name!r:.80} needs a name of small letters, digits and '_'"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -26,7 +27,9 @@ from ganzoo.plugin.kinds import KINDS, kind_named
 from ganzoo.plugin.limits import seconds_allowed
 from ganzoo.plugin.loader import Loader, Plugin, new_manager
 from ganzoo.plugin.models import TrainedModel
-from ganzoo.plugin.specs import Spec
+
+if TYPE_CHECKING:
+    from ganzoo.plugin.specs import Spec
 
 __all__ = ["Broken", "Plugin", "Registry", "load_plugins"]
 
@@ -79,7 +82,8 @@ def load_plugins(
     with stdout_on_stderr():
         for candidate in own:
             if candidate.name in remembered:
-                loader.add_known(remembered[candidate.name].plugin)
+                known_one = remembered[candidate.name]
+                loader.add_known(known_one.plugin, known_one.later)
             else:
                 loader.add_installed(candidate)
         if own and loader.is_plain and not remembered and not any(one.is_own for one in blocked):
@@ -93,7 +97,7 @@ def load_plugins(
         broken=tuple(loader.broken),
         warnings=tuple(loader.warnings),
         blocked=tuple(dict.fromkeys(candidate.name for candidate in blocked)),
-        manager=loader.manager,
+        managed=loader.complete_manager,
         components=components_of(
             loader,
             [promise for known in remembered.values() for promise in known.promises],
@@ -102,17 +106,16 @@ def load_plugins(
     )
 
 
-Found = Mapping[tuple[str, str], tuple[type[Spec], Plugin]]
+Found = Mapping[tuple[str, str], "tuple[type[Spec], Plugin]"]
 
 
 def remember(index: Index, loader: Loader) -> None:
-    """Write an index of the plugins that need not be loaded before they are asked for something."""
-    plain = [each for each in loader.plugins if not loader.has_later_hooks(each)]
-    specs: dict[str, list[type[Spec]]] = {each.name: [] for each in plain}
+    """Write an index of what was loaded, which need not be before it is asked for something."""
+    specs: dict[str, list[type[Spec]]] = {each.name: [] for each in loader.plugins}
     for spec, plugin in loader.components.values():
-        if plugin.name in specs and spec is not None:
+        if spec is not None:
             specs[plugin.name].append(spec)
-    index.write(plain, specs)
+    index.write(loader.plugins, specs, loader.has_later_hooks)
 
 
 def really_loaded(index: Index, files: Sequence[Path], block: Collection[str]) -> Found:
@@ -135,10 +138,11 @@ def components_of(
     return Components(loaded, promised, reload) if promised else MappingProxyType(loaded)
 
 
-class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
+class Components(Mapping[tuple[str, str], "tuple[type[Spec], Plugin]"]):
     """Components of which some are only promised: imported when they are asked for.
 
-    A promise that is not kept has all plugins loaded, as does a name that is not there.
+    A promise that is not kept has all plugins loaded. A name that is not there has not: an index
+    has all names of its plugins, and the other plugins are loaded.
 
     Args:
         reload: returns all components, loaded.
@@ -158,11 +162,11 @@ class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
             promise, plugin = self._promised[key]
             with stdout_on_stderr():
                 spec = promise.kept()
-            if spec is not None:
+            if spec is None:
+                self._loaded, self._promised = dict(self._reload()), {}
+            else:
                 self._loaded[key] = spec, plugin
                 del self._promised[key]
-        if key not in self._loaded and self._promised:
-            self._loaded, self._promised = dict(self._reload()), {}
         return self._loaded[key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -186,7 +190,7 @@ class Components(Mapping[tuple[str, str], tuple[type[Spec], Plugin]]):
         return self._promised[key][0].about if key in self._promised else ""
 
 
-class Specs(Mapping[str, type[Spec]]):
+class Specs(Mapping[str, "type[Spec]"]):
     """The specs of a kind by their names, sorted."""
 
     def __init__(self, kind: str, components: Found) -> None:
@@ -221,7 +225,7 @@ class Registry:
         broken: installed plugins that were set aside, and why.
         warnings: lines for the user, such as a plugin that changed the process.
         blocked: names of the plugins that were left out on request.
-        manager: calls the hooks of everything that is loaded.
+        managed: returns the manager, after loading what is not loaded and has hooks for runs.
         components: the spec and its owner by (kind, use).
     """
 
@@ -229,8 +233,13 @@ class Registry:
     broken: tuple[Broken, ...] = ()
     warnings: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
-    manager: pluggy.PluginManager = field(default_factory=new_manager)
+    managed: Callable[[], pluggy.PluginManager] = new_manager
     components: Mapping[tuple[str, str], tuple[type[Spec], Plugin]] = field(default_factory=dict)
+
+    @property
+    def manager(self) -> pluggy.PluginManager:
+        """The manager: it calls the hooks of plugins, but may lack those that only supply parts."""
+        return self.managed()
 
     def specs(self, kind: str) -> Mapping[str, type[Spec]]:
         """Return the specs of a kind by their names, sorted.
@@ -243,12 +252,12 @@ class Registry:
 
     def about(self, kind: str, use: str) -> str:
         """Return the first line of a component's docstring; nothing is imported for it."""
+        known = self.components
+        if isinstance(known, Components) and (text := known.about((kind, use))):
+            return text
         from ganzoo.plugin.describe import summary
 
-        known = (
-            self.components.about((kind, use)) if isinstance(self.components, Components) else ""
-        )
-        return known or summary(self.find(kind, use))
+        return summary(self.find(kind, use))
 
     def find(self, kind: str, use: str) -> type[Spec]:
         """Return the spec named ``use``.

@@ -6,12 +6,19 @@ import ast
 import inspect
 import sys
 import textwrap
+from collections.abc import Iterable
+from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic_core import core_schema
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where a statement has statements; no class is defined anywhere else."""
+WITHOUT_HELP: ContextVar[bool] = ContextVar("WITHOUT_HELP", default=False)
+"""Set where a JSON schema is only checked, for which no source need be read."""
 
 
 class Table(BaseModel):
@@ -35,6 +42,8 @@ class Table(BaseModel):
     ) -> dict[str, Any]:
         """Add the fields' help to the JSON schema."""
         found = handler(schema)
+        if WITHOUT_HELP.get():
+            return found
         keys = handler.resolve_ref_schema(found).get("properties", {})
         for name, field in cls.model_fields.items():
             key = keys.get(field.alias or name)
@@ -79,17 +88,18 @@ def classes(module: ModuleType) -> dict[str, ast.ClassDef]:
         return {}
     named: dict[str, list[ast.ClassDef]] = {}
 
-    def collect(node: ast.AST, before: str) -> None:
-        for each in ast.iter_child_nodes(node):
+    def collect(statements: Iterable[ast.AST], before: str) -> None:
+        for each in statements:
+            inside = before
             if isinstance(each, ast.ClassDef):
                 named.setdefault(f"{before}{each.name}", []).append(each)
-                collect(each, f"{before}{each.name}.")
+                inside = f"{before}{each.name}."
             elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-                collect(each, f"{before}{each.name}.<locals>.")
-            else:
-                collect(each, before)
+                inside = f"{before}{each.name}.<locals>."
+            for field in BLOCKS:
+                collect(getattr(each, field, ()), inside)
 
-    collect(tree, "")
+    collect(tree.body, "")
     return {name: found[0] for name, found in named.items() if len(found) == 1}
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from operator import attrgetter
 
 from ganzoo.common.errors import PluginError, printable, say
@@ -106,6 +105,10 @@ def readable(module: str) -> dict[str, tuple[str, str]]:
     """Return the verbs written in a module, which is found and read but not imported."""
     try:
         spec = _found(module)
+        if isinstance(spec.loader, SourceFileLoader):
+            content = spec.loader.get_data(spec.loader.path)
+            if HOOK.encode() not in content:  # in no other encoding that Python reads, either
+                return {}
         source = spec.loader.get_source(module)  # type: ignore[union-attr]
     except Exception:  # noqa: BLE001  finders and loaders are anybody's
         return {}

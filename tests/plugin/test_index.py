@@ -13,7 +13,7 @@ import pytest
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry
 from ganzoo.plugin.discovery import installed
-from ganzoo.plugin.index import FOLDER, KEPT, Index
+from ganzoo.plugin.index import FOLDER, KEPT, Index, seal
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.registry import Components, load_plugins
 
@@ -32,10 +32,15 @@ def the_index(cache: Path) -> Path:
 
 
 def rewritten(cache: Path, change: Any) -> None:
-    """Change what the index says."""
-    content = json.loads(the_index(cache).read_text())
+    """Change what the index says, as somebody would who knows how it is sealed."""
+    content = json.loads(the_index(cache).read_text())["plugins"]
     change(content)
-    the_index(cache).write_text(json.dumps(content))
+    the_index(cache).write_text(sealed(content))
+
+
+def sealed(content: object) -> str:
+    """Return the text of an index that says this."""
+    return json.dumps({"sha256": seal(content), "plugins": content})
 
 
 def test_what_is_listed_from_the_index_is_what_loading_gives(cache: Path) -> None:
@@ -75,9 +80,15 @@ def test_only_what_is_asked_for_is_imported() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "null", '{"ganzoo-losses": 3}', '{"nobody": {"components": [], "verbs": {}}}',
-     '{"ganzoo-losses": {"components": [["loss", "bce"]], "verbs": {}}}', "[" * 100_000],
-    ids=range(8),
+    ["", "{", "[]", "null", "{}", "[" * 100_000, sealed([]), sealed({"ganzoo-losses": 3}),
+     sealed({"nobody": {"components": [], "verbs": {}, "models": [], "later": False}}),
+     sealed({"ganzoo-losses": {"components": [["loss", "bce"]], "verbs": {}, "models": [],
+                               "later": False}}),
+     sealed({"ganzoo-losses": {"components": [], "verbs": {}}}),
+     sealed({"ganzoo-animals": {"components": [], "verbs": {}, "later": False, "models": [
+         {"name": "x", "about": "x", "folder": "../elsewhere", "sha256": "0" * 64, "urls": [],
+          "size": None}]}})],
+    ids=range(12),
 )  # fmt: skip
 def test_a_damaged_index_is_passed_over_and_written_anew(cache: Path, content: str) -> None:
     load_plugins()
@@ -142,15 +153,43 @@ def test_a_promise_that_is_not_kept_has_everything_loaded(
     assert found.find("loss", "hinge").__name__ == "Hinge"
 
 
-def test_a_name_that_the_index_hides_is_found_and_one_that_is_none_is_told(cache: Path) -> None:
+def test_an_index_that_lost_a_name_is_passed_over(cache: Path) -> None:
     load_plugins()
-    rewritten(cache, lambda content: content["ganzoo-losses"].update(components=[]))
-    hidden = load_plugins()
-    assert "bce" not in hidden.specs("loss")
+    content = json.loads(the_index(cache).read_text())
+    content["plugins"]["ganzoo-losses"]["components"] = []
+    the_index(cache).write_text(json.dumps(content))
 
-    assert hidden.find("loss", "bce").use == "bce"
+    found = load_plugins()
+
+    assert "bce" in found.specs("loss")
+    assert found.find("loss", "bce").use == "bce"
+
+
+def test_a_name_that_is_none_is_told_without_loading_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_plugins()
+    quick = load_plugins()
+    monkeypatch.setattr("ganzoo.plugin.registry.load_plugins", None)
+
     with pytest.raises(GanzooError, match=r"no loss named 'bcee'; did you mean 'bce'\?"):
-        load_plugins().find("loss", "bcee")
+        quick.find("loss", "bcee")
+    assert quick.components.get(("loss", "bcee")) is None
+
+
+def test_hooks_of_runs_are_there_when_the_manager_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_plugins()
+    quick = load_plugins()
+    for name in ("ganzoo_wandb", "ganzoo_tensorboard"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert not quick.managed.__self__.manager.get_plugins()  # type: ignore[attr-defined]
+
+    assert sorted(quick.manager.hook.ganzoo_trackers()) == [["tensorboard"], ["wandb"]]
+
+    assert quick.manager is quick.manager
+    assert len(quick.manager.hook.ganzoo_run_finished.get_hookimpls()) == 2
 
 
 def test_code_that_changed_has_another_index(monkeypatch: pytest.MonkeyPatch) -> None:

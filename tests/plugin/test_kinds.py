@@ -82,13 +82,14 @@ def cases(spec: PriorSpec, sure: bool = False) -> list[Case]:
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     """A kind 'prior' in the table, and an installed package with one."""
     row = Kind(
-        PriorSpec,
+        "prior",
         "priors",
         "list",
         must_define=("draw",),
         sees_views=True,
         asked=frozenset({"sure"}),
         also=("origins",),
+        module="tempkinds",
     )
     monkeypatch.setitem(kinds.KINDS, "prior", row)
     for name, content in {"tempkinds": PriorSpec, row.checks: cases}.items():

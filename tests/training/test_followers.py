@@ -94,7 +94,7 @@ def followed_by(*followers: object) -> Registry:
     manager = new_manager()
     for number, follower in enumerate(followers):
         manager.register(follower, f"follower-{number} = somewhere")
-    return replace(INSTALLED, manager=manager)
+    return replace(INSTALLED, managed=lambda: manager)
 
 
 def trained(

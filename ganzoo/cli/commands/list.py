@@ -6,6 +6,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -209,14 +210,19 @@ def group_of(path: Path) -> str:
 
     if path.stem.startswith(TUTORIAL):
         return GROUPS[TUTORIAL]
-    found: dict[str, Any] = {"extends": path.name}
+    use, parent = "", path.stem
     for _ in range(MAX_EXTENDS + 1):
-        if "use" in found.get("dataset", {}) or "extends" not in found:
+        use, parent = trains_on(path.with_name(f"{parent}.toml"))
+        if use or not parent:
             break
-        parent = path.with_name(f"{Path(found['extends']).stem}.toml")
-        found = tomllib.loads(parent.read_text(encoding="utf-8"))
-    use = str(found.get("dataset", {}).get("use", "other"))
-    return GROUPS.get(use, use)
+    return GROUPS.get(use, use or "other")
+
+
+@cache
+def trains_on(path: Path) -> tuple[str, str]:
+    """Return the dataset that a shipped recipe's file names, and the recipe it extends; or ''."""
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    return str(found.get("dataset", {}).get("use", "")), Path(found.get("extends", "")).stem
 
 
 def expected(header: list[str]) -> str:
