@@ -38,7 +38,12 @@ CORE, GPU = 4e10, 4e12
 """Floating point operations a second that training reaches on one core of a CPU, and on a GPU."""
 MOST_CORES = 8
 FEWEST_STEPS, MOST_STEPS = 1_000, 200_000
-ENOUGH_STEPS = 4_000
+ENOUGH_STEPS = {64: 4_000, 32: 2_500}
+"""Steps that a run on a CPU ought to have, by its batch."""
+WIDE = 32
+"""Channels below which larger pictures stay blobs: a smaller batch comes first."""
+PASSES_LEARNED = 30
+"""Passes over the data from which on a discriminator may know it by heart."""
 PASSES = 1_000
 """Passes over the data at most; few images are learned by heart."""
 ALIKE = 0.1
@@ -165,7 +170,7 @@ class Plan:
         (self.height, self.width), self.size_reason = self._size()
         self.halvings = max(1, math.ceil(math.log2(min(self.height, self.width) / 7)))
         self.batch = 64 if look.images >= 256 else 32 if look.images >= 32 else 16
-        self.base = self._base()
+        self.batch, self.base = self._batch_and_base()
         possible = self.budget * 60 / self.step_seconds
         sensible = PASSES * max(look.images, 50) / self.batch
         steps = min(possible, sensible, MOST_STEPS)
@@ -193,14 +198,26 @@ class Plan:
         """
         return 48 * base**2 * self.height * self.width * max(1, self.halvings - 1)
 
-    def _base(self) -> int:
+    def _batch_and_base(self) -> tuple[int, int]:
         if self.machine.gpus or self.wish.purpose == "quality":
-            return WIDTHS[0]
+            return self.batch, WIDTHS[0]
         for base in WIDTHS:
-            seconds = self._cost(base) * self.batch / self.machine.speed
-            if seconds * ENOUGH_STEPS <= self.budget * 60:
-                return base
-        return WIDTHS[-1]
+            for batch in (self.batch, 32):
+                if batch > self.batch or (batch < self.batch and base > WIDE):
+                    continue
+                seconds = self._cost(base) * batch / self.machine.speed
+                if seconds * self._enough(batch) <= self.budget * 60:
+                    return batch, base
+        return min(self.batch, 32), WIDTHS[-1]
+
+    @staticmethod
+    def _enough(batch: int) -> int:
+        return ENOUGH_STEPS.get(batch, ENOUGH_STEPS[32])
+
+    @property
+    def passes(self) -> float:
+        """How often every image is seen."""
+        return self.steps / max(1, self.look.images // self.batch)
 
     def _size(self) -> tuple[tuple[int, int], str]:
         if self.wish.size is not None:
@@ -228,11 +245,10 @@ class Plan:
     def tables(self, path: str, use: str) -> Iterator[str]:
         """Yield the recipe's lines."""
         look, wish = self.look, self.wish
-        per_epoch = max(1, look.images // self.batch)
         yield "[train]"
         yield _line(
             "steps", self.steps,
-            f"{self.steps / per_epoch:,.0f} passes over {self.images}; the time is "
+            f"{self.passes:,.0f} passes over {self.images}; the time is "
             f"{self.budget} minutes for {wish.purpose}",
         )  # fmt: skip
         yield _line("batch_size", self.batch, self._batch_reason())
@@ -245,6 +261,8 @@ class Plan:
         yield _line("crop", "center", "the overhang is cropped; 'pad' keeps images whole")
         for key, (value, reason) in look.settings.items():
             yield _line(key, value, reason)
+        yield from ("", "[step]")
+        yield _line("batching", "joint", "real images and fakes in one pass is faster")
         yield from self._networks()
         yield from self._augmentation()
         yield from self._optimizers()
@@ -252,6 +270,8 @@ class Plan:
 
     def _batch_reason(self) -> str:
         if self.look.images >= 256:
+            if self.batch < 64:
+                return f"small, so that {self._enough(self.batch):,} steps or more fit"
             return "a common size that fits every machine"
         return f"small, as there are only {self.images}"
 
@@ -259,8 +279,9 @@ class Plan:
         labels = self.wish.labels
         why = "wider is better and slower"
         if not self.machine.gpus and self.wish.purpose == "speed":
-            why = f"so that {ENOUGH_STEPS:,} steps or more fit into {self.budget} minutes"
-        yield from ("", "[generator]", 'use = "transpose"')
+            why = f"so that {self._enough(self.batch):,} steps fit into {self.budget} minutes"
+        yield from ("", "[generator]")
+        yield _line("use", "upsample", "no checkerboard; Odena et al. 2016")
         yield _line("scales", "auto", f"the depth follows {self.height}×{self.width}")
         yield _line("base_channels", self.base, why)
         if labels:
@@ -281,7 +302,12 @@ class Plan:
         if channels == 3:
             yield from ("", "# Adds mirror images; remove this where left and right differ.")
             yield from ("[[view]]", 'use = "flip"')
-        if self.look.images < SOME:
+        if self.look.images < SOME and self.passes < PASSES_LEARNED:
+            text = (
+                f"# {self.passes:,.0f} passes are too few to memorize {self.images}; a longer run"
+            )
+            yield from ("", text, '# needs augmentation: [[view]] with use = "diffaugment".')
+        elif self.look.images < SOME:
             few = self.look.images < FEW
             policy = ["color", "translation", "cutout"] if few else ["color", "translation"]
             if channels not in {1, 3}:
@@ -293,7 +319,7 @@ class Plan:
         for role in ("generator", "discriminator"):
             yield from ("", f"[optimizer.{role}]", 'use = "adam"', "lr = 2e-4")
             yield _line("betas", [0.5, 0.999], "DCGAN's values")
-        half = 200 if self.wish.purpose == "speed" else 1_000
+        half = min(1_000, max(50, round(self.steps / 1_500) * 50))
         yield from ("", "[ema]", _line("half_life", half, "samples use averaged weights"))
 
     def _watching(self) -> Iterator[str]:
