@@ -37,7 +37,7 @@ VERBS = {
     "bench": ("bench:bench", "Measure the training speed of RECIPE; write nothing."),
     "speedrun": (
         "speedrun:speedrun",
-        "Time a recipe's training until its images are as good as TRACK asks.",
+        "Time how long a recipe trains until it is as good as TRACK asks.",
     ),
     "check": ("check:check", "Check recipes; report every mistake with file and line."),
     "runs": ("runs:runs", "List, filter, tag, follow, stop and remove runs."),
