@@ -12,6 +12,8 @@ from ganzoo.common.errors import GanzooError
 
 BEGIN = "fast_digits"
 """The recipe to begin with: quick, and nothing to download."""
+TAKES_MODELS = {"sample", "play", "export", "invert"}
+"""Verbs whose RUN may also be a trained model."""
 VERBS = {
     "train": "run", "fit": "run", "start": "run", "begin": "run", "launch": "run",
     "continue": "resume", "restart": "resume",
@@ -73,7 +75,8 @@ def hinted(
     if isinstance(error, click.NoSuchOption):
         unknown = _unknown(command, words) or [error.option_name]
         hint = _options_meant(command, unknown, words)
-        said = f"No such option {', '.join(map(repr, unknown))}."
+        several = "s" if len(unknown) > 1 else ""
+        said = f"No such option{several} {', '.join(map(repr, unknown))}."
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         hint = _missing(command, str(error.param.metavar or ""))
         said = error.format_message()
@@ -106,9 +109,9 @@ def _options_meant(command: click.Command, options: Sequence[str], words: Sequen
             for each in options
             for key in KEYS[_plain(each)]
         ]
-        return f"The recipe says that; to change it: {' '.join(changes)}"
+        return f"That is set in the recipe; to change it: {' '.join(changes)}"
     if name in KEYS and command.name == "ablate":
-        return "An ablation says that in its file, under [budget] or [recipe]"
+        return "That is set in the ablation's file, under [budget] or [recipe]"
     if name in OPTIONS and OPTIONS[name].split()[0] in own:
         return f"Use {OPTIONS[name]}"
     if name in {"config", "recipe", "cfg"} and "--set" in own:
@@ -130,7 +133,8 @@ def _missing(command: click.Command, metavar: str) -> str:
     if metavar == "RECIPE":
         return f"Begin with: ganzoo {command.name} {BEGIN}; all recipes: ganzoo list recipes"
     if metavar == "RUN":
-        return f"The newest run: ganzoo {command.name} last; all runs: ganzoo list runs"
+        trained = "; a shipped model: zoo:fast_digits" if command.name in TAKES_MODELS else ""
+        return f"The newest run: ganzoo {command.name} last; all runs: ganzoo runs{trained}"
     if metavar == "FILE" and command.name == "ablate":
         return "Begin with: ganzoo ablate transpose_vs_upsample --dry-run"
     return ""

@@ -89,7 +89,7 @@ def test_a_name_that_is_none_is_answered_with_the_likely_ones_first() -> None:
         "; there are dcgan_digits, dcgan_mnist, long_dcgan_x_y and 1 more: list"
     )
     assert there_are("acgan_mnits", names, "list").startswith(
-        "; did you mean 'acgan_mnist'?; there are acgan_mnist"
+        "; did you mean 'acgan_mnist'? There are acgan_mnist"
     )
     assert there_are("zzz", names, "list") == "; there are 4: list"
     assert there_are("zzz", names, "") == f"; there are {', '.join(names)}"
