@@ -333,7 +333,7 @@ def in_layout(command: click.Command) -> click.Command:
     if isinstance(command, Command | Group):
         return command
     made = command
-    examples = inspect.cleandoc(command.epilog or "").splitlines()
+    examples = [line for line in inspect.cleandoc(command.epilog or "").splitlines() if line]
     if type(command) in {click.Command, click.Group}:
         said = {name: getattr(command, name) for name in KEPT}
         if isinstance(command, click.Group):

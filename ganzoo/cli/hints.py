@@ -78,11 +78,13 @@ def hinted(
         several = "s" if len(unknown) > 1 else ""
         said = f"No such option{several} {', '.join(map(repr, unknown))}."
     elif isinstance(error, click.MissingParameter) and error.param is not None:
-        hint = _missing(command, str(error.param.metavar or ""))
-        said = error.format_message()
+        said = " ".join(error.format_message().split())  # click lists choices one a line
+        has_choices = isinstance(error.param.type, click.Choice)
+        known = _missing(command, str(error.param.metavar or ""))
+        hint = known or ("" if has_choices else _example(command, words))
     else:
         return error
-    return click.UsageError(f"{said} {hint}", error.ctx) if hint else error
+    return click.UsageError(" ".join(filter(None, [said, hint])), error.ctx)
 
 
 def _unknown(command: click.Command, words: Sequence[str]) -> list[str]:
@@ -138,6 +140,14 @@ def _missing(command: click.Command, metavar: str) -> str:
     if metavar == "FILE" and command.name == "ablate":
         return "Begin with: ganzoo ablate transpose_vs_upsample --dry-run"
     return ""
+
+
+def _example(command: click.Command, words: Sequence[str]) -> str:
+    """Return an example of the command's page, one with an option of ``words`` if there is."""
+    examples = [each.strip().partition("  ")[0] for each in getattr(command, "examples", ())]
+    options = {word for word in words if word.startswith("-")}
+    fitting = [each for each in examples if options & {*each.split()}]
+    return f"For example: {(fitting or examples)[0]}" if examples else ""
 
 
 def recipe_file(name: str) -> Path:

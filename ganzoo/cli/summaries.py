@@ -29,6 +29,7 @@ def first_screen(training: TrainingState) -> Rows:
     parts, run, recipe = training.parts, training.run, training.parts.recipe
     state = parts.machine.state()
     facts = parts.facts()
+    what = "points" if is_points(parts.shape) else "images"
     rows = [
         ("recipe", run.path.parent.name),
         ("data", data_line(facts["data"])),
@@ -42,7 +43,7 @@ def first_screen(training: TrainingState) -> Rows:
         (
             "length",
             f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
-            f"{parts.images_per_step():,} {'points' if is_points(parts.shape) else 'images'} per step",
+            f"{parts.images_per_step():,} {what} per step",
         ),
         ("run", f"{run.path}"),
         ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),

@@ -210,7 +210,7 @@ def _home(keys: Keys, model: type[BaseModel], registry: Registry) -> str:
 
 
 def _inner(key: str, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:
-    """Return ``train.epochs`` for ``epochs``: the keys of inner tables so called, if they are few."""
+    """Return ``train.epochs`` for ``epochs``: keys of that name in inner tables, if few."""
     found = []
     for name, field in model.model_fields.items():
         table, value = _model_in(field.annotation), tables.get(name)

@@ -580,7 +580,9 @@ def test_an_unknown_recipe_is_told_how_many_there_are_and_the_likely_ones(name: 
 
 
 def test_a_path_that_is_none_is_told_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="^no file '.*nope.toml', and no shipped recipe of that "):
+    with pytest.raises(
+        GanzooError, match=r"^no file '.*nope\.toml', and no shipped recipe of that "
+    ):
         find_recipe(str(tmp_path / "nope.toml"))
 
 

@@ -52,12 +52,14 @@ def test_an_unknown_run_is_named_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_run_is_answered_with_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="there are none yet. Train one: ganzoo run fast_digits"):
+    with pytest.raises(
+        GanzooError, match=r"there are none yet\. Train one: ganzoo run fast_digits"
+    ):
         rundir.find("last", tmp_path)
-    with pytest.raises(GanzooError, match="trained model of that name is zoo:fast_digits$"):
+    with pytest.raises(GanzooError, match=r"trained model of that name is zoo:fast_digits$"):
         rundir.find("fast_digits", tmp_path)
     run = make(tmp_path)
-    with pytest.raises(GanzooError, match=f"newest run of that recipe is {run.id}$"):
+    with pytest.raises(GanzooError, match=rf"newest run of that recipe is {run.id}$"):
         rundir.find(run.path.parent.name, tmp_path)
 
 
