@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -180,11 +181,11 @@ def _message(
             return f"unknown key; did you mean {' or '.join(map(quoted, inner))}?"
         return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
     if mistake["type"] == "missing":
-        return f"missing; {_addition(keys, registry)}"
+        return f"missing; {_addition(keys, registry, model)}"
     return in_words(mistake)
 
 
-def _addition(keys: Keys, registry: Registry) -> str:
+def _addition(keys: Keys, registry: Registry, model: type[BaseModel]) -> str:
     """Return what to write so that ``keys`` is no longer missing."""
     table = ".".join(map(str, keys))
     kind = KINDS.get(str(keys[0]))
@@ -195,6 +196,12 @@ def _addition(keys: Keys, registry: Registry) -> str:
         return f"add [{table}] with e.g. {example(kind.name, registry)}"
     if keys == ("train",):
         return "add [train] with epochs = 25 or steps = 10000"
+    field = model.model_fields.get(str(keys[0])) if len(keys) == 1 else None
+    match field.examples if field else None:
+        case [dict() as shown]:
+            return f"add [{table}] with {', '.join(f'{key} = {shown[key]}' for key in shown)}"
+        case [shown]:
+            return f"add {table} = {json.dumps(shown)}"
     return f"add {keys[-1]} = ..."
 
 
