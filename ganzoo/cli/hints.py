@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, suggest
 
 BEGIN = "fast_digits"
 """The recipe to begin with: quick, and nothing to download."""
@@ -27,8 +28,18 @@ VERBS = {
     "models": "list models", "losses": "list losses",
     "init": "new recipe", "create": "new recipe", "help": "-h", "version": "--version",
     "checks": "doctor", "settings": "doctor",
+    "remove": "runs remove", "delete": "runs remove", "rm": "runs remove", "prune": "runs prune",
+    "stop": "runs stop", "kill": "runs stop", "logs": "runs logs", "log": "runs logs",
+    "tail": "runs logs", "follow": "runs logs", "tag": "runs tag", "note": "runs note",
+    "history": "runs", "status": "runs", "ps": "runs",
 }  # fmt: skip
 """Verbs of other tools, and what they are called here."""
+WITHIN = {
+    "rm": "remove", "delete": "remove", "del": "remove", "kill": "stop", "log": "logs",
+    "tail": "logs", "follow": "logs", "clean": "prune", "download": "get", "fetch": "get",
+    "inspect": "look", "test": "check",
+}  # fmt: skip
+"""Verbs of other tools, and what they are called in a group like ``runs``."""
 LEARNING_RATE = ("optimizer.generator.lr", "optimizer.discriminator.lr")
 KEYS = {
     "epochs": ("train.epochs",), "n_epochs": ("train.epochs",), "num_epochs": ("train.epochs",),
@@ -57,11 +68,28 @@ OPTIONS = {
 }  # fmt: skip
 """Options of other programs, and what they are called here."""
 VALUE = "VALUE"
+NUMBERS = {"integer": "whole number", "float": "number"}
+IN_PLAIN_WORDS = re.compile(r"not a valid (integer|float)(?: range)?(?=\.$)")
+"""What click says of a word where a number belongs."""
 
 
 def verb_meant(word: str) -> str:
     """Return what a verb of another tool is called here, or an empty string."""
     return VERBS.get(word.lower(), "")
+
+
+def verb_within(word: str, known: Sequence[str], others: Collection[str]) -> str:
+    """Return which verb of a group was meant, or which one of ganzoo's own; or an empty string.
+
+    Args:
+        known: the group's verbs.
+        others: ganzoo's own.
+    """
+    if WITHIN.get(word) in known:
+        return WITHIN[word]
+    if word in others and not suggest(word, known):
+        return f"ganzoo {word}"
+    return ""
 
 
 def hinted(
@@ -82,6 +110,11 @@ def hinted(
         has_choices = isinstance(error.param.type, click.Choice)
         known = _missing(command, str(error.param.metavar or ""))
         hint = known or ("" if has_choices else _example(command, words))
+    elif isinstance(error, click.BadParameter):
+        error.message = IN_PLAIN_WORDS.sub(
+            lambda found: f"not a {NUMBERS[found[1]]}", error.message
+        )
+        return error
     else:
         return error
     return click.UsageError(" ".join(filter(None, [said, hint])), error.ctx)

@@ -24,6 +24,11 @@ ABLATION = 'base = "dcgan_digits"\nseeds = [0]\nmetrics = ["d/loss"]\n[variants.
     [
         (["train", "dcgan_digits"], "no command 'train'; did you mean 'run'?"),
         (["evaluate"], "did you mean 'measure'?"),
+        (["delete", "abcd"], "no command 'delete'; did you mean 'runs remove'?"),
+        (["runs", "rm", "abcd"], "no command 'rm'; did you mean 'remove'?"),
+        (["runs", "show", "abcd"], "no command 'show'; did you mean 'ganzoo show'?"),
+        (["runs", "remov", "abcd"], "no command 'remov'; did you mean 'remove'?"),
+        (["sample", "last", "--seed", "x"], "'--seed': 'x' is not a whole number."),
         (["run"], "Begin with: ganzoo run fast_digits"),
         (["play"], "ganzoo play last; all runs: ganzoo runs; a shipped model: zoo:fast_digits"),
         (["sample", "dcgan_digits"], "no run named 'dcgan_digits' under 'runs'; there are none"),
