@@ -111,10 +111,8 @@ def hinted(
         known = _missing(command, str(error.param.metavar or ""))
         hint = known or ("" if has_choices else _example(command, words))
     elif isinstance(error, click.BadParameter):
-        error.message = IN_PLAIN_WORDS.sub(
-            lambda found: f"not a {NUMBERS[found[1]]}", error.message
-        )
-        return error
+        plain = IN_PLAIN_WORDS.sub(lambda found: f"not a {NUMBERS[found[1]]}", error.message)
+        return click.BadParameter(plain, error.ctx, error.param, error.param_hint)
     else:
         return error
     return click.UsageError(" ".join(filter(None, [said, hint])), error.ctx)
