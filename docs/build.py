@@ -118,7 +118,8 @@ def components() -> str:
             elif kind != "metric":
                 parts.append(f"*No picture yet; `python docs/gallery.py {kind}/{use}` makes one.*")
             rows = [
-                f"| `{field.name}` | {cell(field.help)} *{cell(field.type)}; {usual(field)}* |"
+                f"| `{field.name}` | {cell(field.help)} "
+                f"*{cell(field.type.removesuffix(', or left out'))}; {usual(field)}* |"
                 for field in fields(spec)
             ]
             if rows:
@@ -185,8 +186,8 @@ def default(field: Any) -> str:
 def usual(field: Any) -> str:
     """Return what a component's field is unless it is given."""
     if field.default == "left out":
-        return "may be left out"
-    return f"default {cell(field.default)}" if field.default else "needed"
+        return "optional"
+    return "required" if field.default == "required" else f"default {cell(field.default)}"
 
 
 def prose(text: str) -> str:

@@ -18,12 +18,13 @@ def main() -> None:
     # Else pydantic reads the metadata of everything installed, in search of extensions of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ganzoo.cli.app import ganzoo
-    from ganzoo.cli.leaving import watch
+    from ganzoo.cli.leaving import leave_all, watch
 
     try:
         ganzoo.main(prog_name="ganzoo")
     except SystemExit as leaving:
         watch(leaving.code if isinstance(leaving.code, int) else 0)
+        leave_all()
         raise
 
 

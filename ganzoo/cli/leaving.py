@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -23,6 +24,16 @@ def watch(code: int) -> None:
     """
     if _left_over():
         threading.Thread(target=_end, args=(code,), daemon=True).start()
+
+
+def leave_all() -> None:
+    """Have Python not search for unused objects on its way out: a tenth of a short command.
+
+    Everything else happens as always. Where torch is there, more than a table was made, and what
+    libraries do with the last of it is left to them.
+    """
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 def _end(code: int) -> None:

@@ -8,11 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.common.errors import GanzooError, suggest
+from ganzoo.common.errors import GanzooError
 from ganzoo.plugin import registry as registries
 from ganzoo.plugin.hooks import API_VERSION
 from ganzoo.plugin.kinds import KINDS
 from ganzoo.plugin.loader import Plugin
+from ganzoo.plugin.named import meant
 from ganzoo.plugin.specs import Spec
 from ganzoo.testing import specs as tables
 from ganzoo.testing.claims import untried
@@ -43,37 +44,6 @@ def of_names(registry: Registry, target: str | Path, options: Mapping[str, Any])
     specs, plugins = meant(registry, target)
     made = [case for plugin in plugins for case in _of_plugin(plugin, specs)]
     return made + [case for spec in specs for case in _of_component(spec, options)]
-
-
-def meant(registry: Registry, target: str | Path) -> tuple[list[type[Spec]], list[Plugin]]:
-    """Return the specs a name or file stands for, and the plugin where it stands for a whole one.
-
-    Raises:
-        GanzooError: if it stands for nothing.
-    """
-    text = str(target)
-    path = Path(text).expanduser().resolve() if text.endswith(".py") else None
-    for plugin in registry.plugins:
-        if text in {plugin.name, plugin.distribution} or (path is not None and plugin.path == path):
-            plugins = [each for each in registry.plugins if text in {each.name, each.distribution}]
-            plugins = plugins or [plugin]
-            specs = [registry.find(*each) for one in plugins for each in one.components]
-            return specs, plugins
-    for broken in registry.broken:
-        if text in {broken.name, broken.distribution}:
-            raise GanzooError(f"plugin {text!r} cannot be loaded: {broken}")
-    kind, _, use = text.rpartition(".")
-    found = [
-        spec
-        for (its_kind, its_use), (spec, _) in registry.components.items()
-        if its_use == use and kind in {"", its_kind}
-    ]
-    if not found:
-        names = [plugin.name for plugin in registry.plugins]
-        names += [use for _, use in registry.components]
-        near = suggest(text, names, then="list those that are installed with: ganzoo plugins")
-        raise GanzooError(f"no plugin or component named {text!r}{near}")
-    return found, []
 
 
 def _of_plugin(plugin: Plugin, specs: Sequence[type[Spec]]) -> list[Case]:

@@ -30,8 +30,8 @@ class DcganGenerator(GeneratorSpec):
     at_sampling: ClassVar[frozenset[str]] = frozenset({"code", "continuous"})
 
     labels: Literal["none", "embedding", "one_hot", "conditional_norm"] = "none"
-    """How the class is an input: not at all; as a learned vector appended to the latent; one-hot, \
-appended to the latent; or as a scale and shift per class in batch norm."""
+    """How the class enters the network: not at all; as a learned vector appended to the latent; \
+one-hot, appended to the latent; or as a scale and shift per class in batch norm."""
     embedding_size: Width = 50
     """Length of a class's learned vector with labels = 'embedding'."""
     codes: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(max_length=64)] = Field(

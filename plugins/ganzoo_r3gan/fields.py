@@ -26,7 +26,8 @@ first has the size of the image divided by all doublings."""
     group_size: PositiveInt = 16
     """Channels per group in the 3×3 convolutions."""
     labels: Literal["none", "embedding"] = "none"
-    """How the class is an input: not at all, or as a learned vector appended to the latent."""
+    """How the class enters the network: not at all, or as a learned vector appended to the \
+latent."""
     embedding_size: Width = 64
     """Length of a class's vector."""
 
@@ -48,8 +49,8 @@ class DiscriminatorFields(DiscriminatorSpec):
     group_size: PositiveInt = 16
     """Channels per group in the 3×3 convolutions."""
     labels: Literal["none", "projection"] = "none"
-    """How the class is an input: not at all, or as a learned vector per class, multiplied with \
-that of the image (projection)."""
+    """How the class enters the network: not at all, or as a learned vector per class, multiplied \
+with that of the image (projection)."""
 
     @property
     def uses_labels(self) -> bool:  # type: ignore[override]

@@ -31,8 +31,8 @@ paper, or a 1×1 convolution where size or channels change, as in StudioGAN."""
     """Channels between the two convolutions of a block after the first: its input's or its \
 output's."""
     labels: Literal["none", "projection"] = "none"
-    """How the class is an input: not at all, or as a learned vector per class, multiplied with \
-the last map's sums (Miyato & Koyama 2018)."""
+    """How the class enters the network: not at all, or as a learned vector per class, multiplied \
+with the last map's sums (Miyato & Koyama 2018)."""
     norm: Literal["none", "batch", "spectral"] = "spectral"
     """Normalisation; 'spectral' divides all weights by their largest singular value."""
     attention: Resolutions = []  # noqa: RUF012

@@ -28,8 +28,8 @@ class GeneratorFields(GeneratorSpec):
     """Channels of each map, first to last. Each map doubles the size of the previous one; the \
 first has the size of the image divided by all doublings."""
     labels: Literal["none", "conditional_norm"] = "none"
-    """How the class is an input: not at all, or as the scale and shift of batch norm in the \
-blocks."""
+    """How the class enters the network: not at all, or as the scale and shift of batch norm in \
+the blocks."""
     condition: Literal["embedding", "linear"] = "embedding"
     """Where a class's scale and shift come from: learned for each class (cGANs with projection, \
 SAGAN), or a linear layer of the class's code, with the scale around 1 (BigGAN)."""

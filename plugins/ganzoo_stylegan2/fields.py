@@ -39,7 +39,7 @@ class GeneratorFields(GeneratorSpec):
     """How the image is made: as the sum of images of all sizes, or from the last map, with \
 residual or plain blocks."""
     labels: Literal["none", "mapping"] = "none"
-    """How the class is an input: not at all, or as a learned vector beside the latent."""
+    """How the class enters the network: not at all, or as a learned vector beside the latent."""
     style_mixing: Annotated[float, Field(ge=0, le=1)] = 0.9
     """Share of training images whose later layers use the style of a second latent."""
     truncation: Annotated[float, Field(ge=0, le=2)] = 1.0

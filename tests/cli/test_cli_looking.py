@@ -190,8 +190,9 @@ def test_doctor_imports_no_torch_where_no_gpu_can_be() -> None:
 CHEAP = [
     ("--help", 0), ("run --help", 0), ("invert --help", 0), ("play --help", 0),
     ("translate --help", 0), ("bench --help", 0), ("list", 0), ("runs", 0), ("show bce", 0),
-    ("show dcgan_digits", 0), ("plugins", 0), ("check dcgan_digits", 0), ("schema", 0),
-    ("speedrun", 0), ("data path", 0), ("data cache list", 0), ("completion bash", 0),
+    ("show dcgan_digits", 0), ("plugins", 0), ("plugins check nope", 2),
+    ("check dcgan_digits", 0), ("schema", 0), ("speedrun", 0), ("data path", 0),
+    ("data cache list", 0), ("completion bash", 0),
     ("new plugin mine", 0), ("new recipe mine", 2),
     ("run", 2), ("run nope", 2), ("run dcgan_digits --epochs 3", 2),
     ("run dcgan_digits --set loss.nope=1", 2), ("bench nope", 2),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -121,6 +122,25 @@ def test_python_looks_for_cycles_as_ever_once_a_command_has_begun() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("heavy", ["", "sys.modules['torch'] = sys"], ids=["light", "torch"])
+def test_on_the_way_out_of_a_light_command_only_the_search_for_cycles_is_left_out(
+    heavy: str,
+) -> None:
+    program = (
+        "import atexit, gc, sys\nfrom ganzoo.cli import main\n"
+        "sys.argv = ['ganzoo', 'run', 'nope']\n"
+        f"{heavy}\n"
+        "atexit.register(lambda: print('frozen' if gc.get_freeze_count() else 'as ever'))\n"
+        "file = open('left.txt', 'w'); file.write('whole')\n"
+        "main()\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (2, "as ever\n" if heavy else "frozen\n")
+    assert Path("left.txt").read_text() == "whole"
 
 
 def test_the_start_of_every_command_is_measured() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganzoo import testing
 from ganzoo.common.data_root import DataRoot
 from ganzoo.plugin import registry
+from ganzoo.plugin.named import meant
 from ganzoo.plugin.specs import (
     DatasetSpec,
     DiscriminatorSpec,
@@ -28,7 +29,7 @@ from ganzoo.plugin.specs import (
 from ganzoo.plugin.types import Context, ImageData, ImageShape, Scale, Seen
 from ganzoo.testing.claims import named
 from ganzoo.testing.specs import heavy_imports
-from ganzoo.testing.targets import meant, of_names
+from ganzoo.testing.targets import of_names
 
 REGISTRY = registry.load_plugins(block={"*"})
 NOWHERE = DataRoot(Path("/nonexistent"), download=False)

@@ -66,12 +66,15 @@ def check(*, target: str, plugin_files: PluginFiles, data: str | None, as_json: 
     Nothing is downloaded: datasets are tested if their files are there.
     """
     from ganzoo.common.data_root import DataRoot, data_root
-    from ganzoo.testing.findings import Report
-    from ganzoo.testing.targets import of_names
+    from ganzoo.plugin.named import meant
 
     if target.endswith(".py"):
         plugin_files = replace(plugin_files, plugin=(*plugin_files.plugin, Path(target)))
     registry = plugin_files.load()
+    meant(registry, target)  # what does not exist is told before torch is imported
+    from ganzoo.testing.findings import Report
+    from ganzoo.testing.targets import of_names
+
     root = DataRoot(data_root(data), download=False)
     report = Report.of(of_names(registry, target, {"root": root}))
     if as_json:
