@@ -193,7 +193,10 @@ class Group(click.Group):
 
     def meant(self, ctx: click.Context, name: str) -> str:
         """Return ``; did you mean 'x'?`` for a name that is none, or an empty string."""
-        return suggest(name, self.known(ctx))
+        from ganzoo.cli.hints import verb_within
+
+        found = verb_within(name, self.known(ctx), VERBS)
+        return f"; did you mean {found!r}?" if found else suggest(name, self.known(ctx))
 
 
 class Verbs(Group):
@@ -333,7 +336,7 @@ def in_layout(command: click.Command) -> click.Command:
     if isinstance(command, Command | Group):
         return command
     made = command
-    examples = inspect.cleandoc(command.epilog or "").splitlines()
+    examples = [line for line in inspect.cleandoc(command.epilog or "").splitlines() if line]
     if type(command) in {click.Command, click.Group}:
         said = {name: getattr(command, name) for name in KEPT}
         if isinstance(command, click.Group):

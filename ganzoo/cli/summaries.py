@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.system import quoted
 from ganzoo.common.text import duration, most_memory, number
+from ganzoo.plugin.types import is_points
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
@@ -28,6 +29,7 @@ def first_screen(training: TrainingState) -> Rows:
     parts, run, recipe = training.parts, training.run, training.parts.recipe
     state = parts.machine.state()
     facts = parts.facts()
+    what = "points" if is_points(parts.shape) else "images"
     rows = [
         ("recipe", run.path.parent.name),
         ("data", data_line(facts["data"])),
@@ -41,7 +43,7 @@ def first_screen(training: TrainingState) -> Rows:
         (
             "length",
             f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
-            f"{parts.images_per_step():,} images per step",
+            f"{parts.images_per_step():,} {what} per step",
         ),
         ("run", f"{run.path}"),
         ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),
@@ -121,9 +123,13 @@ def files(run: RunDir) -> Rows:
 
 
 def data_line(data: dict[str, Any]) -> str:
-    """Return name, number and shape of the images."""
+    """Return name, number and shape of the images, or of the points."""
     instead = f", for '{data['wanted']}' is not available" if data["reason"] else ""
-    return f"{data['name']}: {data['images']:,} images {data['shape']}{instead}"
+    channels, *size = data["shape"].split("×")
+    what = f"images {data['shape']}"
+    if size == ["1", "1"]:
+        what = f"points of {count(int(channels), 'coordinate')}"
+    return f"{data['name']}: {data['images']:,} {what}{instead}"
 
 
 def networks_line(parameters: dict[str, int], recipe: Any) -> str:

@@ -74,6 +74,12 @@ def test_a_recipe_can_be_put_together_from_specs(tmp_path: Path) -> None:
 
 CASES = [
     ("train.batch=3", "--set: train.batch: unknown key; did you mean 'batch_size'?"),
+    ("epochs=3", "--set: epochs: unknown key; did you mean 'train.epochs'?"),
+    ("batchSize=3", "--set: batchSize: unknown key; did you mean 'train.batch_size'?"),
+    (
+        "lr=3",
+        "lr: unknown key; did you mean 'optimizer.generator.lr' or 'optimizer.discriminator.lr'?",
+    ),
     ("train.lr=3", "--set: train.lr: unknown key; there are 'epochs', 'steps', 'batch_size', 'see"),
     ("generator.kernel=3", "generator.kernel: unknown key; there are 'use', 'width', 'size',"),
     ("generator.layers=3", "generator.layers: unknown key; there are 'use', 'width'"),
