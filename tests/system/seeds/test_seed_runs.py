@@ -16,7 +16,6 @@ from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
 from ganzoo.training.trial import try_out
 
-
 HEAVY = {"seed_upsample_mnist_program", "seed_d2l_ab", "seed_d2l_ab_classic"}
 """Much like others that run, and slow."""
 
