@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.common.system import quoted
 from ganzoo.common.text import duration, most_memory, number
-from ganzoo.plugin.types import is_points
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.runs.log import terms
 from ganzoo.runs.plugin_files import plugin_files
@@ -29,7 +28,7 @@ def first_screen(training: TrainingState) -> Rows:
     parts, run, recipe = training.parts, training.run, training.parts.recipe
     state = parts.machine.state()
     facts = parts.facts()
-    what = "points" if is_points(parts.shape) else "images"
+    what = "points" if are_points(facts["data"]) else "images"
     rows = [
         ("recipe", run.path.parent.name),
         ("data", data_line(facts["data"])),
@@ -125,11 +124,15 @@ def files(run: RunDir) -> Rows:
 def data_line(data: dict[str, Any]) -> str:
     """Return name, number and shape of the images, or of the points."""
     instead = f", for '{data['wanted']}' is not available" if data["reason"] else ""
-    channels, *size = data["shape"].split("×")
     what = f"images {data['shape']}"
-    if size == ["1", "1"]:
-        what = f"points of {count(int(channels), 'coordinate')}"
+    if are_points(data):
+        what = f"points of {count(int(data['shape'].partition('×')[0]), 'coordinate')}"
     return f"{data['name']}: {data['images']:,} {what}{instead}"
+
+
+def are_points(data: Mapping[str, Any]) -> bool:
+    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
+    return str(data["shape"]).endswith("×1×1")
 
 
 def networks_line(parameters: dict[str, int], recipe: Any) -> str:
