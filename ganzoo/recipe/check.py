@@ -19,7 +19,7 @@ from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, example
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
 from ganzoo.recipe.model import Recipe, freeze, keys_of
-from ganzoo.recipe.overrides import layer
+from ganzoo.recipe.overrides import is_readable, layer
 from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
 from ganzoo.recipe.source import Source, find_recipe, read_source, shipped
 from ganzoo.recipe.toml import MAX_BYTES
@@ -42,11 +42,28 @@ def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -
     Its fallback recipe stands for the recipe as it is written, whichever its seed: with another
     override it has none, unless that names one.
     """
+    try:
+        layer(overrides)
+    except RecipeError as unread:
+        raise _with_others(unread, path, registry, overrides) from None
     recipe = check(read_source(path, overrides), registry)
     keys = {override.partition("=")[0].strip() for override in overrides}
     if keys <= {"train.seed"} or "fallback" in keys:
         return recipe
     return recipe.model_copy(update={"fallback": None})
+
+
+def _with_others(
+    unread: RecipeError, path: Path, registry: Registry, overrides: Sequence[str]
+) -> RecipeError:
+    """Return it with the mistakes of the recipe under the overrides that can be read."""
+    try:
+        check(read_source(path, [each for each in overrides if is_readable(each)]), registry)
+    except RecipeError as error:
+        others = [problem for problem in error.problems if problem not in unread.problems]
+        double = len(error.problems) - len(others)
+        return RecipeError([*unread.problems, *others], unread.count + error.count - double)
+    return unread
 
 
 def stand_in(recipe: Recipe, registry: Registry) -> Recipe:

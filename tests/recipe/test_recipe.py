@@ -409,6 +409,15 @@ def test_differences_are_named_with_both_values(tmp_path: Path) -> None:
     }
 
 
+def test_overrides_that_cannot_be_read_hide_no_other_mistake(tmp_path: Path) -> None:
+    message = str(refusal(tmp_path, RECIPE, "foo", "dataset.use=bolbs", "train.sed=1"))
+
+    assert message.count("needs key=value") == 1
+    assert "did you mean 'blobs'?" in message
+    assert message.count("did you mean 'seed'?") == 1
+    assert message.endswith("3 errors, nothing was started.")
+
+
 def test_an_override_does_not_move_the_table_it_changes(tmp_path: Path) -> None:
     text = RECIPE.replace("epochs = 2\n", "")
 
