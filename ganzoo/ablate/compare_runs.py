@@ -130,10 +130,8 @@ def _refuse_unknown(metrics: Sequence[str], runs: Sequence[Observation]) -> None
     known = list(dict.fromkeys(name for run in runs for name in run.scores))
     for metric in metrics:
         if metric not in known:
-            raise GanzooError(
-                f"no run has a score '{metric}'{suggest(metric, known)}; there are "
-                f"{', '.join(known) or 'none'}"
-            )
+            near = suggest(metric, known, then=f"there are {', '.join(known) or 'none'}")
+            raise GanzooError(f"no run has a score '{metric}'{near}")
 
 
 def _seedless(tables: Mapping[str, Any]) -> dict[str, Any]:

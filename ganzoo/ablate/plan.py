@@ -57,17 +57,18 @@ class Plan(Table):
 
     question: str = ""
     """The question the ablation answers, in one sentence."""
-    base: str
+    base: str = Field(examples=["dcgan_mnist"])
     """The recipe that all cells start from: a file next to this one, or a shipped recipe."""
-    seeds: list[Seed] = Field(min_length=1, max_length=1000)
+    seeds: list[Seed] = Field(min_length=1, max_length=1000, examples=[[0, 1, 2]])
     """Shared by all variants: data order and fixed latents of a seed are the same, so they pair."""
-    metrics: list[str] = Field(min_length=1, max_length=32)
+    metrics: list[str] = Field(min_length=1, max_length=32, examples=[["frechet"]])
     """Scores to compare, the primary one first."""
     baseline: str | None = None
     """The variant that all others are compared with; join levels of several axes with ' / '."""
     mode: Literal["grid", "one_at_a_time"] = "grid"
     """Every combination of levels, or the baseline and each single change to it."""
-    budget: Budget
+    budget: Budget = Field(examples=[{"steps": 1000}])
+    """How long each cell trains: steps, epochs or minutes."""
     recipe: dict[str, Any] = Field(default_factory=dict)
     """Changes to the base that all cells share."""
     variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)

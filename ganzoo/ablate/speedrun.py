@@ -84,9 +84,8 @@ def track_named(name: str) -> Track:
     """
     known = tracks()
     if name not in known:
-        raise GanzooError(
-            f"no track named {name!r}{suggest(name, known)}; there are {', '.join(known)}"
-        )
+        near = suggest(name, known, then=f"there are {', '.join(known)}")
+        raise GanzooError(f"no track named {name!r}{near}")
     return known[name]
 
 

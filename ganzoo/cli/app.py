@@ -37,7 +37,7 @@ VERBS = {
     "bench": ("bench:bench", "Measure the training speed of RECIPE; write nothing."),
     "speedrun": (
         "speedrun:speedrun",
-        "Time a recipe's training until its images are as good as TRACK asks.",
+        "Time how long a recipe trains until it is as good as TRACK asks.",
     ),
     "check": ("check:check", "Check recipes; report every mistake with file and line."),
     "runs": ("runs:runs", "List, filter, tag, follow, stop and remove runs."),
@@ -193,7 +193,10 @@ class Group(click.Group):
 
     def meant(self, ctx: click.Context, name: str) -> str:
         """Return ``; did you mean 'x'?`` for a name that is none, or an empty string."""
-        return suggest(name, self.known(ctx))
+        from ganzoo.cli.hints import verb_within
+
+        found = verb_within(name, self.known(ctx), VERBS)
+        return f"; did you mean {found!r}?" if found else suggest(name, self.known(ctx))
 
 
 class Verbs(Group):
@@ -333,7 +336,7 @@ def in_layout(command: click.Command) -> click.Command:
     if isinstance(command, Command | Group):
         return command
     made = command
-    examples = inspect.cleandoc(command.epilog or "").splitlines()
+    examples = [line for line in inspect.cleandoc(command.epilog or "").splitlines() if line]
     if type(command) in {click.Command, click.Group}:
         said = {name: getattr(command, name) for name in KEPT}
         if isinstance(command, click.Group):

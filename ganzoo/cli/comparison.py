@@ -19,13 +19,16 @@ def show_comparison(result: Result, *, as_json: bool = False) -> None:
         return
     if result.question:
         streams.say(result.question)
-    for comparison, best in formats.by_metric(result):
+    tables = [*formats.by_metric(result)]
+    for comparison, best in tables:
         streams.say()
         rows = formats.rows(comparison, best)
         show_table(formats.title(result, comparison), formats.COLUMNS, rows)
-        for line in [*formats.effects(comparison), *formats.notes(result, comparison, best)]:
+        for line in [*formats.effects(comparison), *formats.notes(result, comparison)]:
             streams.say(f"  {line}")
     streams.say()
+    if any(best is not None for _, best in tables):
+        streams.say(sentences.FLATTERY)
     for name, changes in result.changes.items():
         if name != result.baseline:
             streams.say(f"{name} differs in {sentences.changes_of(changes, most=8)}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from ganzoo.common.errors import GanzooError
+from ganzoo.common.errors import GanzooError, suggest
 
 BEGIN = "fast_digits"
 """The recipe to begin with: quick, and nothing to download."""
+TAKES_MODELS = {"sample", "play", "export", "invert"}
+"""Verbs whose RUN may also be a trained model."""
 VERBS = {
     "train": "run", "fit": "run", "start": "run", "begin": "run", "launch": "run",
     "continue": "resume", "restart": "resume",
@@ -25,8 +28,18 @@ VERBS = {
     "models": "list models", "losses": "list losses",
     "init": "new recipe", "create": "new recipe", "help": "-h", "version": "--version",
     "checks": "doctor", "settings": "doctor",
+    "remove": "runs remove", "delete": "runs remove", "rm": "runs remove", "prune": "runs prune",
+    "stop": "runs stop", "kill": "runs stop", "logs": "runs logs", "log": "runs logs",
+    "tail": "runs logs", "follow": "runs logs", "tag": "runs tag", "note": "runs note",
+    "history": "runs", "status": "runs", "ps": "runs",
 }  # fmt: skip
 """Verbs of other tools, and what they are called here."""
+WITHIN = {
+    "rm": "remove", "delete": "remove", "del": "remove", "kill": "stop", "log": "logs",
+    "tail": "logs", "follow": "logs", "clean": "prune", "download": "get", "fetch": "get",
+    "inspect": "look", "test": "check",
+}  # fmt: skip
+"""Verbs of other tools, and what they are called in a group like ``runs``."""
 LEARNING_RATE = ("optimizer.generator.lr", "optimizer.discriminator.lr")
 KEYS = {
     "epochs": ("train.epochs",), "n_epochs": ("train.epochs",), "num_epochs": ("train.epochs",),
@@ -55,11 +68,28 @@ OPTIONS = {
 }  # fmt: skip
 """Options of other programs, and what they are called here."""
 VALUE = "VALUE"
+NUMBERS = {"integer": "whole number", "float": "number"}
+IN_PLAIN_WORDS = re.compile(r"not a valid (integer|float)(?: range)?(?=\.$)")
+"""What click says of a word where a number belongs."""
 
 
 def verb_meant(word: str) -> str:
     """Return what a verb of another tool is called here, or an empty string."""
     return VERBS.get(word.lower(), "")
+
+
+def verb_within(word: str, known: Sequence[str], others: Collection[str]) -> str:
+    """Return which verb of a group was meant, or which one of ganzoo's own; or an empty string.
+
+    Args:
+        known: the group's verbs.
+        others: ganzoo's own.
+    """
+    if WITHIN.get(word) in known:
+        return WITHIN[word]
+    if word in others and not suggest(word, known):
+        return f"ganzoo {word}"
+    return ""
 
 
 def hinted(
@@ -73,13 +103,19 @@ def hinted(
     if isinstance(error, click.NoSuchOption):
         unknown = _unknown(command, words) or [error.option_name]
         hint = _options_meant(command, unknown, words)
-        said = f"No such option {', '.join(map(repr, unknown))}."
+        several = "s" if len(unknown) > 1 else ""
+        said = f"No such option{several} {', '.join(map(repr, unknown))}."
     elif isinstance(error, click.MissingParameter) and error.param is not None:
-        hint = _missing(command, str(error.param.metavar or ""))
-        said = error.format_message()
+        said = " ".join(error.format_message().split())  # click lists choices one a line
+        has_choices = isinstance(error.param.type, click.Choice)
+        known = _missing(command, str(error.param.metavar or ""))
+        hint = known or ("" if has_choices else _example(command, words))
+    elif isinstance(error, click.BadParameter):
+        plain = IN_PLAIN_WORDS.sub(lambda found: f"not a {NUMBERS[found[1]]}", error.message)
+        return click.BadParameter(plain, error.ctx, error.param, error.param_hint)
     else:
         return error
-    return click.UsageError(f"{said} {hint}", error.ctx) if hint else error
+    return click.UsageError(" ".join(filter(None, [said, hint])), error.ctx)
 
 
 def _unknown(command: click.Command, words: Sequence[str]) -> list[str]:
@@ -106,9 +142,9 @@ def _options_meant(command: click.Command, options: Sequence[str], words: Sequen
             for each in options
             for key in KEYS[_plain(each)]
         ]
-        return f"The recipe says that; to change it: {' '.join(changes)}"
+        return f"That is set in the recipe; to change it: {' '.join(changes)}"
     if name in KEYS and command.name == "ablate":
-        return "An ablation says that in its file, under [budget] or [recipe]"
+        return "That is set in the ablation's file, under [budget] or [recipe]"
     if name in OPTIONS and OPTIONS[name].split()[0] in own:
         return f"Use {OPTIONS[name]}"
     if name in {"config", "recipe", "cfg"} and "--set" in own:
@@ -130,10 +166,19 @@ def _missing(command: click.Command, metavar: str) -> str:
     if metavar == "RECIPE":
         return f"Begin with: ganzoo {command.name} {BEGIN}; all recipes: ganzoo list recipes"
     if metavar == "RUN":
-        return f"The newest run: ganzoo {command.name} last; all runs: ganzoo list runs"
+        trained = "; a shipped model: zoo:fast_digits" if command.name in TAKES_MODELS else ""
+        return f"The newest run: ganzoo {command.name} last; all runs: ganzoo runs{trained}"
     if metavar == "FILE" and command.name == "ablate":
         return "Begin with: ganzoo ablate transpose_vs_upsample --dry-run"
     return ""
+
+
+def _example(command: click.Command, words: Sequence[str]) -> str:
+    """Return an example of the command's page, one with an option of ``words`` if there is."""
+    examples = [each.strip().partition("  ")[0] for each in getattr(command, "examples", ())]
+    options = {word for word in words if word.startswith("-")}
+    fitting = [each for each in examples if options & {*each.split()}]
+    return f"For example: {(fitting or examples)[0]}" if examples else ""
 
 
 def recipe_file(name: str) -> Path:

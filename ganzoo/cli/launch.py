@@ -94,9 +94,10 @@ def go_on(launch: Launch, run: RunDir, recipe: Recipe, *, is_extended: bool = Fa
     """Train on; a run that is done is left alone unless its length was changed."""
     record = Record(run)
     if record.status == "done" and not is_extended:
+        length = "epochs" if recipe.train.steps is None else "steps"
         launch.display.note(
-            f"run {short_name(run)} is done, at step {record.step}; to train "
-            f"longer: ganzoo resume {short_name(run)} --set train.epochs=N"
+            f"run {short_name(run)} is done, at step {record.step:,}; to train "
+            f"longer: ganzoo resume {short_name(run)} --set train.{length}=N"
         )
         launch.print_result(run, dict(record.result))
         return 0

@@ -28,6 +28,11 @@ def look_at(folder: str, registry: Registry, *, pictures: int = 0) -> Look:
     from ganzoo.common.errors import GanzooError
     from ganzoo.plugin.attempt import attempt
 
+    if folder in registry.specs("dataset") and not Path(folder).exists():
+        raise GanzooError(
+            f"'{folder}' is a dataset, and this looks at a folder of your own images; to get the "
+            f"dataset: ganzoo data get {folder}; its settings: ganzoo show {folder}"
+        )
     path = str(Path(folder).expanduser().absolute())
     try:
         spec = registry.find("dataset", USE).model_validate({"path": path, "size": 64})

@@ -110,7 +110,7 @@ class Display:
         now = time.monotonic()
         is_first = training.step == training.first_step + 1
         if is_first and self.verbosity >= 0 and (most := most_memory(training.peak_memory_mib)):
-            self._rows([("memory", f"{most} in the first step")])
+            self._rows([("first step", most)])
         if self._live is not None:
             if now - self._updated >= REDRAW_S:
                 self._updated = now
@@ -164,7 +164,7 @@ class Display:
         parts = training.parts
         row = Table.grid(padding=(0, 1))
         row.add_row(
-            Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):.4g}"),
+            Text(f"epoch {parts.epoch(training.step):.1f}/{parts.epoch(parts.steps):,.1f}"),
             ProgressBar(total=parts.steps, completed=training.step, width=24),
             Text(f"{training.step:,}/{parts.steps:,}"),
         )

@@ -28,6 +28,7 @@ def first_screen(training: TrainingState) -> Rows:
     parts, run, recipe = training.parts, training.run, training.parts.recipe
     state = parts.machine.state()
     facts = parts.facts()
+    what = "points" if are_points(facts["data"]) else "images"
     rows = [
         ("recipe", run.path.parent.name),
         ("data", data_line(facts["data"])),
@@ -41,7 +42,7 @@ def first_screen(training: TrainingState) -> Rows:
         (
             "length",
             f"{count(parts.steps, 'step')}, {parts.epoch(parts.steps):.4g} epochs, "
-            f"{parts.images_per_step():,} images per step",
+            f"{parts.images_per_step():,} {what} per step",
         ),
         ("run", f"{run.path}"),
         ("pictures", f"{run.samples} {rhythm(recipe.samples)}"),
@@ -121,9 +122,17 @@ def files(run: RunDir) -> Rows:
 
 
 def data_line(data: dict[str, Any]) -> str:
-    """Return name, number and shape of the images."""
+    """Return name, number and shape of the images, or of the points."""
     instead = f", for '{data['wanted']}' is not available" if data["reason"] else ""
-    return f"{data['name']}: {data['images']:,} images {data['shape']}{instead}"
+    what = f"images {data['shape']}"
+    if are_points(data):
+        what = f"points of {count(int(data['shape'].partition('×')[0]), 'coordinate')}"
+    return f"{data['name']}: {data['images']:,} {what}{instead}"
+
+
+def are_points(data: Mapping[str, Any]) -> bool:
+    """Tell whether the 'images' are points: one pixel, whose channels are coordinates."""
+    return str(data["shape"]).endswith("×1×1")
 
 
 def networks_line(parameters: dict[str, int], recipe: Any) -> str:

@@ -68,12 +68,19 @@ class MachineError(GanzooError):
     exit_code: ClassVar[int] = 4
 
 
-def suggest(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
+def suggest(word: str, choices: Iterable[str], *, cutoff: float = 0.6, then: str = "") -> str:
+    """Return ``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string.
+
+    Args:
+        then: what is said in any case, as a sentence of its own after the question.
+    """
     import difflib
 
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    asked = f"; did you mean {near[0]!r}?" if near else ""
+    if asked and then:
+        return f"{asked} {then[0].upper()}{then[1:]}"
+    return asked or (then and f"; {then}")
 
 
 MOST_NAMED = 8
@@ -95,7 +102,6 @@ def there_are(word: str, choices: Iterable[str], rest: str) -> str:
     names = list(choices)
     if not names:
         return "; there are none"
-    misspelt = suggest(word, names, cutoff=0.8)
     small = word.lower()
     parts = [name for name in names if small in name.lower().split("_")]
     near = [
@@ -108,9 +114,8 @@ def there_are(word: str, choices: Iterable[str], rest: str) -> str:
     more = len(names) - len(shown)
     if not shown:
         return f"; there are {more}: {rest}"
-    return f"{misspelt}; there are {', '.join(shown)}" + (
-        f" and {more} more: {rest}" if more else ""
-    )
+    there = f"there are {', '.join(shown)}" + (f" and {more} more: {rest}" if more else "")
+    return suggest(word, names, cutoff=0.8, then=there)
 
 
 def printable(text: str, limit: int = 500) -> str:

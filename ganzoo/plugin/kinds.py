@@ -147,7 +147,6 @@ def kind_named(name: str) -> Kind:
         GanzooError: with the nearest name and all there are.
     """
     if name not in KINDS:
-        raise GanzooError(
-            f"no kind named {name!r}{suggest(name, KINDS)}; there are {', '.join(KINDS)}"
-        )
+        near = suggest(name, KINDS, then=f"there are {', '.join(KINDS)}")
+        raise GanzooError(f"no kind named {name!r}{near}")
     return KINDS[name]

@@ -108,10 +108,8 @@ def found(there: Mapping[str, tuple[TrainedModel, object]], name: str) -> Traine
         GanzooError: if there is none, with the nearest name.
     """
     if name not in there:
-        raise GanzooError(
-            f"no trained model named {name!r}{suggest(name, there)}; list them with: ganzoo list "
-            "models"
-        )
+        near = suggest(name, there, then="list them with: ganzoo list models")
+        raise GanzooError(f"no trained model named {name!r}{near}")
     return there[name][0]
 
 

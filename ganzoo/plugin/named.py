@@ -35,5 +35,6 @@ def meant(registry: Registry, target: str | Path) -> tuple[list[type[Spec]], lis
     if not found:
         names = [plugin.name for plugin in registry.plugins]
         names += [use for _, use in registry.components]
-        raise GanzooError(f"no plugin or component named {text!r}{suggest(text, names)}")
+        near = suggest(text, names, then="list those that are installed with: ganzoo plugins")
+        raise GanzooError(f"no plugin or component named {text!r}{near}")
     return [registry.find(*each) for each in found], []

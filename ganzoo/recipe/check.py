@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from ganzoo.plugin.table import Table
 from ganzoo.recipe.component import ByUse, example
 from ganzoo.recipe.messages import in_words, listed, quoted, unknown_key
 from ganzoo.recipe.model import Recipe, freeze, keys_of
-from ganzoo.recipe.overrides import layer
+from ganzoo.recipe.overrides import is_readable, layer
 from ganzoo.recipe.problems import OVERRIDE, SHOWN, Problem, RecipeError
 from ganzoo.recipe.source import Source, find_recipe, read_source, shipped
 from ganzoo.recipe.toml import MAX_BYTES
@@ -30,6 +31,8 @@ Model = TypeVar("Model", bound=BaseModel)
 Found = tuple[Keys, ErrorDetails | str]
 """The keys of a mistake, and pydantic's error or our message."""
 
+MOST_MEANT = 3
+"""Places where a key may have been meant to be; of more, none is named."""
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -39,11 +42,28 @@ def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -
     Its fallback recipe stands for the recipe as it is written, whichever its seed: with another
     override it has none, unless that names one.
     """
+    try:
+        layer(overrides)
+    except RecipeError as unread:
+        raise _with_others(unread, path, registry, overrides) from None
     recipe = check(read_source(path, overrides), registry)
     keys = {override.partition("=")[0].strip() for override in overrides}
     if keys <= {"train.seed"} or "fallback" in keys:
         return recipe
     return recipe.model_copy(update={"fallback": None})
+
+
+def _with_others(
+    unread: RecipeError, path: Path, registry: Registry, overrides: Sequence[str]
+) -> RecipeError:
+    """Return it with the mistakes of the recipe under the overrides that can be read."""
+    try:
+        check(read_source(path, [each for each in overrides if is_readable(each)]), registry)
+    except RecipeError as error:
+        others = [problem for problem in error.problems if problem not in unread.problems]
+        double = len(error.problems) - len(others)
+        return RecipeError([*unread.problems, *others], unread.count + error.count - double)
+    return unread
 
 
 def stand_in(recipe: Recipe, registry: Registry) -> Recipe:
@@ -174,13 +194,15 @@ def _message(
     if mistake["type"] == "extra_forbidden":
         if home := _home(keys, model, registry):
             return f"unknown key; it belongs in [{home}]"
+        if len(keys) == 1 and (inner := _inner(str(keys[0]), tables, registry, model)):
+            return f"unknown key; did you mean {' or '.join(map(quoted, inner))}?"
         return unknown_key(str(keys[-1]), _known_keys(keys[:-1], tables, registry, model))
     if mistake["type"] == "missing":
-        return f"missing; {_addition(keys, registry)}"
+        return f"missing; {_addition(keys, registry, model)}"
     return in_words(mistake)
 
 
-def _addition(keys: Keys, registry: Registry) -> str:
+def _addition(keys: Keys, registry: Registry, model: type[BaseModel]) -> str:
     """Return what to write so that ``keys`` is no longer missing."""
     table = ".".join(map(str, keys))
     kind = KINDS.get(str(keys[0]))
@@ -191,6 +213,12 @@ def _addition(keys: Keys, registry: Registry) -> str:
         return f"add [{table}] with e.g. {example(kind.name, registry)}"
     if keys == ("train",):
         return "add [train] with epochs = 25 or steps = 10000"
+    field = model.model_fields.get(str(keys[0])) if len(keys) == 1 else None
+    match field.examples if field else None:
+        case [dict() as shown]:
+            return f"add [{table}] with {', '.join(f'{key} = {shown[key]}' for key in shown)}"
+        case [shown]:
+            return f"add {table} = {json.dumps(shown)}"
     return f"add {keys[-1]} = ..."
 
 
@@ -203,6 +231,27 @@ def _home(keys: Keys, model: type[BaseModel], registry: Registry) -> str:
         name for name, table in tables.items() if table and keys[1] in _fields_of(table, registry)
     ]
     return homes[0] if len(homes) == 1 else ""
+
+
+def _inner(key: str, tables: Any, registry: Registry, model: type[BaseModel]) -> list[str]:
+    """Return ``train.epochs`` for ``epochs``: keys of that name in inner tables, if few."""
+    found = []
+    for name, field in model.model_fields.items():
+        table, value = _model_in(field.annotation), tables.get(name)
+        known: dict[Keys, Collection[str]] = {}
+        if isinstance(value, dict):
+            inner = [(name, each) for each, below in value.items() if isinstance(below, dict)]
+            places: list[Keys] = [(name,), *inner]
+            known = {at: _known_keys(at, tables, registry, model) for at in places}
+        elif table is not None and value is None:
+            known = {(name,): _fields_of(table, registry)}
+        found += [
+            ".".join(map(str, (*at, each)))
+            for at, keys in known.items()
+            for each in keys
+            if each.replace("_", "") == key.lower().replace("-", "").replace("_", "")
+        ]
+    return found if len(found) <= MOST_MEANT else []
 
 
 def _fields_of(table: type[BaseModel], registry: Registry) -> Collection[str]:

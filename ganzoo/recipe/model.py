@@ -279,10 +279,8 @@ of a run: neither frozen with it, nor inherited."""
             return self
         if strange := [name for name in init.networks if name not in players]:
             named = ", ".join(map(repr, strange))
-            raise ValueError(
-                f"init.networks: step {self.step.use!r} has no player {named}"
-                f"{suggest(strange[0], players)}; there are {', '.join(players)}"
-            )
+            near = suggest(strange[0], players, then=f"there are {', '.join(players)}")
+            raise ValueError(f"init.networks: step {self.step.use!r} has no player {named}{near}")
         return self
 
     @model_validator(mode="after")

@@ -48,6 +48,15 @@ def layer(overrides: Sequence[str]) -> Node:
     return tree
 
 
+def is_readable(override: str) -> bool:
+    """Return whether it is ``key=value``."""
+    try:
+        _pair(override)
+    except GanzooError:
+        return False
+    return True
+
+
 def _contradictions(tree: Node, keys: list[str], place: Origin) -> Iterator[Problem]:
     """Yield a problem where ``tree`` has a plain value for what ``keys`` make a table."""
     around = tree

@@ -80,9 +80,13 @@ def find_recipe(name: str) -> Path:
         return known[stem]
     if name and os.path.lexists(name):
         return Path(name)  # a folder, a device: ``read`` says what is wrong with it
+    there = there_are(stem, known, "ganzoo list recipes")
+    if stem != name:
+        raise GanzooError(
+            f"no file '{printable(name, 100)}', and no shipped recipe of that name{there}"
+        )
     raise GanzooError(
-        f"no recipe named '{printable(name, 100)}'{there_are(stem, known, 'ganzoo list recipes')}; "
-        "or give the path of a .toml file"
+        f"no recipe named '{printable(name, 100)}'{there}; or give the path of a .toml file"
     )
 
 

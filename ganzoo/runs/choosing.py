@@ -92,8 +92,8 @@ def best_first(rows: Sequence[Row], metric: str) -> list[Row]:
     known = sorted({str(name) for row in rows for name in row["scores"]})
     having = [row for row in rows if metric in row["scores"]]
     if not having:
-        there = f"; there are {', '.join(known)}" if known else "; none has any"
-        raise GanzooError(f"no run has a score {metric!r}{suggest(metric, known)}{there}")
+        there = f"there are {', '.join(known)}" if known else "none has any"
+        raise GanzooError(f"no run has a score {metric!r}{suggest(metric, known, then=there)}")
     told = [row["scores"][metric]["lower_is_better"] for row in having]
     sides = {side for side in told if side is not None}
     if len(sides) != 1:

@@ -370,8 +370,22 @@ def find(name: str, root: Path, plugins: Sequence[Path] = ()) -> RunDir:
     if matches:
         found = ", ".join(f"'{run.path}'" for run in matches)
         raise GanzooError(f"{name!r} names {len(matches)} runs: {found}; give the folder")
-    hint = suggest(name, [run.id for run in runs])
-    raise GanzooError(f"no run named {name!r} under '{root}'{hint}; list them with: ganzoo runs")
+    raise GanzooError(f"no run named {name!r} under '{root}'{_instead(name, runs, plugins)}")
+
+
+def _instead(name: str, runs: Sequence[RunDir], plugins: Sequence[Path]) -> str:
+    """Return what to type where no run is called ``name``."""
+    from ganzoo.plugin.models import PREFIX
+    from ganzoo.plugin.registry import load_plugins
+
+    of_recipe = [run.id for run in runs if run.path.parent.name == name]
+    if of_recipe:
+        return f"; the newest run of that recipe is {of_recipe[-1]}"
+    if name in load_plugins(plugins).models():
+        return f"; the trained model of that name is {PREFIX}{name}"
+    if not runs:
+        return "; there are none yet. Train one: ganzoo run fast_digits"
+    return suggest(name, ["last", *(run.id for run in runs)], then="list them with: ganzoo runs")
 
 
 def is_shipped(name: str) -> bool:

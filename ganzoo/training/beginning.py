@@ -209,7 +209,8 @@ def _nothing(pattern: str, names: Iterable[str]) -> str:
     network = pattern.partition(".")[0]
     own = [name for name in layers if name.partition(".")[0] == network] or layers
     shown = ", ".join(own[:MOST_NAMES]) + (", …" if len(own) > MOST_NAMES else "")
-    return f"init.freeze: '{pattern}' matches nothing{suggest(pattern, own)}; there are {shown}"
+    near = suggest(pattern, own, then=f"there are {shown}")
+    return f"init.freeze: '{pattern}' matches nothing{near}"
 
 
 def frozen_by(init: Init | None, networks: Mapping[str, nn.Module]) -> list[str]:

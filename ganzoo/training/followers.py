@@ -42,7 +42,8 @@ class Tracked:
         known = self._known()
         for name in sorted(self.trackers - known):
             there = ", ".join(sorted(known)) or "none"
-            raise GanzooError(f"no tracker named {name!r}{suggest(name, known)}; there are {there}")
+            near = suggest(name, known, then=f"there are {there}")
+            raise GanzooError(f"no tracker named {name!r}{near}")
 
     def note(self, text: str) -> None:
         """Say something worth knowing."""

@@ -72,10 +72,8 @@ def class_number(label: str | int, classes: Sequence[str], count: int = 0) -> in
         return int(label)
     if not max(count, len(classes)):
         raise GanzooError(f"no class {str(label)!r}: this data has no class labels")
-    raise GanzooError(
-        f"no class {str(label)!r}{suggest(str(label), list(classes))}; there are "
-        f"{listed(classes) or f'{count}, numbered from 0'}"
-    )
+    there = f"there are {listed(classes) or f'{count}, numbered from 0'}"
+    raise GanzooError(f"no class {str(label)!r}{suggest(str(label), list(classes), then=there)}")
 
 
 def first_labels(data: ImageData, count: int) -> Tensor:

@@ -9,8 +9,12 @@ import click
 
 
 @click.command(epilog="ganzoo board")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
-@click.option("--port", type=click.IntRange(1024, 65535), help="Port; default: any free one.")
+@click.option(
+    "--out", default="runs", metavar="DIR", type=click.Path(path_type=Path), help="Folder for runs."
+)
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), metavar="N", help="Port; default: any free one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")
 def board(out: Path, port: int | None, as_json: bool) -> None:
     """Show all runs and ablations of a folder on one page, kept up to date.

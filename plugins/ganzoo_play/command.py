@@ -17,13 +17,29 @@ from ganzoo.api import GanzooError
 
     ganzoo play last --export digits.html"""
 )
-@click.argument("run")
-@click.option("--export", "file", type=click.Path(path_type=Path), help="Write the page as a file.")
-@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--port", type=click.IntRange(1024, 65535), help="Port; default: any free one.")
-@click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
-@click.option("--out", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--export",
+    "file",
+    metavar="FILE.html",
+    type=click.Path(path_type=Path),
+    help="Write the page as a file.",
+)
+@click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), metavar="N", help="Port; default: any free one."
+)
+@click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Load a plugin file; repeatable.",
+)
+@click.option(
+    "--out", default="runs", metavar="DIR", type=click.Path(path_type=Path), help="Folder for runs."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def play(
     run: str,
     file: Path | None,

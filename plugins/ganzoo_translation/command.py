@@ -17,21 +17,34 @@ NAMED = 10
 
 
 @click.command(epilog="ganzoo translate last pictures/ --out done")
-@click.argument("run")
-@click.argument("pictures", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--back", is_flag=True, help="Translate the other way, if the run can.")
 @click.option(
     "--tile",
     type=click.IntRange(16, 16_384),
     default=512,
+    metavar="N",
     help="Translate larger pictures in tiles of this many pixels a side.",
 )
 @click.option("--no-ema", is_flag=True, help="Use the raw weights, not the averaged ones.")
-@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--plugin", multiple=True, type=click.Path(path_type=Path), help="A plugin file.")
-@click.option("--runs", default="runs", type=click.Path(path_type=Path), help="Folder for runs.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Load a plugin file; repeatable.",
+)
+@click.option(
+    "--runs",
+    default="runs",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def translate(
     run: str,
     pictures: Path,

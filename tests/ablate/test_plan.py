@@ -136,6 +136,16 @@ def test_mistakes_in_the_file_itself_are_told_with_their_lines(tmp_path: Path) -
     assert "plan.toml:5: budget: needs exactly one of steps, epochs and minutes" in text
 
 
+def test_what_a_file_lacks_is_told_with_what_to_write(tmp_path: Path) -> None:
+    text = problems(tmp_path, "steps = 50\n[variants.a]\n")
+
+    assert 'plan.toml: base: missing; add base = "dcgan_mnist"\n' in text
+    assert "plan.toml: seeds: missing; add seeds = [0, 1, 2]\n" in text
+    assert 'plan.toml: metrics: missing; add metrics = ["frechet"]\n' in text
+    assert "plan.toml: budget: missing; add [budget] with steps = 1000\n" in text
+    assert "plan.toml:1: steps: unknown key; did you mean 'budget.steps'?\n" in text
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -121,7 +121,7 @@ def test_a_terminal_gets_a_bar_with_terms_speed_time_left_and_pictures(
     text = screen.text()
 
     for piece in (
-        "epoch 0.5/4",
+        "epoch 0.5/4.0",
         "━",
         "50/400",
         "1,280 images/s · 35 s left",
@@ -177,7 +177,7 @@ def test_memory_is_told_once_after_the_first_step_that_is_made(
             display.stepped(training)
 
     told = [line for line in capsys.readouterr().err.splitlines() if "MiB" in line]
-    assert told == ["memory    peak memory 1,234 MiB in the first step"]
+    assert told == ["first step  peak memory 1,234 MiB"]
 
 
 def test_lines_come_every_ten_seconds_and_not_with_every_step(

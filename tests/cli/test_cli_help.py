@@ -168,39 +168,34 @@ OF_RUNS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", OF_RUNS)
-def test_each_verb_of_runs_completes_them(
-    verb: str, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def abcd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one run here, of these letters."""
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
     run.mkdir(parents=True)
     (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
 
+
+@pytest.mark.usefixtures("abcd")
+@pytest.mark.parametrize("verb", OF_RUNS)
+def test_each_verb_of_runs_completes_them(
+    verb: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert asked_by_a_shell(call, monkeypatch, f"{verb} ab") == ["plain,abcd"]
     assert asked_by_a_shell(call, monkeypatch, f"{verb} zz") == ["dir,zz"]
 
 
+@pytest.mark.usefixtures("abcd")
 def test_the_last_run_and_trained_models_complete(
-    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
-    run.mkdir(parents=True)
-    (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
-
     assert asked_by_a_shell(call, monkeypatch, "sample la") == ["plain,last"]
     assert "plain,zoo:fast_ring" in asked_by_a_shell(call, monkeypatch, "sample zoo:")
 
 
-def test_keys_of_the_named_recipe_complete(
-    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = tmp_path / "runs" / "mine" / "20261122-0530-abcd"
-    run.mkdir(parents=True)
-    (run / "recipe.toml").write_text('[loss]\nuse = "bce"\n')
-
+@pytest.mark.usefixtures("abcd")
+def test_keys_of_the_named_recipe_complete(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     found = asked_by_a_shell(call, monkeypatch, "run toy_ring --set train.b")
     assert found == ["plain,train.batch_size="]
     from_runs = asked_by_a_shell(call, monkeypatch, "run toy_ring --set init.from=a")

@@ -24,7 +24,19 @@ ABLATION = 'base = "dcgan_digits"\nseeds = [0]\nmetrics = ["d/loss"]\n[variants.
     [
         (["train", "dcgan_digits"], "no command 'train'; did you mean 'run'?"),
         (["evaluate"], "did you mean 'measure'?"),
+        (["delete", "abcd"], "no command 'delete'; did you mean 'runs remove'?"),
+        (["runs", "rm", "abcd"], "no command 'rm'; did you mean 'remove'?"),
+        (["runs", "show", "abcd"], "no command 'show'; did you mean 'ganzoo show'?"),
+        (["runs", "remov", "abcd"], "no command 'remov'; did you mean 'remove'?"),
+        (["sample", "last", "--seed", "x"], "'--seed': 'x' is not a whole number."),
         (["run"], "Begin with: ganzoo run fast_digits"),
+        (["play"], "ganzoo play last; all runs: ganzoo runs; a shipped model: zoo:fast_digits"),
+        (["sample", "dcgan_digits"], "no run named 'dcgan_digits' under 'runs'; there are none"),
+        (["data", "look", "digits"], "'digits' is a dataset"),
+        (["new", "recipe", "--from-folder", "photos"],
+         "Missing argument 'NAME'. For example: ganzoo new recipe photos --from-folder ~/photos"),
+        (["completion"], "'{bash|zsh|fish}'. Choose from: bash, zsh, fish"),
+        (["export", "last"], "'--to'. Choose from: safetensors, pt2, onnx, hub, zoo"),
         (["ablate"], "Begin with: ganzoo ablate"),
         (["sample"], "ganzoo sample last"),
         (["run", "dcgan_digits", "--epochs", "3"], "--set train.epochs=3"),
@@ -89,7 +101,7 @@ def test_a_name_that_is_none_is_answered_with_the_likely_ones_first() -> None:
         "; there are dcgan_digits, dcgan_mnist, long_dcgan_x_y and 1 more: list"
     )
     assert there_are("acgan_mnits", names, "list").startswith(
-        "; did you mean 'acgan_mnist'?; there are acgan_mnist"
+        "; did you mean 'acgan_mnist'? There are acgan_mnist"
     )
     assert there_are("zzz", names, "list") == "; there are 4: list"
     assert there_are("zzz", names, "") == f"; there are {', '.join(names)}"

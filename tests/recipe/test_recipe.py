@@ -74,6 +74,12 @@ def test_a_recipe_can_be_put_together_from_specs(tmp_path: Path) -> None:
 
 CASES = [
     ("train.batch=3", "--set: train.batch: unknown key; did you mean 'batch_size'?"),
+    ("epochs=3", "--set: epochs: unknown key; did you mean 'train.epochs'?"),
+    ("batchSize=3", "--set: batchSize: unknown key; did you mean 'train.batch_size'?"),
+    (
+        "lr=3",
+        "lr: unknown key; did you mean 'optimizer.generator.lr' or 'optimizer.discriminator.lr'?",
+    ),
     ("train.lr=3", "--set: train.lr: unknown key; there are 'epochs', 'steps', 'batch_size', 'see"),
     ("generator.kernel=3", "generator.kernel: unknown key; there are 'use', 'width', 'size',"),
     ("generator.layers=3", "generator.layers: unknown key; there are 'use', 'width'"),
@@ -401,6 +407,15 @@ def test_differences_are_named_with_both_values(tmp_path: Path) -> None:
         "regularizer.0.every": [None, 1],
         "ema.half_life": [None, 10.0],
     }
+
+
+def test_overrides_that_cannot_be_read_hide_no_other_mistake(tmp_path: Path) -> None:
+    message = str(refusal(tmp_path, RECIPE, "foo", "dataset.use=bolbs", "train.sed=1"))
+
+    assert message.count("needs key=value") == 1
+    assert "did you mean 'blobs'?" in message
+    assert message.count("did you mean 'seed'?") == 1
+    assert message.endswith("3 errors, nothing was started.")
 
 
 def test_an_override_does_not_move_the_table_it_changes(tmp_path: Path) -> None:

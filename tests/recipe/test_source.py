@@ -574,9 +574,16 @@ def test_an_unknown_recipe_is_told_how_many_there_are_and_the_likely_ones(name: 
         find_recipe(name)
 
     message = str(caught.value)
-    assert re.search(r"there are (\d+|dcgan_mnist.* more): ganzoo list recipes; or give", message)
+    assert re.search(r"here are (\d+|dcgan_mnist.* more): ganzoo list recipes; or give", message)
     assert ("did you mean 'dcgan_mnist'?" in message) == (name == "dcgan_mnits")
     assert message.isprintable()
+
+
+def test_a_path_that_is_none_is_told_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        GanzooError, match=r"^no file '.*nope\.toml', and no shipped recipe of that "
+    ):
+        find_recipe(str(tmp_path / "nope.toml"))
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,18 @@ def test_an_unknown_run_is_named_with_the_nearest(tmp_path: Path) -> None:
         rundir.find(run.id[:3] + "!", tmp_path)
 
 
+def test_a_name_that_is_no_run_is_answered_with_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(
+        GanzooError, match=r"there are none yet\. Train one: ganzoo run fast_digits"
+    ):
+        rundir.find("last", tmp_path)
+    with pytest.raises(GanzooError, match=r"trained model of that name is zoo:fast_digits$"):
+        rundir.find("fast_digits", tmp_path)
+    run = make(tmp_path)
+    with pytest.raises(GanzooError, match=rf"newest run of that recipe is {run.id}$"):
+        rundir.find(run.path.parent.name, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "-rf", "x" * 300, "a\x00b\n", "..."])
 def test_a_hostile_name_stays_inside_the_root(tmp_path: Path, name: str) -> None:
     run = rundir.create(tmp_path, name)

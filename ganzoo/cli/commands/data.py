@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ganzoo.plugin.types import Split
 
 
-@click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data path"])
+@click.group(cls=Group, examples=["ganzoo data get mnist", "ganzoo data look ~/photos"])
 def data() -> None:
     """Download, inspect and locate datasets; manage the image cache."""
 
@@ -93,7 +93,10 @@ def get(
 @plugin_options
 @json_option
 def look(*, folder: str, sheet: Path | None, plugin_files: PluginFiles, as_json: bool) -> None:
-    """Inspect the images in DIR, a folder or archive: all headers, the pixels of up to 64."""
+    """Inspect the images in DIR, a folder or an archive.
+
+    Reads all headers, and the pixels of up to 64 images.
+    """
     from ganzoo.cli import own_images
     from ganzoo.recipe.own_images import Wish, remarks, seen
 

@@ -76,8 +76,8 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     }
     chosen = others.get(what, what)
     if chosen not in choices:
-        near = suggest(what, [*choices, *others])
-        raise GanzooError(f"nothing named {what!r} to list{near}; there are {', '.join(choices)}")
+        near = suggest(what, [*choices, *others], then=f"there are {', '.join(choices)}")
+        raise GanzooError(f"nothing named {what!r} to list{near}")
     if chosen == "runs":
         runs = run_table.chosen(out, Wish())
         return streams.result(runs) if as_json else run_table.show_runs(runs)

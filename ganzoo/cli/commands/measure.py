@@ -240,7 +240,7 @@ def prepare(
 def adopt(
     settings: Settings, *, weights: Path, sha256: str, network: str, data: str | None
 ) -> None:
-    """Copy weights of Inception-v3, DINOv2 or CLIP into the data folder.
+    """Copy weights of Inception-v3, DINOv2 or CLIP to the data folder.
 
     They are never downloaded. FILE is a safetensors file; docs/measures.md says where to get it.
     """

@@ -69,7 +69,7 @@ def plugin(*, name: str, kind: str, special: Special | None, out: Path, as_json:
     for path in files:
         streams.say(str(path))
     streams.tell(
-        f"next: pip install -e '{out / name}[test]' && ganzoo plugins check {use}\n"
+        f'next: pip install -e "{out / name}[test]" && ganzoo plugins check {use}\n'
         f"then write your own {kind} in '{out / name}'"
     )
 

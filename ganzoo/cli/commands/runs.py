@@ -115,7 +115,8 @@ def list_(
     if rows:
         return run_table.show_runs(rows, metric)
     is_any = bool(recipe or status or since or tag)
-    streams.tell(f"no such run in '{out}'" if is_any else f"no runs in '{out}'")
+    begin = f"no runs in '{out}'; train one: ganzoo run fast_digits"
+    streams.tell(f"no such run in '{out}'" if is_any else begin)
     return None
 
 

@@ -88,10 +88,8 @@ def show_protocols(name: str | None, as_json: bool) -> None:
     from ganzoo.recipe.protocols import ALL, PROTOCOLS
 
     if name is not None and name not in PROTOCOLS:
-        raise GanzooError(
-            f"no protocol named {name!r}{suggest(name, PROTOCOLS)}; there are "
-            f"{', '.join(PROTOCOLS)}"
-        )
+        near = suggest(name, PROTOCOLS, then=f"there are {', '.join(PROTOCOLS)}")
+        raise GanzooError(f"no protocol named {name!r}{near}")
     chosen = {each: PROTOCOLS[each] for each in PROTOCOLS if name in (None, each)}
     if as_json:
         streams.result(
@@ -133,10 +131,8 @@ def unknown(name: str, registry: Registry) -> GanzooError:
     from ganzoo.recipe.source import shipped
 
     known = {*shipped(), *(use for kind in KINDS for use in registry.specs(kind))}
-    return GanzooError(
-        f"no component, recipe or run named {name!r}{suggest(name, known)}; "
-        "list them with: ganzoo list"
-    )
+    near = suggest(name, known, then="list them with: ganzoo list")
+    return GanzooError(f"no component, recipe or run named {name!r}{near}")
 
 
 def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) -> None:
@@ -153,11 +149,11 @@ def show_components(found: list[type[Spec]], registry: Registry, as_json: bool) 
         streams.say(f"{spec.kind} '{spec.use}' from {owner.origin}\n")
         streams.say(paragraphs(documentation(spec)))
         streams.say()
-        show_table(
-            "",
-            ("key", "default", "help"),
-            [(field.name, field.default, f"{field.help} ({field.type})") for field in fields(spec)],
-        )
+        rows = [(each.name, each.default, f"{each.help} ({each.type})") for each in fields(spec)]
+        if rows:
+            show_table("", ("key", "default", "help"), rows)
+        else:
+            streams.say(f'no keys but use = "{spec.use}"')
 
 
 def component_facts(spec: type[Spec], registry: Registry) -> dict[str, Any]:

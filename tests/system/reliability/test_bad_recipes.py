@@ -523,7 +523,7 @@ def attempt(path: Path, own: registry.Registry, overrides: list[str]) -> Recipe 
 CHANGES = [_value, _value, _name, _line, _line, _character, _cut]
 
 
-@pytest.mark.parametrize("mutations", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mutations", [1000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_mutated_recipe_is_a_recipe_or_a_helpful_error(
     tmp_path: Path, own: registry.Registry, mutations: int
 ) -> None:

@@ -38,8 +38,8 @@ def start(recipe: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     "number",
     [
-        # The command line's tests send the other two.
-        pytest.param(each, marks=[] if each is signal.SIGHUP else [pytest.mark.slow])
+        # The command line's tests send two of them in every run of the suite.
+        pytest.param(each, marks=pytest.mark.slow)
         for each in CODES
     ],
     ids=lambda number: number.name,
@@ -63,7 +63,8 @@ def test_a_signal_saves_the_run_and_says_how_to_go_on(
     assert len(list((run / "checkpoints").glob("*"))) == 1
 
 
-@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_stopped_with_loader_workers_resumes_bitwise(tmp_path: Path, workers: int) -> None:
     recipe = write_recipe(tmp_path)
     assert run_child(train, recipe, tmp_path / "whole") == 0

@@ -16,8 +16,13 @@ from ganzoo.training.parts import assemble
 from ganzoo.training.state import Silent
 from ganzoo.training.trial import try_out
 
+HEAVY = {"seed_upsample_mnist_program", "seed_d2l_ab", "seed_d2l_ab_classic"}
+"""Much like others that run, and slow."""
 
-@pytest.mark.parametrize("name", SEEDS)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] * (each in HEAVY)) for each in SEEDS]
+)
 def test_a_seed_runs_on_real_images(
     name: str, real_data: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
