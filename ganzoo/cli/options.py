@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -278,6 +279,7 @@ def changes(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete a key of the recipe that the command line names, or the run that it begins from."""
+    from ganzoo.common.tables import leaves
     from ganzoo.plugin.registry import load_plugins
     from ganzoo.recipe.check import load_recipe
     from ganzoo.recipe.model import plain
@@ -300,16 +302,10 @@ def changes(
         found = plain(load_recipe(find_recipe(recipe), load_plugins()))
     except GanzooError:
         return []
-    keys = sorted({*_keys(found), "init.from"})
+    # A list is set as a whole.
+    names = (takewhile(lambda key: isinstance(key, str), keys) for keys, _ in leaves(found))
+    keys = sorted({"init.from", *(".".join(map(str, each)) for each in names)})
     return [CompletionItem(f"{each}=") for each in keys if each.startswith(incomplete)]
-
-
-def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}"
 
 
 set_option = click.option(

@@ -43,10 +43,10 @@ def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -
     override it has none, unless that names one.
     """
     try:
-        layer(overrides)
-    except RecipeError as unread:
-        raise _with_others(unread, path, registry, overrides) from None
-    recipe = check(read_source(path, overrides), registry)
+        source = read_source(path, overrides)
+    except RecipeError as error:
+        raise _with_others(error, path, registry, overrides) from None
+    recipe = check(source, registry)
     keys = {override.partition("=")[0].strip() for override in overrides}
     if keys <= {"train.seed"} or "fallback" in keys:
         return recipe
@@ -54,9 +54,18 @@ def load_recipe(path: Path, registry: Registry, overrides: Sequence[str] = ()) -
 
 
 def _with_others(
-    unread: RecipeError, path: Path, registry: Registry, overrides: Sequence[str]
+    refused: RecipeError, path: Path, registry: Registry, overrides: Sequence[str]
 ) -> RecipeError:
-    """Return it with the mistakes of the recipe under the overrides that can be read."""
+    """Return a refusal to read, with the mistakes of the recipe under overrides that can be read.
+
+    Where all overrides can be, it is the file that was refused, and that is all there is.
+    """
+    try:
+        layer(overrides)
+    except RecipeError as error:
+        unread = error
+    else:
+        return refused
     try:
         check(read_source(path, [each for each in overrides if is_readable(each)]), registry)
     except RecipeError as error:

@@ -202,9 +202,7 @@ class Plan:
         if self.machine.gpus or self.wish.purpose == "quality":
             return self.batch, WIDTHS[0]
         for base in WIDTHS:
-            for batch in (self.batch, 32):
-                if batch > self.batch or (batch < self.batch and base > WIDE):
-                    continue
+            for batch in (self.batch,) if base > WIDE else (self.batch, min(self.batch, 32)):
                 seconds = self._cost(base) * batch / self.machine.speed
                 if seconds * self._enough(batch) <= self.budget * 60:
                     return batch, base
