@@ -38,9 +38,9 @@ class Largest(nn.Module):
         self.pieces = pieces
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Return ``[N, F]`` of ``[N, F · pieces]``."""
+        """Return ``[N, F]`` of ``[N, pieces · F]``: unit f has the numbers f, F + f, 2F + f, …."""
         count, width = numbers.shape
-        return numbers.view(count, width // self.pieces, self.pieces).amax(2)
+        return numbers.view(count, self.pieces, width // self.pieces).amax(1)
 
 
 def drawn(network: nn.Module, std: float | None) -> nn.Module:

@@ -131,8 +131,8 @@ def test_perceptrons_of_pacgan_have_maxout_norms_and_dropout() -> None:
     assert float(first.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
     assert not bool(first.bias.any())
     points = torch.randn(3, 4, 1, 1)
-    pieces = first(points.flatten(1)).view(3, 200, 5)
-    torch.testing.assert_close(discriminator[2](first(points.flatten(1))), pieces.max(2).values)  # type: ignore[index]
+    pieces = first(points.flatten(1)).view(3, 5, 200)
+    torch.testing.assert_close(discriminator[2](first(points.flatten(1))), pieces.max(1).values)  # type: ignore[index]
     with_dropout = MlpDiscriminator(hidden=[8], input_dropout=0.2, dropout=0.5).build(plane)
     rates = [m.p for m in with_dropout.modules() if isinstance(m, nn.Dropout)]
     assert rates == [0.2, 0.5]
