@@ -115,8 +115,6 @@ def components() -> str:
             picture = f"images/components/{kind}-{use}.png"
             if said := captions.get(f"{kind}/{use}"):
                 parts.append(f"![Samples made with {use}]({picture})\n\n*{said}*")
-            elif kind != "metric":
-                parts.append(f"*No picture yet; `python docs/gallery.py {kind}/{use}` makes one.*")
             rows = [
                 f"| `{field.name}` | {cell(field.help)} "
                 f"*{cell(field.type.removesuffix(', or left out'))}; {usual(field)}* |"

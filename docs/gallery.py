@@ -53,13 +53,29 @@ BALANCE: Values = {"loss": {"use": "boundary_equilibrium"}, **AUTOENCODER,
                    "generator": {"use": "decoder", "base_channels": 16},
                    "latent.prior": "uniform"}  # fmt: skip
 
+RESNET: Values = {"generator": {"use": "resnet", "channels": [64, 64, 64]},
+                  "discriminator": {"use": "resnet", "channels": [32, 32, 32]},
+                  "loss.use": "hinge"}  # fmt: skip
+R3GAN: Values = {"dataset.use": "digits", "dataset.size": 16, "generator.channels": [64, 64, 32],
+                 "discriminator.channels": [32, 64, 64]}  # fmt: skip
+FASTGAN: Values = {"dataset.size": 32, "train.steps": 600}
+
 OTHERS: dict[str, tuple[str, Values]] = {
+    **{f"{kind}/r3gan": ("r3gan_mnist", R3GAN) for kind in ("generator", "discriminator")},
+    **dict.fromkeys(
+        ("generator/fastgan", "discriminator/fastgan", "loss/patch_hinge",
+         "regularizer/reconstruction"),
+        ("fastgan_64", FASTGAN)),
+    **{name: ("pix2pix_digits", {}) for name in (
+        "generator/unet", "discriminator/patch")},
+    **{name: ("cyclegan_digits", {"train.steps": 700}) for name in (
+        "generator/resnet_translator", "dataset/changed_digits")},
     "generator/mlp": ("toy_ring", {}),
     "generator/offset": ("toy_dirac", {}),
     "discriminator/mlp": ("toy_ring", {}),
     "discriminator/linear": ("toy_dirac", {}),
-    "generator/stylegan2": ("stylegan2_mnist", {}),
-    "discriminator/stylegan2": ("stylegan2_mnist", {}),
+    "generator/stylegan2": ("stylegan2_mnist", {"dataset.use": "digits", "dataset.size": 16}),
+    "discriminator/stylegan2": ("stylegan2_mnist", {"dataset.use": "digits", "dataset.size": 16}),
     "loss/unrolled": ("toy_ring_unrolled", {}),
     "dataset/ring": ("toy_ring", {}),
     "dataset/grid": ("toy_grid", {}),
@@ -84,6 +100,8 @@ OTHERS: dict[str, tuple[str, Values]] = {
 """What is not made with digits."""
 CHANGES: dict[str, Values] = {
     "generator/upsample": {"generator.use": "upsample"},
+    "generator/resnet": RESNET,
+    "discriminator/resnet": RESNET,
     "loss/hinge": {"loss.use": "hinge"},
     "loss/least_squares": {"loss.use": "least_squares"},
     "loss/relativistic": {"loss.use": "relativistic", **PAIR,
@@ -130,6 +148,14 @@ CHANGES: dict[str, Values] = {
     "view/pack": {"view": [{"use": "pack"}]},
 }  # fmt: skip
 """What replaces a part of the digits' recipe; a component that is not here is part of it."""
+TRANSLATED = ("pix2pix_digits", "cyclegan_digits")
+"""Recipes whose sheets show what went in beside what came out."""
+NONE = {"dataset/edges": "is made of your own pictures",
+        "dataset/hdf5": "reads your own pictures",
+        "dataset/huggingface": "reads your own pictures",
+        "dataset/paired": "reads your own pictures",
+        "dataset/unpaired": "reads your own pictures"}  # fmt: skip
+"""What has no picture, and why."""
 
 
 def main() -> None:
@@ -144,7 +170,7 @@ def main() -> None:
     made: dict[str, Image.Image] = {}
     for name in asked.names or shown():
         recipe, values = what(name)
-        with_data = name.startswith("dataset/") and not recipe.startswith("toy_")
+        with_data = name.startswith("dataset/") and not recipe.startswith(("toy_", *TRANSLATED))
         key = f"{recipe} {values} {with_data}"
         if key not in made:
             try:
@@ -163,7 +189,8 @@ def shown() -> Iterator[str]:
     registry = load_plugins(block=["*"])
     for kind in KINDS:
         for use in registry.specs(kind):
-            yield f"{kind}/{use}"
+            if f"{kind}/{use}" not in NONE:
+                yield f"{kind}/{use}"
 
 
 def what(name: str) -> tuple[str, Values]:
@@ -171,7 +198,10 @@ def what(name: str) -> tuple[str, Values]:
     if name in OTHERS:
         return OTHERS[name]
     recipe, small = DIGITS
-    return recipe, {**small, **CHANGES.get(name, {})}
+    values = CHANGES.get(name, {})
+    if "generator" in values:  # another network has no scales
+        small = {key: value for key, value in small.items() if not key.startswith("generator.")}
+    return recipe, {**small, **values}
 
 
 def picture(
@@ -179,10 +209,15 @@ def picture(
 ) -> Image.Image:
     """Train and return two rows of samples, or one under a row of real images."""
     given = {**QUIET, "train.steps": steps, **values}
-    if recipe.startswith("toy_"):
+    if recipe.startswith(("toy_", *TRANSLATED)):
         given = {"train.steps": steps, "samples.every": 0, "checkpoint.every": 0, **values}
+    if recipe in TRANSLATED:
+        given |= {"metric": [], "samples.rows": 4}
     with TemporaryDirectory() as out:
         run = ganzoo.run(recipe, given, out=out, threads=threads, quiet=True)
+        if recipe in TRANSLATED:
+            with Image.open(run.folder.sheets()[-1]) as sheet:
+                return sheet.copy()
         if recipe.startswith("toy_"):
             with Image.open(run.folder.sheets()[-1]) as sheet:
                 small = sheet.resize((240, 240), Image.Resampling.LANCZOS)
@@ -217,6 +252,7 @@ def caption(recipe: str, values: Mapping[str, Any], steps: int, *, with_data: bo
     changed = f"{size}, with {changes}" if changes else size
     start = "Grey: data; red: samples" if recipe.startswith("toy_") else "Samples"
     start = "First row: data; second: samples" if with_data else start
+    start = "What goes in, and what comes out," if recipe in TRANSLATED else start
     return f"{start} after {steps:,} steps of `{recipe}`{changed}; seed 0, not cherry-picked."
 
 

@@ -53,8 +53,14 @@ class Track:
     samples: int
     reference: int
     network: str
+    plain: str = ""
+    """What the loop of pytorch/examples came to, in words."""
     record: Mapping[str, Any] | None = None
     """'recipe', 'seconds', 'low', 'high', 'seeds', 'machine'."""
+
+    def fixed(self) -> dict[str, Any]:
+        """Return what a track is; all else is told about it."""
+        return {key: value for key, value in asdict(self).items() if key not in {"record", "plain"}}
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,7 @@ def report(
     seconds, low, high = mean_time(tries)
     told: dict[str, Any] = {
         "speedrun": VERSION,
-        "track": {key: value for key, value in asdict(track).items() if key != "record"},
+        "track": track.fixed(),
         "recipe": name,
         "frozen": freeze(recipe),
         "seeds": [each.seed for each in tries],
@@ -314,12 +320,12 @@ def why_no_record(track: Track, told: Mapping[str, Any]) -> list[str]:
     ]
     if len(set(told["seeds"])) < FEWEST:
         reasons.append(f"{len(set(told['seeds']))} of at least {FEWEST} seeds")
-    if told["network"] != track.network:
-        reasons.append(
-            f"features of {told['network'][:12]}, but the track uses {track.network[:12]}: a "
-            "machine that trains the classifier to other bits gives other scores"
-        )
     record, beside = track.record, told.get("beside")
+    if told["network"] != track.network and beside is None:
+        reasons.append(
+            f"features of {told['network'][:12]}, but the track uses {track.network[:12]}: this "
+            "machine trains the classifier to other bits; --beside compares both recipes in them"
+        )
     if record is None or reasons:
         return reasons
     if beside is not None:

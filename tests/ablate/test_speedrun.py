@@ -14,6 +14,7 @@ from small_recipe import small
 from ganzoo.ablate import speedrun as rules
 from ganzoo.ablate.speedrun import Track, Try, report, track_named, tracks
 from ganzoo.cli.app import ganzoo as command
+from ganzoo.cli.commands.speedrun import shown
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.registry import Registry, load_plugins
 from ganzoo.recipe.check import load_recipe
@@ -113,6 +114,8 @@ def test_beside_the_records_recipe_the_machine_does_not_matter(recipe: Recipe, h
 
     assert report(held, "mine", recipe, mine, found, others)["is_record"]
     assert not report(held, "mine", recipe, others, found, mine)["is_record"]
+    # Both were scored in what this machine has.
+    assert report(held, "mine", recipe, mine, found | {"network": "0" * 64}, others)["is_record"]
 
 
 def test_other_data_and_given_weights_may_not_enter(own: Registry) -> None:
@@ -134,6 +137,17 @@ def test_every_track_has_a_recipe_that_may_enter_it(own: Registry) -> None:
 
     with pytest.raises(GanzooError, match="did you mean 'digits'"):
         track_named("digit")
+
+
+def test_the_plain_loop_is_printed_beside_the_record(
+    recipe: Recipe, held: Track, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track = replace(held, plain="not there after 1,610 steps, 240 s")
+
+    shown(track, told(track, recipe, times(50.0, 51.0, 52.0)))
+
+    assert "pytorch/examples: not there after 1,610 steps, 240 s" in capsys.readouterr().err
+    assert "plain" not in track.fixed()
 
 
 def test_a_file_that_no_speedrun_wrote_is_refused(tmp_path: Path) -> None:

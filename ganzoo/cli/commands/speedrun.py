@@ -26,6 +26,7 @@ from ganzoo.common.errors import GanzooError
 from ganzoo.training.place import Place
 
 if TYPE_CHECKING:
+    from ganzoo.ablate.speedrun import Track
     from ganzoo.plugin.registry import Registry
     from ganzoo.recipe.model import Recipe
 
@@ -119,7 +120,7 @@ def speedrun(
     if as_json:
         streams.result({"file": str(path), **told})
     else:
-        shown(chosen.target, chosen.record, told)
+        shown(chosen, told)
         streams.say(str(path))
     return 0
 
@@ -140,7 +141,6 @@ def repeated(path: Path, registry: Registry) -> tuple[Any, str, Recipe, list[int
         GanzooError: if it is none, or its track has changed since.
     """
     import tempfile
-    from dataclasses import asdict
 
     from ganzoo.ablate import speedrun as rules
     from ganzoo.recipe.check import load_recipe
@@ -154,8 +154,7 @@ def repeated(path: Path, registry: Registry) -> tuple[Any, str, Recipe, list[int
         fixed, track = dict(told["track"]), rules.track_named(str(told["track"]["name"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GanzooError(f"'{path}' is not a file that a speedrun wrote: {error}") from error
-    now = {key: value for key, value in asdict(track).items() if key != "record"}
-    if version != rules.VERSION or fixed != now or not seeds:
+    if version != rules.VERSION or fixed != track.fixed() or not seeds:
         raise GanzooError(
             f"'{path}' is of a track {track.name!r} that this ganzoo defines differently"
         )
@@ -192,8 +191,8 @@ def record_line(record: Mapping[str, Any] | None) -> str:
     )
 
 
-def shown(target: float, record: Mapping[str, Any] | None, told: Mapping[str, Any]) -> None:
-    """Print a result beside the record."""
+def shown(track: Track, told: Mapping[str, Any]) -> None:
+    """Print a result beside the record and the plain loop."""
     rows = [
         (
             str(each["seed"]),
@@ -206,14 +205,16 @@ def shown(target: float, record: Mapping[str, Any] | None, told: Mapping[str, An
         for each in told["tries"]
     ]
     streams.show_table(
-        f"{told['recipe']} to frechet {target:g}, {told['counted']} seconds",
+        f"{told['recipe']} to frechet {track.target:g}, {told['counted']} seconds",
         ("seed", "seconds", "steps", "frechet", "memorised", "why not"),
         rows,
     )
     if told["seconds"] is not None:
         between = "" if told["low"] is None else f" ({told['low']:.1f} to {told['high']:.1f})"
         streams.tell(f"geometric mean {told['seconds']:.1f} s{between}")
-    streams.tell(f"record: {record_line(record)}")
+    streams.tell(f"record: {record_line(track.record)}")
+    if track.plain:
+        streams.tell(f"the loop of pytorch/examples: {track.plain}")
     if beside := told.get("beside"):
         ratio = "no pairs" if beside["ratio"] is None else f"{beside['ratio']:.2f} times the time"
         between = "" if beside["low"] is None else f" ({beside['low']:.2f} to {beside['high']:.2f})"
