@@ -43,12 +43,19 @@ class Largest(nn.Module):
         return numbers.view(count, self.pieces, width // self.pieces).amax(1)
 
 
-def drawn(network: nn.Module, std: float | None) -> nn.Module:
-    """Draw the weights of linear layers from N(0, std²), with biases of 0; keep them without."""
-    if std is not None:
-        for module in network.modules():
-            if isinstance(module, nn.Linear):
+def drawn(network: nn.Module, std: float | None, gain: float | None) -> nn.Module:
+    """Draw the weights of linear layers from N(0, std²), or orthogonal ones times the gain.
+
+    Biases become 0. Without either, PyTorch's own stay.
+    """
+    if std is None and gain is None:
+        return network
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            if std is not None:
                 nn.init.normal_(module.weight, 0.0, std)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+            elif gain is not None:
+                nn.init.orthogonal_(module.weight, gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return network

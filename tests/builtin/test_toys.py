@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from ganzoo.api import DataRoot, GanzooError, ImageShape
@@ -114,6 +115,25 @@ def test_perceptrons_have_the_shapes_they_promise() -> None:
 
     assert made.shape == (2, 3, 4, 5)
     assert scored.shape == (2,)
+
+
+def test_perceptrons_of_unrolled_gans_are_orthogonal_with_tanh() -> None:
+    plane = ImageShape(2, 1, 1)
+    both: list[nn.Module] = [
+        Mlp(hidden=[16], activation="tanh", init_gain=1.4).build(16, plane),
+        MlpDiscriminator(hidden=[16, 16], activation="tanh", init_gain=1.4).build(plane),
+    ]
+
+    for network in both:
+        assert any(isinstance(each, nn.Tanh) for each in network.modules())
+        assert not any(isinstance(each, nn.ReLU | nn.LeakyReLU) for each in network.modules())
+        for name, each in network.named_parameters():
+            if name.endswith("bias"):
+                assert not bool(each.any())
+            elif each.shape == (16, 16):
+                torch.testing.assert_close(each @ each.T, 1.4**2 * torch.eye(16))
+    with pytest.raises(ValidationError, match="init_std and init_gain both"):
+        Mlp(init_std=0.02, init_gain=1.0)
 
 
 def test_perceptrons_of_pacgan_have_maxout_norms_and_dropout() -> None:
