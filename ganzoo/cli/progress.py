@@ -200,7 +200,7 @@ def _speed(training: TrainingState) -> str:
     if training.step == training.first_step:
         return ""
     told = [
-        f"{training.images_per_second:,.0f} images/s",
+        training.pace,
         f"{duration(training.seconds_left)} left",
         most_memory(training.peak_memory_mib),
     ]

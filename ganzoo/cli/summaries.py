@@ -69,7 +69,7 @@ def last_screen(training: TrainingState, outcome: Outcome) -> Rows:
             ("saved", checkpoint_name(run)),
             ("resume", resume_command(run)),
         ]
-    speed = f"{training.images_per_second:,.0f} images/s"
+    speed = training.pace
     memory = most_memory(result["peak_memory_mib"])
     rows = [("done", ", ".join(filter(None, [made, speed, memory])))]
     if training.parts.data_reason:

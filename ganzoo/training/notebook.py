@@ -109,7 +109,7 @@ class Notebook(Silent):
         step, steps = training.step, training.parts.steps
         told = [f"step {step:,} of {steps:,}"]
         if step > training.first_step:
-            told.append(f"{training.images_per_second:,.0f} images/s")
+            told.append(training.pace)
         if training.first_step < step < steps:
             told.append(f"about {duration(training.seconds_left)} left")
         else:

@@ -65,6 +65,14 @@ class TrainingState:
         return done / max(self.seconds, 1e-9)
 
     @property
+    def pace(self) -> str:
+        """How many images, or points, are seen per second, in words."""
+        from ganzoo.plugin.types import is_points
+
+        what = "points" if is_points(self.parts.shape) else "images"
+        return f"{self.images_per_second:,.0f} {what}/s"
+
+    @property
     def seconds_left(self) -> float:
         """Expected time to the end, from the mean step so far."""
         done = self.step - self.first_step

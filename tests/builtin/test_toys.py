@@ -20,7 +20,7 @@ from ganzoo.session import train
 from ganzoo.training.loop import new_run
 from ganzoo.training.machine import Machine
 from ganzoo.training.parts import assemble
-from ganzoo.training.state import Silent
+from ganzoo.training.state import Silent, TrainingState
 from ganzoo_toys import Dirac, Grid, Linear, Mixture, Mlp, MlpDiscriminator, Offset, Ring
 
 NOWHERE = DataRoot(Path("/nowhere"), download=False)
@@ -188,7 +188,15 @@ def test_the_dirac_gan_goes_home_only_with_a_gradient_penalty(tmp_path: Path, ga
     parts = assemble(recipe, REGISTRY, NOWHERE, Machine(torch.device("cpu")), warn=print)
     run = new_run(parts, tmp_path, "dirac")
 
-    outcome = train(parts, run, REGISTRY, Silent())
+    said: list[str] = []
+
+    class Paces(Silent):
+        def stepped(self, training: TrainingState) -> None:
+            said.append(training.pace)
+
+    outcome = train(parts, run, REGISTRY, Paces())
+    assert said
+    assert all(each.endswith(" points/s") for each in said)
     course = [line["m/frechet"] for line in run.read_log() if "m/frechet" in line]
 
     assert course == pytest.approx(by_hand(200, 0.2, gamma), rel=1e-3, abs=1e-9)

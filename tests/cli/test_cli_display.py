@@ -96,7 +96,7 @@ def played(folder: Path) -> Any:
         images_per_step=lambda: 128,
     )
     return SimpleNamespace(
-        parts=parts, run=run, step=50, first_step=0, seconds=5.0, images_per_second=1_280.0,
+        parts=parts, run=run, step=50, first_step=0, seconds=5.0, pace="1,280 images/s",
         seconds_left=35.0, peak_memory_mib=1_234.5,
     )  # fmt: skip
 
