@@ -18,6 +18,11 @@ MODELS: tuple[tuple[str, str, str], ...] = (
         "aebb285f8ed9ac22782c14118473f1dbfe75b8258cc18f0688959b14fdea8979",
     ),
     (
+        "fast_mnist_unconditional",
+        "Handwritten digits, as they come; after MNIST.",
+        "af123afdfb1c266c824b49b38e67072f992502fc798d61e90d6b3d8aaa57421b",
+    ),
+    (
         "fast_ring",
         "Points of eight Gaussians on a ring, all of its modes.",
         "24aa2d7c801d87a573c36b085f8267f21054eb091c36c42f8a724b64daffbbbc",

@@ -25,6 +25,7 @@ OWN = {name: model for name, (model, _) in load_plugins(block={"*"}).models().it
 SCORES = {
     "fast_digits": ("frechet", 1.0),
     "fast_mnist": ("frechet", 1.6),
+    "fast_mnist_unconditional": ("frechet", 7.2),
     "fast_ring": ("modes", 8.0),
 }
 """A score of each, and how bad it may be."""
