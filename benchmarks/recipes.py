@@ -1,8 +1,9 @@
 """``python -m benchmarks.recipes``: every shipped recipe beside itself made of plain parts.
 
-The plain loop has PyTorch's own layers in place of ganzoo's quicker forms, PyTorch's default
-optimizers, images through a DataLoader with torchvision's transforms, and ``.item()`` on every term
-of every step. Networks, losses, regularizers and the order of updates are the recipe's.
+The plain loop has PyTorch's own layers in place of ganzoo's quicker forms, as ordinary ports of the
+papers have them (``benchmarks.plain``), PyTorch's default optimizers, images through a DataLoader
+with torchvision's transforms, and ``.item()`` on every term of every step. Networks, losses,
+regularizers and the order of updates are the recipe's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contestants import Pictures, ganzoo_loop, ganzoo_parts, without_end
+from benchmarks.plain import FORWARDS
 from benchmarks.timing import interleaved, ratio
 from benchmarks.works import IMAGES, Work
 from ganzoo.plugin import registry
@@ -35,12 +37,7 @@ from ganzoo.training.machine import Machine, device_name, set_up
 from ganzoo.training.parts import Parts
 from ganzoo.training.precision import cast_of
 from ganzoo.training.step import AdversarialStep
-from ganzoo_dcgan.layers import (
-    Convolution,
-    Dropout,
-    TransposedConvolution,
-    UpsampledConvolution,
-)
+from ganzoo_dcgan.layers import Dropout
 
 LARGEST_BATCH = {64: 16}
 """Images of a batch at most, by size: a step of a large recipe takes many seconds on a CPU."""
@@ -58,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, help="images of a step at most")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one turn")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)
@@ -66,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     is_cpu_time = machine.device.type == "cpu" and machine.threads == 1
     found = {}
     for name in asked.recipes or source.shipped():
-        work = work_of(name)
+        work = work_of(name, asked.batch)
         calls = {"plain": plain_loop(work, machine), "ganzoo": ganzoo_loop(work, machine)}
         times = interleaved(
             calls,
@@ -92,12 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def work_of(name: str) -> Work:
+def work_of(name: str, most: int | None = None) -> Work:
     """Return a shipped recipe as a work: random pixels for images, points as they are."""
     recipe = load_recipe(source.find_recipe(name), registry.load_plugins([]), ())
     channels, size, classes = IMAGES.get(recipe.dataset.use, (0, 0, 0))
     size = getattr(recipe.dataset, "size", None) or size
-    batch = min(recipe.train.batch_size, LARGEST_BATCH.get(size, recipe.train.batch_size))
+    most = most or LARGEST_BATCH.get(size, recipe.train.batch_size)
+    batch = min(recipe.train.batch_size, most)
     overrides = (f"train.batch_size={batch}",)
     return Work(name, name, overrides, _no_networks, channels, size, classes)
 
@@ -154,23 +153,13 @@ def make_plain(parts: Parts) -> None:
 
 def _with_plain_layers(network: nn.Module) -> None:
     for module in network.modules():
+        for kind, forward in FORWARDS.items():
+            if isinstance(module, kind):
+                module.forward = forward.__get__(module)  # type: ignore[method-assign]
+                break
         for name, child in module.named_children():
-            if isinstance(child, UpsampledConvolution):
-                own = nn.Conv2d(
-                    child.in_channels,
-                    child.out_channels,
-                    child.kernel_size,
-                    padding=child.padding,
-                    bias=child.bias is not None,
-                )
-                own.weight, own.bias = child.weight, child.bias
-                setattr(module, name, nn.Sequential(nn.Upsample(scale_factor=2), own))
-            elif isinstance(child, Convolution):
-                _as(child, nn.Conv2d, Convolution)
-            elif isinstance(child, TransposedConvolution):
-                _as(child, nn.ConvTranspose2d, TransposedConvolution)
-            elif isinstance(child, Dropout):
-                _as(child, nn.Dropout, Dropout)
+            if isinstance(child, Dropout):
+                setattr(module, name, nn.Dropout(child.p))
 
 
 def default(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Optimizer:
@@ -182,14 +171,6 @@ def default(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Optimizer:
             )
             return found
     return type(optimizer)(parameters, **optimizer.defaults)
-
-
-def _as(module: nn.Module, kind: type[nn.Module], own: type[nn.Module]) -> None:
-    """Give a module PyTorch's forward; a parametrised one has a class of its own."""
-    if type(module) is own:
-        module.__class__ = kind
-    else:
-        module.forward = kind.forward.__get__(module)  # type: ignore[method-assign]
 
 
 def _no_networks() -> tuple[nn.Module, nn.Module]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+
+from ganzoo_dcgan.layers import Convolution, UpsampledConvolution
 
 SLOPE = 0.2
 
@@ -14,7 +15,11 @@ def convolution(
     inputs: int, outputs: int, side: int, stride: int = 1, padding: int = 0
 ) -> nn.Conv2d:
     """Return a convolution without bias, divided by its spectral norm, from N(0, 0.02²)."""
-    layer = nn.Conv2d(inputs, outputs, side, stride, padding, bias=False)
+    return drawn(Convolution(inputs, outputs, side, stride, padding, bias=False))
+
+
+def drawn(layer: nn.Conv2d) -> nn.Conv2d:
+    """Draw weights from N(0, 0.02²), divided by their spectral norm."""
     nn.init.normal_(layer.weight, 0.0, 0.02)
     spectral_norm(layer)
     return layer
@@ -56,20 +61,17 @@ class Up(nn.Module):
     def __init__(self, inputs: int, outputs: int, side: int, *, noisy: bool) -> None:
         super().__init__()
 
-        def gated(width: int) -> list[nn.Module]:
+        def gated(layer: nn.Module) -> list[nn.Module]:
             before = [Noise(side)] if noisy else []
-            return [
-                convolution(width, 2 * outputs, 3, padding=1),
-                *before,
-                norm(2 * outputs),
-                nn.GLU(1),
-            ]
+            return [layer, *before, norm(2 * outputs), nn.GLU(1)]
 
-        self.layers = nn.Sequential(*gated(inputs), *(gated(outputs) if noisy else []))
+        first = drawn(UpsampledConvolution(inputs, 2 * outputs, 3, bias=False))
+        again = gated(convolution(outputs, 2 * outputs, 3, padding=1)) if noisy else []
+        self.layers = nn.Sequential(*gated(first), *again)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, outputs, 2·S, 2·S]``."""
-        out: Tensor = self.layers(F.interpolate(maps, scale_factor=2.0, mode="nearest"))
+        out: Tensor = self.layers(maps)
         return out
 
 

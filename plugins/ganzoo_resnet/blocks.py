@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganzoo_dcgan.layers import Convolution, HalvedConvolution, UpsampledConvolution
 from ganzoo_resnet.fields import Initialiser
 
 Norm = Callable[[int], nn.Module]
@@ -103,6 +104,29 @@ class LinearNorm(nn.Module):
         return torch.addcmul(self.shift(code)[..., None, None], scale, normed)
 
 
+def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 3×3 convolution that keeps the size."""
+    return Convolution(inputs, outputs, 3, padding=1)
+
+
+def halving(inputs: int, outputs: int, *, halves: bool) -> nn.Conv2d:
+    """Return a 3×3 convolution, and means of 2×2 behind it in one, where it halves."""
+    return HalvedConvolution(inputs, outputs, 3) if halves else convolution(inputs, outputs)
+
+
+def enlarging(inputs: int, outputs: int, mode: str) -> nn.Conv2d:
+    """Return the 3×3 convolution behind ``enlarge``, which does both where numbers are repeated."""
+    if mode == "nearest":
+        return UpsampledConvolution(inputs, outputs, 3, bias=True)
+    return convolution(inputs, outputs)
+
+
+def enlarged(maps: Tensor, layer: nn.Conv2d, mode: str) -> Tensor:
+    """Return what ``layer``, of ``enlarging``, makes of ``[N, C, H, W]`` maps: twice as large."""
+    found: Tensor = layer(maps if mode == "nearest" else enlarge(maps, mode))
+    return found
+
+
 def enlarge(maps: Tensor, mode: str) -> Tensor:
     """Return ``[N, C, H, W]`` maps twice as high and wide."""
     if mode == "nearest":
@@ -121,13 +145,13 @@ class UpBlock(nn.Module):
         super().__init__()
         self.mode = mode
         self.norm1, self.norm2 = norm(inputs), norm(outputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv1 = enlarging(inputs, outputs, mode)
+        self.conv2 = convolution(outputs, outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, maps: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``[N, O, 2·H, 2·W]`` of ``[N, I, H, W]``."""
-        inner = self.conv1(enlarge(F.relu(self.norm1(maps, condition)), self.mode))
+        inner = enlarged(F.relu(self.norm1(maps, condition)), self.conv1, self.mode)
         inner = self.conv2(F.relu(self.norm2(inner, condition)))
         out: Tensor = inner + enlarge(self.shortcut(maps), self.mode)
         return out
@@ -140,13 +164,13 @@ class FirstDownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm0, self.norm1 = norm(inputs), norm(outputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv1 = convolution(inputs, outputs)
+        self.conv2 = halving(outputs, outputs, halves=halves)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return ``[N, O, H / 2, W / 2]``, or as large as they are, of ``[N, C, H, W]``."""
-        inner = _halved(self.conv2(F.relu(self.norm1(self.conv1(images)))), self.halves)
+        inner = self.conv2(F.relu(self.norm1(self.conv1(images))))
         out: Tensor = inner + self.shortcut(self.norm0(_halved(images, self.halves)))
         return out
 
@@ -158,8 +182,8 @@ class DownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm1, self.norm2 = norm(inputs), norm(hidden)
-        self.conv1 = nn.Conv2d(inputs, hidden, 3, padding=1)
-        self.conv2 = nn.Conv2d(hidden, outputs, 3, padding=1)
+        self.conv1 = convolution(inputs, hidden)
+        self.conv2 = halving(hidden, outputs, halves=halves)
         self.norm0: nn.Module | None = None
         self.shortcut: nn.Module | None = None
         if halves or inputs != outputs:
@@ -167,8 +191,8 @@ class DownBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, O, H / 2, W / 2]``, or as large as they are, of ``[N, I, H, W]``."""
-        inner = self.conv1(F.relu(self.norm1(maps)))
-        inner = _halved(self.conv2(F.relu(self.norm2(inner))), self.halves)
+        inner: Tensor = self.conv1(F.relu(self.norm1(maps)))
+        inner = self.conv2(F.relu(self.norm2(inner)))
         if self.norm0 is None or self.shortcut is None:
             out: Tensor = inner + maps
             return out

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_resnet.blocks import Norm, enlarge
+from ganzoo_resnet.blocks import Norm, convolution, enlarge, enlarged, enlarging, halving
 
 NARROW = 4
 """A block's inner maps have a quarter of its channels."""
@@ -30,16 +30,17 @@ class DeepUpBlock(nn.Module):
         self.mode, self.enlarges, self.outputs = mode, enlarges, outputs
         self.norm1, self.norm2, self.norm3, self.norm4 = norm(inputs), *(norm(inner) for _ in "234")
         self.conv1 = nn.Conv2d(inputs, inner, 1)
-        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1)
-        self.conv3 = nn.Conv2d(inner, inner, 3, padding=1)
+        self.conv2 = enlarging(inner, inner, mode) if enlarges else convolution(inner, inner)
+        self.conv3 = convolution(inner, inner)
         self.conv4 = nn.Conv2d(inner, outputs, 1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if learned else None
 
     def forward(self, maps: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``[N, O, H, W]``, or twice as high and wide, of ``[N, I, H, W]``."""
         inner = self.conv1(F.relu(self.norm1(maps, condition)))
-        inner = self._larger(F.relu(self.norm2(inner, condition)))
-        inner = self.conv3(F.relu(self.norm3(self.conv2(inner), condition)))
+        inner = F.relu(self.norm2(inner, condition))
+        inner = enlarged(inner, self.conv2, self.mode) if self.enlarges else self.conv2(inner)
+        inner = self.conv3(F.relu(self.norm3(inner, condition)))
         inner = self.conv4(F.relu(self.norm4(inner, condition)))
         beside = maps[:, : self.outputs] if self.shortcut is None else self.shortcut(maps)
         out: Tensor = inner + self._larger(beside)
@@ -62,8 +63,8 @@ class DeepDownBlock(nn.Module):
         inner = max(1, outputs // NARROW)
         self.halves, self.learned = halves, learned
         self.conv1 = nn.Conv2d(inputs, inner, 1)
-        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1)
-        self.conv3 = nn.Conv2d(inner, inner, 3, padding=1)
+        self.conv2 = convolution(inner, inner)
+        self.conv3 = halving(inner, inner, halves=halves and learned)
         self.conv4 = nn.Conv2d(inner, outputs, 1)
         made = (outputs if halves or inputs != outputs else 0) if learned else outputs - inputs
         self.shortcut = nn.Conv2d(inputs, made, 1) if made else None
@@ -71,7 +72,7 @@ class DeepDownBlock(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, O, H, W]``, or half as high and wide, of ``[N, I, H, W]``."""
         inner = self.conv3(F.relu(self.conv2(F.relu(self.conv1(F.relu(maps))))))
-        inner = F.relu(self._smaller(inner)) if self.learned else self._smaller(F.relu(inner))
+        inner = F.relu(inner) if self.learned else self._smaller(F.relu(inner))
         beside = self._smaller(maps)
         if self.shortcut is not None:
             made = self.shortcut(beside)

@@ -16,6 +16,7 @@ from ganzoo_resnet.blocks import (
     NoNorm,
     PlainNorm,
     Projection,
+    convolution,
     divide_by_norms,
     initialise,
 )
@@ -37,7 +38,7 @@ class ResidualDiscriminator(nn.Module):
         first = spec.channels[0]
         blocks: list[nn.Module]
         if spec.block == "deep":
-            blocks = [nn.Conv2d(image.channels, first, 3, padding=1)]
+            blocks = [convolution(image.channels, first)]
             for number, (inputs, outputs) in enumerate(pairwise(spec.channels)):
                 learned = spec.shortcut == "convolution"
                 halves = number < spec.halvings

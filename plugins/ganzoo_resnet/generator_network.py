@@ -19,6 +19,7 @@ from ganzoo_resnet.blocks import (
     OneHot,
     PlainNorm,
     UpBlock,
+    convolution,
     divide_by_norms,
     initialise,
 )
@@ -72,7 +73,7 @@ class ResidualGenerator(nn.Module):
         # Of all norms, the last one alone does not know the class.
         last = spec.norm == "batch"
         self.norm = PlainNorm(widths[-1], eps=spec.norm_eps) if last else NoNorm()
-        self.convolution = nn.Conv2d(widths[-1], image.channels, 3, padding=1)
+        self.convolution = convolution(widths[-1], image.channels)
         self.output = OUTPUTS[spec.output]()
 
     @staticmethod

@@ -37,6 +37,7 @@ class Filtered(nn.Module):
 
     def __init__(self, course: Course, size: Size) -> None:
         super().__init__()
+        self.course: Course = course
         height, width = size
         # Not saved: they follow from the shape.
         self.register_buffer("rows", matrix(course, height).t().contiguous(), persistent=False)
