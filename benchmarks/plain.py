@@ -18,7 +18,8 @@ from ganzoo_dcgan.layers import (
 from ganzoo_resnet.blocks import DownBlock, UpBlock, enlarge
 from ganzoo_resnet.blocks import enlarged as as_it_is
 from ganzoo_stylegan2.filters import STEPS, Filtered
-from ganzoo_stylegan2.generator_network import EPS, SLOPE, Layer, ToImage
+from ganzoo_stylegan2.generator_network import Layer, ToImage
+from ganzoo_stylegan2.layers import EPS, SLOPE
 
 
 def upsampled(self: UpsampledConvolution, maps: Tensor) -> Tensor:

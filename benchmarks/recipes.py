@@ -145,13 +145,14 @@ def plain_loop(work: Work, machine: Machine) -> Callable[[], object]:
 def make_plain(parts: Parts) -> None:
     """Give both sides PyTorch's layers and optimizers, in place; the weights stay what they are."""
     for side in (parts.generator, parts.discriminator):
-        _with_plain_layers(side.network)
+        with_plain_layers(side.network)
         side.optimizer = default(side.optimizer, side.moved)
         for group in side.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
 
 
-def _with_plain_layers(network: nn.Module) -> None:
+def with_plain_layers(network: nn.Module) -> nn.Module:
+    """Give a network the layers of ordinary ports, in place; the weights stay what they are."""
     for module in network.modules():
         for kind, forward in FORWARDS.items():
             if isinstance(module, kind):
@@ -160,6 +161,7 @@ def _with_plain_layers(network: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, Dropout):
                 setattr(module, name, nn.Dropout(child.p))
+    return network
 
 
 def default(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Optimizer:
