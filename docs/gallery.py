@@ -56,7 +56,8 @@ BALANCE: Values = {"loss": {"use": "boundary_equilibrium"}, **AUTOENCODER,
 RESNET: Values = {"generator": {"use": "resnet", "channels": [64, 64, 64]},
                   "discriminator": {"use": "resnet", "channels": [32, 32, 32]},
                   "loss.use": "hinge"}  # fmt: skip
-R3GAN: Values = {"dataset.use": "digits", "dataset.size": 16, "generator.channels": [64, 64, 32],
+R3GAN: Values = {"dataset.use": "digits", "dataset.size": 16, "train.steps": 400,
+                 "train.batch_size": 32, "generator.channels": [64, 64, 32],
                  "discriminator.channels": [32, 64, 64]}  # fmt: skip
 FASTGAN: Values = {"dataset.size": 32, "train.steps": 600}
 

@@ -188,9 +188,10 @@ def prepare(
 ) -> None:
     """Train the classifier whose features the scores of DATASET use.
 
-    Needed once per dataset. It runs on one CPU thread and always gives the same weights: seconds
-    for the digits, a few minutes for MNIST. It is saved, with its accuracy and SHA-256, in the
-    user's cache folder or in $GANZOO_CACHE.
+    Needed once per dataset. It runs on one CPU thread: seconds for the digits, a few minutes for
+    MNIST. The same kind of processor always gives the same weights, another kind differs in the
+    last bits. They are saved, with accuracy and SHA-256, in the user's cache folder or in
+    $GANZOO_CACHE.
     """
     if ranks.rank() > 0:
         return  # one process trains it
