@@ -169,8 +169,8 @@ def train_classifier(
 ) -> FeatureNetwork:
     """Train the classifier of a dataset and write it, with its accuracy, into the user's cache.
 
-    Always on the CPU with one thread, whatever the machine has: the same weights every time on the same
-    kind of processor. Where it cannot be written, that is told and the process keeps it.
+    Always on the CPU with one thread, whatever the machine has: the same weights every time on the
+    same kind of processor. Where it cannot be written, that is told and the process keeps it.
 
     Args:
         train: the training images, if they are there already.
