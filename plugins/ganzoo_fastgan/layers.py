@@ -65,9 +65,10 @@ class Up(nn.Module):
             before = [Noise(side)] if noisy else []
             return [layer, *before, norm(2 * outputs), nn.GLU(1)]
 
-        first = drawn(UpsampledConvolution(inputs, 2 * outputs, 3, bias=False))
-        again = gated(convolution(outputs, 2 * outputs, 3, padding=1)) if noisy else []
-        self.layers = nn.Sequential(*gated(first), *again)
+        layers = gated(drawn(UpsampledConvolution(inputs, 2 * outputs, 3, bias=False)))
+        if noisy:
+            layers += gated(convolution(outputs, 2 * outputs, 3, padding=1))
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``[N, outputs, 2·S, 2·S]``."""
