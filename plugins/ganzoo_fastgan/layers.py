@@ -61,13 +61,18 @@ class Up(nn.Module):
     def __init__(self, inputs: int, outputs: int, side: int, *, noisy: bool) -> None:
         super().__init__()
 
-        def gated(layer: nn.Module) -> list[nn.Module]:
+        def gated(width: int, *, enlarges: bool) -> list[nn.Module]:
             before = [Noise(side)] if noisy else []
+            layer = (
+                drawn(UpsampledConvolution(width, 2 * outputs, 3, bias=False))
+                if enlarges
+                else convolution(width, 2 * outputs, 3, padding=1)
+            )
             return [layer, *before, norm(2 * outputs), nn.GLU(1)]
 
-        layers = gated(drawn(UpsampledConvolution(inputs, 2 * outputs, 3, bias=False)))
+        layers = gated(inputs, enlarges=True)
         if noisy:
-            layers += gated(convolution(outputs, 2 * outputs, 3, padding=1))
+            layers += gated(outputs, enlarges=False)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: Tensor) -> Tensor:

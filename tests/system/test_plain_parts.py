@@ -40,7 +40,7 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "stylegan2",
         {"channel_base": 256, "channel_max": 16},
     ),
-    "fastgan": ("generator", "fastgan", {"base_channels": 2}),
+    "fastgan": ("generator", "fastgan", {"base_channels": 8}),
 }
 
 
