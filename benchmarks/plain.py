@@ -9,24 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_dcgan.layers import (
-    Convolution,
-    HalvedConvolution,
-    TransposedConvolution,
-    UpsampledConvolution,
-)
-from ganzoo_resnet.blocks import DownBlock, UpBlock, enlarge
-from ganzoo_resnet.blocks import enlarged as as_it_is
+from ganzoo_dcgan.layers import Convolution, TransposedConvolution, UpsampledConvolution
+from ganzoo_fastgan.layers import EnlargedConvolution as EnlargedInFastgan
+from ganzoo_resnet.blocks import DownBlock, UpBlock
+from ganzoo_resnet.convolutions import EnlargedConvolution, HalvedConvolution, enlarge
+from ganzoo_resnet.convolutions import enlarged as as_it_is
 from ganzoo_stylegan2.filters import STEPS, Filtered
 from ganzoo_stylegan2.generator_network import Layer, ToImage
 from ganzoo_stylegan2.layers import EPS, SLOPE
 
 
-def upsampled(self: UpsampledConvolution, maps: Tensor) -> Tensor:
+def upsampled(self: nn.Conv2d, maps: Tensor) -> Tensor:
     """Repeat each number 2×2, then convolve."""
-    return F.conv2d(
-        F.interpolate(maps, scale_factor=2.0), self.weight, self.bias, padding=self.padding
-    )
+    return nn.Conv2d.forward(self, F.interpolate(maps, scale_factor=2.0))
 
 
 def halved(self: HalvedConvolution, maps: Tensor) -> Tensor:
@@ -98,6 +93,8 @@ def to_image(self: ToImage, maps: Tensor, w: Tensor) -> Tensor:
 
 FORWARDS: dict[type[nn.Module], Callable[..., Any]] = {
     UpsampledConvolution: upsampled,
+    EnlargedConvolution: upsampled,
+    EnlargedInFastgan: upsampled,
     HalvedConvolution: halved,
     Convolution: nn.Conv2d.forward,
     TransposedConvolution: nn.ConvTranspose2d.forward,

@@ -98,26 +98,6 @@ class UpsampledConvolution(nn.Conv2d):
         return F.conv_transpose2d(input, kernels, bias, stride=2, padding=side // 2)
 
 
-class HalvedConvolution(nn.Conv2d):
-    """A convolution with odd K×K kernels that keeps the size, then the means of 2×2 numbers.
-
-    The mean of four kernels, each moved by a pixel, is one kernel of K + 1 with stride 2: a quarter
-    of the places are convolved, and four ninths of the products for K = 3 remain.
-    """
-
-    def __init__(self, inputs: int, outputs: int, side: int, *, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, side, padding=side // 2, bias=bias)
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        """Convolve and halve ``[N, C, H, W]``: ``[N, O, H / 2, W / 2]``, rounded down."""
-        if not _has_choice(input):
-            return F.avg_pool2d(super().forward(input), 2)
-        padded = F.pad(self.weight, (1, 1, 1, 1))
-        rows = padded[:, :, :-1] + padded[:, :, 1:]
-        kernels = (rows[..., :-1] + rows[..., 1:]) / 4  # [O, I, K + 1, K + 1]
-        return F.conv2d(input, kernels, self.bias, stride=2, padding=self.kernel_size[0] // 2)
-
-
 class Cut(nn.Module):
     """Leave out the last rows and columns of a map that is larger than wanted."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo_dcgan.layers import Convolution, HalvedConvolution, UpsampledConvolution
+from ganzoo_resnet.convolutions import enlarge, enlarged, enlarging, halving, plain
 from ganzoo_resnet.fields import Initialiser
 
 Norm = Callable[[int], nn.Module]
@@ -104,36 +104,6 @@ class LinearNorm(nn.Module):
         return torch.addcmul(self.shift(code)[..., None, None], scale, normed)
 
 
-def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    """Return a 3×3 convolution that keeps the size."""
-    return Convolution(inputs, outputs, 3, padding=1)
-
-
-def halving(inputs: int, outputs: int, *, halves: bool) -> nn.Conv2d:
-    """Return a 3×3 convolution, and means of 2×2 behind it in one, where it halves."""
-    return HalvedConvolution(inputs, outputs, 3) if halves else convolution(inputs, outputs)
-
-
-def enlarging(inputs: int, outputs: int, mode: str) -> nn.Conv2d:
-    """Return the 3×3 convolution behind ``enlarge``, which does both where numbers are repeated."""
-    if mode == "nearest":
-        return UpsampledConvolution(inputs, outputs, 3, bias=True)
-    return convolution(inputs, outputs)
-
-
-def enlarged(maps: Tensor, layer: nn.Conv2d, mode: str) -> Tensor:
-    """Return what ``layer``, of ``enlarging``, makes of ``[N, C, H, W]`` maps: twice as large."""
-    found: Tensor = layer(maps if mode == "nearest" else enlarge(maps, mode))
-    return found
-
-
-def enlarge(maps: Tensor, mode: str) -> Tensor:
-    """Return ``[N, C, H, W]`` maps twice as high and wide."""
-    if mode == "nearest":
-        return F.interpolate(maps, scale_factor=2.0, mode="nearest")
-    return F.interpolate(maps, scale_factor=2.0, mode=mode, align_corners=False)
-
-
 class UpBlock(nn.Module):
     """Norm, ReLU, twice as large, 3×3, norm, ReLU, 3×3; beside it, twice as large and 1×1.
 
@@ -146,7 +116,7 @@ class UpBlock(nn.Module):
         self.mode = mode
         self.norm1, self.norm2 = norm(inputs), norm(outputs)
         self.conv1 = enlarging(inputs, outputs, mode)
-        self.conv2 = convolution(outputs, outputs)
+        self.conv2 = plain(outputs, outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, maps: Tensor, condition: Tensor | None) -> Tensor:
@@ -164,7 +134,7 @@ class FirstDownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm0, self.norm1 = norm(inputs), norm(outputs)
-        self.conv1 = convolution(inputs, outputs)
+        self.conv1 = plain(inputs, outputs)
         self.conv2 = halving(outputs, outputs, halves=halves)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
@@ -182,7 +152,7 @@ class DownBlock(nn.Module):
         super().__init__()
         self.halves = halves
         self.norm1, self.norm2 = norm(inputs), norm(hidden)
-        self.conv1 = convolution(inputs, hidden)
+        self.conv1 = plain(inputs, hidden)
         self.conv2 = halving(hidden, outputs, halves=halves)
         self.norm0: nn.Module | None = None
         self.shortcut: nn.Module | None = None

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo_resnet.blocks import Norm, convolution, enlarge, enlarged, enlarging, halving
+from ganzoo_resnet.blocks import Norm
+from ganzoo_resnet.convolutions import enlarge, enlarged, enlarging, halving, plain
 
 NARROW = 4
 """A block's inner maps have a quarter of its channels."""
@@ -30,8 +31,8 @@ class DeepUpBlock(nn.Module):
         self.mode, self.enlarges, self.outputs = mode, enlarges, outputs
         self.norm1, self.norm2, self.norm3, self.norm4 = norm(inputs), *(norm(inner) for _ in "234")
         self.conv1 = nn.Conv2d(inputs, inner, 1)
-        self.conv2 = enlarging(inner, inner, mode) if enlarges else convolution(inner, inner)
-        self.conv3 = convolution(inner, inner)
+        self.conv2 = enlarging(inner, inner, mode) if enlarges else plain(inner, inner)
+        self.conv3 = plain(inner, inner)
         self.conv4 = nn.Conv2d(inner, outputs, 1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if learned else None
 
@@ -63,7 +64,7 @@ class DeepDownBlock(nn.Module):
         inner = max(1, outputs // NARROW)
         self.halves, self.learned = halves, learned
         self.conv1 = nn.Conv2d(inputs, inner, 1)
-        self.conv2 = convolution(inner, inner)
+        self.conv2 = plain(inner, inner)
         self.conv3 = halving(inner, inner, halves=halves and learned)
         self.conv4 = nn.Conv2d(inner, outputs, 1)
         made = (outputs if halves or inputs != outputs else 0) if learned else outputs - inputs

@@ -16,10 +16,10 @@ from ganzoo_resnet.blocks import (
     NoNorm,
     PlainNorm,
     Projection,
-    convolution,
     divide_by_norms,
     initialise,
 )
+from ganzoo_resnet.convolutions import plain
 from ganzoo_resnet.deep_blocks import down_stage
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ResidualDiscriminator(nn.Module):
         first = spec.channels[0]
         blocks: list[nn.Module]
         if spec.block == "deep":
-            blocks = [convolution(image.channels, first)]
+            blocks = [plain(image.channels, first)]
             for number, (inputs, outputs) in enumerate(pairwise(spec.channels)):
                 learned = spec.shortcut == "convolution"
                 halves = number < spec.halvings

@@ -19,10 +19,10 @@ from ganzoo_resnet.blocks import (
     OneHot,
     PlainNorm,
     UpBlock,
-    convolution,
     divide_by_norms,
     initialise,
 )
+from ganzoo_resnet.convolutions import plain
 from ganzoo_resnet.deep_blocks import UpStage
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ResidualGenerator(nn.Module):
         # Of all norms, the last one alone does not know the class.
         last = spec.norm == "batch"
         self.norm = PlainNorm(widths[-1], eps=spec.norm_eps) if last else NoNorm()
-        self.convolution = convolution(widths[-1], image.channels)
+        self.convolution = plain(widths[-1], image.channels)
         self.output = OUTPUTS[spec.output]()
 
     @staticmethod

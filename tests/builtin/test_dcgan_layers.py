@@ -14,7 +14,6 @@ from ganzoo_dcgan.convolution import dense, fourier, patches
 from ganzoo_dcgan.layers import (
     Convolution,
     Dropout,
-    HalvedConvolution,
     TransposedConvolution,
     UpsampledConvolution,
 )
@@ -27,8 +26,6 @@ def plain(layer: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return what PyTorch's own layer does with the same weights."""
     if isinstance(layer, UpsampledConvolution):
         return lambda maps: nn.Conv2d.forward(layer, F.interpolate(maps, scale_factor=2))
-    if isinstance(layer, HalvedConvolution):
-        return lambda maps: F.avg_pool2d(nn.Conv2d.forward(layer, maps), 2)
     if isinstance(layer, nn.Conv2d):
         return lambda maps: nn.Conv2d.forward(layer, maps)
     assert isinstance(layer, nn.ConvTranspose2d)
@@ -72,9 +69,6 @@ LAYERS = {
     "upsampled": lambda: (UpsampledConvolution(6, 5, 3, bias=True), (3, 6, 7, 9)),
     "upsampled_to_one": lambda: (UpsampledConvolution(6, 1, 3, bias=False), (3, 6, 10, 9)),
     "upsampled_by_five": lambda: (UpsampledConvolution(4, 5, 5, bias=True), (2, 4, 9, 9)),
-    "halved": lambda: (HalvedConvolution(6, 5, 3), (3, 6, 8, 10)),
-    "halved_odd": lambda: (HalvedConvolution(6, 5, 3, bias=False), (3, 6, 7, 9)),
-    "halved_by_five": lambda: (HalvedConvolution(4, 5, 5), (2, 4, 8, 9)),
     "plain_stride": lambda: (Convolution(8, 6, 4, 2, 1), (3, 8, 12, 10)),
     "plain_colour": lambda: (Convolution(3, 6, 4, 2, 1), (3, 3, 12, 14)),
     "plain_more_colours": lambda: (frozen(Convolution(4, 6, 4, 2, 1)), (3, 4, 12, 10)),
@@ -217,7 +211,6 @@ def test_names_and_shapes_of_the_weights_are_pytorchs() -> None:
         (Convolution(3, 4, 5, padding=2), nn.Conv2d(3, 4, 5, padding=2)),
         (TransposedConvolution(3, 4, 4, 2, 1), nn.ConvTranspose2d(3, 4, 4, 2, 1)),
         (UpsampledConvolution(3, 4, 3, bias=True), nn.Conv2d(3, 4, 3, padding=1)),
-        (HalvedConvolution(3, 4, 3), nn.Conv2d(3, 4, 3, padding=1)),
         (Dropout(0.3), nn.Dropout(0.3)),
     ]
 

@@ -60,7 +60,7 @@ ABLATION = 'base = "dcgan_digits"\nseeds = [0]\nmetrics = ["d/loss"]\n[variants.
         (["run", "last"], "ganzoo resume last"),
         (["run", "mnist"], "dcgan_mnist"),
         (["run", "dcgan"], "no recipe named 'dcgan'; there are dcgan_digits, dcgan_mnist"),
-        (["ablate", "mnist"], "there are transfer_mnist,"),
+        (["ablate", "mnist"], "there are speedrun_mnist, transfer_mnist,"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
