@@ -73,7 +73,7 @@ def test_what_was_meant_is_told_in_one_line(call: Call, words: list[str], said: 
     (line,) = [each for each in result.stderr.splitlines() if said in each]
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) <= 2
-    assert len(line) < 360
+    assert len(line) < 420
     assert [path.name for path in Path().iterdir()] == ["mine.toml", "recipe.toml"]
 
 
