@@ -149,8 +149,9 @@ CHANGES: dict[str, Values] = {
     "view/pack": {"view": [{"use": "pack"}]},
 }  # fmt: skip
 """What replaces a part of the digits' recipe; a component that is not here is part of it."""
-TRANSLATED = ("pix2pix_digits", "cyclegan_digits")
-"""Recipes whose sheets show what went in beside what came out."""
+TRANSLATED = {"pix2pix_digits": "Input, output and target",
+              "cyclegan_digits": "Input and output"}  # fmt: skip
+"""Recipes whose sheets show what went in beside what came out, and what they show."""
 NONE = {"dataset/edges": "is made of your own pictures",
         "dataset/hdf5": "reads your own pictures",
         "dataset/huggingface": "reads your own pictures",
@@ -253,7 +254,7 @@ def caption(recipe: str, values: Mapping[str, Any], steps: int, *, with_data: bo
     changed = f"{size}, with {changes}" if changes else size
     start = "Grey: data; red: samples" if recipe.startswith("toy_") else "Samples"
     start = "First row: data; second: samples" if with_data else start
-    start = "What goes in, and what comes out," if recipe in TRANSLATED else start
+    start = TRANSLATED.get(recipe, start)
     return f"{start} after {steps:,} steps of `{recipe}`{changed}; seed 0, not cherry-picked."
 
 
