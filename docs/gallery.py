@@ -217,6 +217,8 @@ def picture(
         given |= {"metric": [], "samples.rows": 4}
     with TemporaryDirectory() as out:
         run = ganzoo.run(recipe, given, out=out, threads=threads, quiet=True)
+        if run.status != "done":  # a signal ends a run early; no picture shows half of one
+            raise SystemExit(130)
         if recipe in TRANSLATED:
             with Image.open(run.folder.sheets()[-1]) as sheet:
                 return sheet.copy()
