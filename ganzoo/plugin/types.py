@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
 
 Split = Literal["train", "test"]
@@ -188,6 +189,8 @@ class Context(Protocol):
         fake_logits: ``[N]``.
         generator: the network, to read and to call.
         discriminator: the network, to read and to call.
+        discriminator_optimizer: what moves it, to read; None in checks on copies, and where a
+            step of its own asks a discriminator that nothing moves.
         own: the module that the component's ``module()`` returned.
     """
 
@@ -212,6 +215,9 @@ class Context(Protocol):
 
     @property
     def discriminator(self) -> nn.Module: ...
+
+    @property
+    def discriminator_optimizer(self) -> Optimizer | None: ...
 
     @property
     def real_out(self) -> Mapping[str, Tensor]: ...

@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.attempt import attempt
@@ -50,11 +51,13 @@ def probe(
     latent: Tensor,
     shape: ImageShape,
     own: Mapping[str, nn.Module] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> list[str]:
     """Try one half-step of each side on copies of the networks; return what is wrong with it.
 
     Args:
         own: the modules of components, by their places; see ``half_step.owners``.
+        optimizer: the discriminator's, to be read.
 
     Raises:
         PluginError: if a component fails outright.
@@ -63,7 +66,14 @@ def probe(
         generator, discriminator = copy.deepcopy(generator).train(), copy.deepcopy(discriminator)
         discriminator.train()
         copies = {place: copy.deepcopy(module).train() for place, module in (own or {}).items()}
-        game = Game(recipe, generator, discriminator, PROBE_STEPS, copies)
+        game = Game(
+            recipe,
+            generator,
+            discriminator,
+            PROBE_STEPS,
+            copies,
+            discriminator_optimizer=optimizer,
+        )
         players = players_of(recipe, copies)
         inputs = (latent, batch.labels) if recipe.generator.uses_labels else (latent,)
         made = attempt(recipe.generator, "making images", lambda: generator(*inputs))
@@ -280,7 +290,10 @@ def try_halves(parts: Parts, reporter: Reporter) -> list[str]:
         labels = batch.labels if parts.recipe.discriminator.uses_labels else None
         penalised = [item.use for item in parts.recipe.regularizer if item.second_order]
         seen = apply_views(players_of(parts.recipe, parts.own).views, batch.images, "real")
-        if penalised and couples(parts.discriminator.network, seen, labels):
+        by_design = getattr(parts.recipe.discriminator, "minibatch_stddev", 0) and not any(
+            isinstance(module, _BatchNorm) for module in parts.discriminator.network.modules()
+        )
+        if penalised and not by_design and couples(parts.discriminator.network, seen, labels):
             reporter.warn(
                 f"the discriminator's logit of an image depends on the rest of its batch (batch "
                 f"norm does that), so {penalised[0]!r} penalises something else than the slope at "
@@ -391,7 +404,9 @@ def _tried(parts: Parts, batch: Batch, fakes: int) -> list[str]:
             f"{tuple(drawn.shape)}; it returns one row for each latent"
         )
     networks = parts.generator.network, parts.discriminator.network
-    return guards.probe(recipe, *networks, batch, latent, parts.shape, parts.own)
+    return guards.probe(
+        recipe, *networks, batch, latent, parts.shape, parts.own, parts.discriminator.optimizer
+    )
 
 
 def _fewest(parts: Parts) -> tuple[int, int, bool]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ganzoo.common.errors import GanzooError
 from ganzoo.plugin.specs import LossSpec, OwnerSpec, RegularizerSpec, ViewSpec
@@ -49,6 +50,7 @@ class Game:
     own: Mapping[str, nn.Module] = field(default_factory=dict)
     """Modules of components, by their places: 'loss', 'regularizer.0', 'view.1'."""
     cast: torch.dtype | None = None
+    discriminator_optimizer: Optimizer | None = None
 
     def make(self, latent: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Return what the generator makes: 'images' ``[N, C, H, W]`` and its extras."""
@@ -140,6 +142,11 @@ class HalfStep:
     def discriminator(self) -> nn.Module:
         """The discriminator, to read and to call."""
         return self._game.discriminator
+
+    @property
+    def discriminator_optimizer(self) -> Optimizer | None:
+        """What moves the discriminator, to read."""
+        return self._game.discriminator_optimizer
 
     @cached_property
     def real_out(self) -> Mapping[str, Tensor]:

@@ -384,7 +384,16 @@ class OnePart:
         """Return what the recipe's loss and regularizers ask of a side, through its views."""
         by = self._play.by
         maker = self._network(by.recipe.step.makers()[0])
-        game = Game(by.recipe, maker, self._network(judge), by.steps, by.own, by.cast)
+        side = by.sides.get(judge)
+        game = Game(
+            by.recipe,
+            maker,
+            self._network(judge),
+            by.steps,
+            by.own,
+            by.cast,
+            None if side is None else side.optimizer,
+        )
         batch = self._batch if real is None else self._batch._replace(images=real)
         made = {"images": fake.detach() if role == "discriminator" else fake}
         context = half_step(

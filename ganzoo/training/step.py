@@ -187,7 +187,15 @@ class AdversarialStep:
         self.generator = generator
         self.discriminator = discriminator
         self.noise = noise
-        self.game = Game(recipe, generator.network, discriminator.network, steps, own or {}, cast)
+        self.game = Game(
+            recipe,
+            generator.network,
+            discriminator.network,
+            steps,
+            own or {},
+            cast,
+            discriminator.optimizer,
+        )
         self.ramps = Ramps(owners(recipe), steps)
         self.reads_step = False
         """Whether a term has asked which step it is."""

@@ -120,6 +120,13 @@ ZOO = [
         },
     ),
     Entry(
+        "unrolled_adam",
+        {
+            "discriminator": conv('norm = "none"', "dropout = 0.0"),
+            "loss": 'use = "unrolled"\nahead = 2\nsteps_by = "adam"\ngame = "zero_sum"',
+        },
+    ),
+    Entry(
         "unrolled_batch_norm",
         {
             "discriminator": conv('norm = "batch"', "first_norm = true"),
@@ -300,6 +307,14 @@ def test_what_is_remembered_is_a_curve_of_the_runs_page(tmp_path: Path) -> None:
             '[[regularizer]]\nuse = "path_length"\nat = "w"\n',
             "the generator shows 'images' and no 'w'",
         ),
+        (
+            {
+                "loss": 'use = "unrolled"\nsteps_by = "adam"',
+                "optimizer.discriminator": 'use = "sgd"\nlr = 0.1',
+            },
+            "",
+            "that one is not Adam",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told_before_the_first_step(
@@ -313,6 +328,14 @@ def test_what_does_not_fit_is_told_before_the_first_step(
     ("loss", "message"),
     [
         ('use = "unrolled"\n[loss.inside]\nuse = "boundary_equilibrium"', "keeps state"),
+        ('use = "unrolled"\n[loss.inside]\nuse = "unrolled"', "asks a discriminator of its own"),
+        ('use = "top_k"\n[loss.inside]\nuse = "unrolled"', "put the other loss inside it"),
+        ('use = "unrolled"\ngame = "zero_sum"\nahead = 0', "set ahead to 1 or more"),
+        ('use = "unrolled"\ngame = "zero_sum"\nthrough_steps = false', "through_steps = true"),
+        (
+            'use = "unrolled"\ngame = "zero_sum"\n[loss.inside]\nuse = "top_k"',
+            "leaves out what loss 'top_k' does",
+        ),
         ('use = "top_k"\n[loss.inside]\nuse = "hing"', "did you mean 'hinge'"),
         (
             'use = "top_k"\n[loss.inside]\nuse = "bce"\nsmooth = 1',

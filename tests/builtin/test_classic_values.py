@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -619,6 +620,7 @@ class Linear:
     """A context with the discriminator D(x) = tanh(w · x) + b."""
 
     real_labels = fake_labels = None
+    discriminator_optimizer: torch.optim.Optimizer | None = None
 
     def __init__(self, real: Tensor, fake: Tensor) -> None:
         self.real, self.fake = real, fake
@@ -706,6 +708,123 @@ def test_the_gradient_goes_through_the_steps_ahead() -> None:
     wanted = (ends[0] - ends[1]) / 2e-6
     assert float((slopes[0] * direction).sum()) == pytest.approx(wanted, rel=1e-5)
     assert float((slopes[1] * direction).sum()) != pytest.approx(wanted, rel=1e-2)
+
+
+def with_moments(real: Tensor, fake: Tensor, **settings: Any) -> Any:
+    """Return a context whose discriminator was moved three times by Adam."""
+    ctx: Any = Linear(real, fake)
+    ctx.discriminator_optimizer = torch.optim.Adam(ctx.discriminator.parameters(), **settings)
+    for _ in range(3):
+        one_by_torch(ctx.discriminator, ctx.discriminator_optimizer, real, fake.detach())
+    return ctx
+
+
+def one_by_torch(
+    network: nn.Module, optimizer: torch.optim.Optimizer, real: Tensor, fake: Tensor
+) -> None:
+    optimizer.zero_grad()
+    loss = torch.log1p((-network(real)).exp()).mean() + torch.log1p(network(fake).exp()).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+@pytest.mark.parametrize("settings", [{}, {"lr": 0.2, "betas": (0.6, 0.7), "eps": 1e-3}])
+def test_adam_goes_on_where_torchs_adam_is(settings: Any) -> None:
+    real, fake = torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2)
+    ctx = with_moments(real, fake, **settings)
+    network = copy.deepcopy(ctx.discriminator)
+    optimizer = torch.optim.Adam(network.parameters())
+    before = copy.deepcopy(ctx.discriminator_optimizer.state_dict())
+    optimizer.load_state_dict(copy.deepcopy(before))
+
+    spec = Unrolled(ahead=3, steps_by="adam", game="zero_sum")
+    found = spec.generator_terms(ctx)
+
+    for _ in range(3):
+        one_by_torch(network, optimizer, real, fake.detach())
+    torch.testing.assert_close(found["real"], -torch.log1p((-network(real)).exp()).mean())
+    torch.testing.assert_close(found["fake"], -torch.log1p(network(fake).exp()).mean())
+    after = ctx.discriminator_optimizer.state_dict()
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("game", ["inside", "zero_sum"])
+def test_the_gradient_goes_through_adams_moments(game: Any) -> None:
+    real, fake = torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2)
+    ctx = with_moments(real, fake, lr=0.1)
+    spec = Unrolled(ahead=3, steps_by="adam", game=game)
+
+    def value(fake: Tensor) -> Tensor:
+        moved: Any = Linear(real, fake)
+        moved.discriminator = ctx.discriminator
+        moved.discriminator_optimizer = ctx.discriminator_optimizer
+        return torch.stack([*spec.generator_terms(moved).values()]).sum()
+
+    (slope,) = torch.autograd.grad(value(fake), fake)
+
+    for direction in torch.randn(4, *fake.shape):
+        ends = [float(value(fake.detach() + step * direction).detach()) for step in (1e-6, -1e-6)]
+        wanted = (ends[0] - ends[1]) / 2e-6
+        assert float((slope * direction).sum()) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_moments_begin_at_0_before_the_first_update_and_rate_replaces_the_optimizers() -> None:
+    real, fake = torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2)
+    ctx: Any = Linear(real, fake)
+    network = copy.deepcopy(ctx.discriminator)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.3)
+
+    found = Unrolled(ahead=2, steps_by="adam", rate=0.3).generator_terms(ctx)["adversarial"]
+
+    for _ in range(2):
+        one_by_torch(network, optimizer, real, fake.detach())
+    torch.testing.assert_close(found, torch.log1p((-network(fake)).exp()).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "problem"),
+    [
+        (torch.optim.SGD, {"lr": 0.1}, "not Adam"),
+        (torch.optim.AdamW, {}, "not Adam"),
+        (torch.optim.Adam, {"weight_decay": 0.1}, "has weight_decay"),
+        (torch.optim.Adam, {"amsgrad": True}, "has amsgrad"),
+        (torch.optim.Adam, {"maximize": True}, "has maximize"),
+    ],
+)
+def test_adam_ahead_of_another_optimizer_is_refused(kind: Any, settings: Any, problem: str) -> None:
+    ctx: Any = Linear(torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2))
+    ctx.discriminator_optimizer = kind(ctx.discriminator.parameters(), **settings)
+
+    with pytest.raises(GanzooError, match=rf"steps_by.*{problem}.*optimizer\.discriminator"):
+        Unrolled(steps_by="adam").generator_terms(ctx)
+
+
+def test_adam_ahead_of_several_rates_is_refused() -> None:
+    ctx: Any = Linear(torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2))
+    first, second, *rest = ctx.discriminator.parameters()
+    groups = [{"params": [first, second]}, {"params": rest, "lr": 1e-5}]
+    ctx.discriminator_optimizer = torch.optim.Adam(groups)
+
+    with pytest.raises(GanzooError, match="several learning rates"):
+        Unrolled(steps_by="adam").generator_terms(ctx)
+
+
+@pytest.mark.parametrize("steps_by", ["descent", "adam"])
+def test_weights_that_are_not_trained_stay_in_the_steps_ahead(steps_by: Any) -> None:
+    real, fake = torch.randn(5, 1, 2, 2), leaf(5, 1, 2, 2)
+    ctx: Any = Linear(real, fake)
+    _, first, _, last, _ = ctx.discriminator
+    kind: Any = torch.optim.Adam if steps_by == "adam" else torch.optim.SGD
+    ctx.discriminator_optimizer = kind(last.parameters(), lr=0.1)
+    network = copy.deepcopy(ctx.discriminator)
+    optimizer = kind(network[3].parameters(), lr=0.1)
+
+    found = Unrolled(ahead=3, steps_by=steps_by, rate=0.1).generator_terms(ctx)["adversarial"]
+
+    for _ in range(3):
+        one_by_torch(network, optimizer, real, fake.detach())
+    assert torch.equal(network[1].weight, first.weight)
+    torch.testing.assert_close(found, torch.log1p((-network(fake)).exp()).mean())
 
 
 def test_nobody_looking_ahead_is_the_loss_inside() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from children import assembled, write_recipe
 from torch import Tensor, nn
 
 from ganzoo.common.errors import GanzooError
@@ -17,8 +19,9 @@ from ganzoo.plugin.specs import (
     LossSpec,
     RegularizerSpec,
 )
-from ganzoo.plugin.types import Context
+from ganzoo.plugin.types import Context, Terms
 from ganzoo.recipe.model import Recipe
+from ganzoo.recipe.source import find_recipe
 from ganzoo.training.drawing import Part, Rows
 from ganzoo.training.feed import Batch
 from ganzoo.training.half_step import Game, HalfStep, Player, Players, half_step, terms_of
@@ -169,3 +172,28 @@ def test_a_slope_at_the_fakes_that_was_not_declared_is_named() -> None:
 
     with pytest.raises(GanzooError, match="add 'fake_gradient' to its 'needs'"):
         terms_of(context, players)
+
+
+@pytest.mark.parametrize("name", ["r", "cyclegan_digits"])
+def test_a_loss_can_read_what_moves_the_discriminator_it_asks(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_recipe(tmp_path) if name == "r" else find_recipe(name)
+    parts, _ = assembled(path, ("train.batch_size=2",))
+    found = []
+    spec: Any = type(parts.recipe.loss)
+    for half in ("discriminator_terms", "generator_terms"):
+        original = getattr(spec, half)
+
+        def spying(self: Any, ctx: Context, original: Any = original) -> Terms:
+            terms: Terms = original(self, ctx)
+            found.append((ctx.discriminator, ctx.discriminator_optimizer))
+            return terms
+
+        monkeypatch.setattr(spec, half, spying)
+
+    parts.step(0, parts.feed)
+
+    movers = {id(side.network): side.optimizer for side in parts.sides.values()}
+    assert len(found) >= 2
+    assert all(optimizer is movers[id(network)] for network, optimizer in found)

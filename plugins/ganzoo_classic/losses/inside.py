@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -19,6 +19,8 @@ def unfit(inside: LossSpec | None) -> str:
         return ""
     if "labels" in inside.needs:
         return f"loss '{inside.use}' needs labels of its own; use it by itself"
+    if isinstance(inside, Around) and inside.asks_anew:
+        return f"loss '{inside.use}' asks a discriminator of its own; put the other loss inside it"
     if type(inside).module is not LossSpec.module:
         return f"loss '{inside.use}' keeps state between steps; use it by itself"
     return ""
@@ -99,6 +101,9 @@ def generator_terms(inside: LossSpec | None, ctx: Any) -> Terms:
 
 class Around(LossSpec):
     """A loss around another: the discriminator's half is that one's."""
+
+    asks_anew: ClassVar[bool] = False
+    """Whether it asks another discriminator than the one it is shown."""
 
     inside: Annotated[LossSpec, ByUse()] | None = None
     """The loss inside, a table with 'use'; by default the original, non-saturating loss."""
