@@ -34,6 +34,16 @@ SHAPE = ImageShape(1, 2, 2)
 N, Z = 4, 3
 
 
+class Heard(Silent):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
 class Bce(LossSpec):
     """Plain non-saturating loss."""
 
@@ -276,3 +286,25 @@ def test_a_view_that_needs_more_images_than_the_last_batch_has_is_told_before_st
 
     with pytest.raises(GanzooError, match=r"last batch .* 3 images .*pack.*last_batch = 'drop'"):
         try_out(batch_norm_parts(tmp_path, *overrides, images=19), Silent())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_told"),
+    [
+        (("discriminator.norm='batch'",), True),
+        (("discriminator.norm='batch'", "discriminator.minibatch_stddev=2"), True),
+        (("discriminator.norm='layer'", "discriminator.minibatch_stddev=2"), False),
+        (("discriminator.norm='layer'",), False),
+    ],
+)
+def test_a_penalty_behind_batch_norm_is_told_but_not_stylegans_statistic(
+    chosen: tuple[str, ...], is_told: bool, tmp_path: Path
+) -> None:
+    # StyleGAN2 has R1 and minibatch standard deviations (Karras et al. 2020, arXiv:1912.04958).
+    heard = Heard()
+    parts, _ = assembled(write_recipe(tmp_path), (*chosen, "regularizer=[{use='r1'}]"))
+
+    try_out(parts, heard)
+
+    told = [warning for warning in heard.warnings if "penalises something else" in warning]
+    assert len(told) == is_told
