@@ -41,7 +41,7 @@ VERBS = {
     ),
     "check": ("check:check", "Check recipes; report every mistake with file and line."),
     "runs": ("runs:runs", "List, filter, tag, follow, stop and remove runs."),
-    "list": ("list:list_things", "List recipes, runs, data or the components of a kind."),
+    "list": ("list:list_things", "List recipes, ablations, runs, data or components."),
     "show": ("show:show", "Show the component, recipe or run called NAME."),
     "plugins": ("plugins:plugins", "List plugins, also blocked and broken ones, or check one."),
     "new": ("new:new", "Create a recipe or a plugin of your own."),

@@ -33,10 +33,23 @@ def test_every_kind_can_be_listed(call: Call, kind: str) -> None:
 def test_list_alone_lists_everything(call: Call) -> None:
     found = parsed(call("list", "--json"))
 
-    assert set(found) == {"recipes", "runs", "models", *KINDS}
+    assert set(found) == {"recipes", "ablations", "runs", "models", *KINDS}
     assert "dcgan_mnist" in [row["name"] for row in found["recipes"]]
     assert all(row["about"] for row in found["recipes"])
     assert found["runs"] == []
+
+
+def test_shipped_ablations_are_listed_with_their_questions(call: Call) -> None:
+    rows = parsed(call("list", "ablation", "--json"))
+    text = call("list", "ablations").stdout
+
+    assert {row["name"] for row in rows} >= {"transpose_vs_upsample", "mode_collapse"}
+    for row in rows:
+        assert row["name"] in text
+        assert row["question"].endswith("?")
+        assert len(row["variants"]) > 1 or row["axes"]
+        assert row["seeds"]
+        assert Path(row["file"]).is_file()
 
 
 def test_a_component_is_shown_with_types_defaults_and_help(call: Call) -> None:

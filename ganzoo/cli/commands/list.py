@@ -1,4 +1,4 @@
-"""``ganzoo list``: recipes, components, datasets and runs."""
+"""``ganzoo list``: recipes, ablations, components, datasets and runs."""
 
 from __future__ import annotations
 
@@ -60,20 +60,24 @@ class Section(NamedTuple):
 @out_option
 @json_option
 def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: bool) -> None:
-    """List recipes, runs, data or the components of a kind.
+    """List recipes, ablations, runs, data or components.
 
-    WHAT is all, recipes, runs, models, data, generators, discriminators, losses, regularizers,
-    optimizers, metrics, views or steps. 'ganzoo runs' does more with runs.
+    WHAT is all, recipes, ablations, runs, models, data, generators, discriminators, losses,
+    regularizers, optimizers, metrics, views or steps. 'ganzoo runs' does more with runs.
     """
     from ganzoo.cli import run_table
     from ganzoo.common.errors import GanzooError, suggest
     from ganzoo.plugin.kinds import KINDS
     from ganzoo.runs.choosing import Wish
 
-    choices = ["all", "recipes", "runs", "models", *KINDS]
-    others = {"recipe": "recipes", "run": "runs", "model": "models", "zoo": "models"} | {
-        word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)
-    }
+    choices = ["all", "recipes", "ablations", "runs", "models", *KINDS]
+    others = {
+        "recipe": "recipes",
+        "ablation": "ablations",
+        "run": "runs",
+        "model": "models",
+        "zoo": "models",
+    } | {word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)}
     chosen = others.get(what, what)
     if chosen not in choices:
         near = suggest(what, [*choices, *others], then=f"there are {', '.join(choices)}")
@@ -81,7 +85,7 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     if chosen == "runs":
         runs = run_table.chosen(out, Wish())
         return streams.result(runs) if as_json else run_table.show_runs(runs)
-    registry = None if chosen == "recipes" else plugin_files.load(streams.warn)
+    registry = None if chosen in {"recipes", "ablations"} else plugin_files.load(streams.warn)
     names = [name for name in choices if name != "all"] if chosen == "all" else [chosen]
     sections = {name: section(name, registry) for name in names if name != "runs"}
     runs = run_table.chosen(out, Wish()) if chosen == "all" else []
@@ -105,6 +109,12 @@ def section(name: str, registry: Registry | None) -> Section:
     """Return one table's content."""
     if name == "recipes":
         return Section(("recipe", "about"), recipe_rows(), lambda row: (row["name"], row["about"]))
+    if name == "ablations":
+        return Section(
+            ("ablation", "of", "question"),
+            ablation_rows(),
+            lambda row: (row["name"], row["base"], row["question"]),
+        )
     assert registry is not None
     if name == "models":
         return Section(
@@ -185,6 +195,25 @@ def recipe_rows() -> list[dict[str, Any]]:
         for name, path in shipped().items()
         for header in [header_of(path)]
     ]
+
+
+def ablation_rows() -> list[dict[str, Any]]:
+    """Return every shipped ablation."""
+    from ganzoo.recipe.source import shipped_ablations
+
+    found = []
+    for name, path in shipped_ablations().items():
+        plan = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append({
+            "name": name,
+            "question": plan["question"],
+            "base": plan["base"],
+            "variants": [*plan.get("variants", {})],
+            "axes": [*plan.get("axes", {})],
+            "seeds": plan["seeds"],
+            "file": str(path),
+        })  # fmt: skip
+    return found
 
 
 def header_of(path: Path) -> list[str]:

@@ -162,9 +162,11 @@ def _keep(run: RunDir | None, found: Measured, display: Display) -> None:
     from ganzoo.measure.afterwards import write_result
 
     if run is not None and not write_result(run, found):
+        is_done = run.read_json("result.json").get("status") == "done"
+        more = "" if is_done else "; ganzoo resume trains this one to its end"
         display.note(
-            f"scores of step {found.result['step']:,}, not kept: 'result.json' is of the end of a "
-            "run that is done"
+            f"scores of step {found.result['step']:,}, only shown: 'result.json' keeps those of "
+            f"the last step of a run that is done{more}"
         )
 
 
