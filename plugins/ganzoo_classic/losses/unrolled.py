@@ -40,8 +40,8 @@ class Unrolled(inside.Around):
     ahead: Annotated[int, Field(ge=0, le=100)] = 5
     """Number k of steps ahead; 0 is the loss inside."""
     steps_by: Literal["descent", "adam"] = "descent"
-    """Gradient descent, or Adam as the discriminator's own optimizer, which must be Adam, \
-would continue (Kingma & Ba 2015, arXiv:1412.6980), without clipping."""
+    """Gradient descent, or the discriminator's own Adam continued from its state, without \
+clipping (Kingma & Ba 2015, arXiv:1412.6980)."""
     rate: PositiveFloat | None = None
     """Learning rate η of these steps; if omitted, 0.1 for descent and the optimizer's for Adam."""
     game: Literal["inside", "zero_sum"] = "inside"
