@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from heard import Heard
 
 from ganzoo.common.data_root import DataRoot
 from ganzoo.common.errors import CheckpointError
@@ -19,7 +20,6 @@ from ganzoo.session import train
 from ganzoo.training.loop import new_run
 from ganzoo.training.machine import Machine
 from ganzoo.training.parts import assemble
-from ganzoo.training.state import Silent
 from ganzoo_datasets import Digits
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "dcgan_digits.toml"
@@ -50,19 +50,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     return root
 
 
-class Told(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def run(
-    out: Path, root: DataRoot, *overrides: str, into: RunDir | None = None, told: Told | None = None
+    out: Path,
+    root: DataRoot,
+    *overrides: str,
+    into: RunDir | None = None,
+    told: Heard | None = None,
 ) -> RunDir:
     recipe = load_recipe(RECIPE, REGISTRY, [*SMALL, *overrides])
-    reporter = told or Told()
+    reporter = told or Heard()
     parts = assemble(recipe, REGISTRY, root, CPU, warn=reporter.warn)
     folder = into or new_run(parts, out, "test")
     train(parts, folder, REGISTRY, reporter, resume=into is not None)
@@ -182,7 +178,7 @@ def test_a_missing_classifier_that_takes_long_is_told_before_the_run_which_goes_
     tmp_path: Path, empty: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prepare, "seconds_to_train", lambda _: 523.0)
-    told = Told()
+    told = Heard()
 
     folder = run(tmp_path, empty, told=told)
 
@@ -218,7 +214,7 @@ def test_an_unasked_classifier_never_takes_longer_than_the_training_it_judges(
     tmp_path: Path, empty: DataRoot, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
 ) -> None:
     monkeypatch.setattr(prepare, "seconds_to_train", lambda _: 59.0)
-    told = Told()
+    told = Heard()
 
     folder = run(tmp_path, empty, *overrides, told=told)
 

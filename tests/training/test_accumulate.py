@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from children import assembled, write_recipe
+from heard import Heard
 from small_recipe import small
 from torch import Tensor
 
@@ -17,7 +18,6 @@ from ganzoo.runs import checkpoint
 from ganzoo.runs.folder import RunDir, checkpoints
 from ganzoo.training.feed import Batch
 from ganzoo.training.randomness import Noise
-from ganzoo.training.state import Silent
 from ganzoo.training.trial import try_out
 
 THIRD_PARTY = Path(__file__).parents[1] / "plugin" / "third_party"
@@ -73,16 +73,6 @@ UNCOUPLED = (
     "generator.norm='none'",
 )
 R1 = "regularizer=[{use='r1', weight=1.0}]"
-
-
-class Heard(Silent):
-    """Keeps warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from heard import Heard
 from torch import nn
 
 import ganzoo
@@ -19,7 +20,6 @@ from ganzoo.runs.folder import RunDir
 from ganzoo.session import Run
 from ganzoo.training.ema import LONG, Average
 from ganzoo.training.place import Place
-from ganzoo.training.state import Silent
 
 
 def filled(network: nn.Linear, value: float | torch.Tensor) -> nn.Linear:
@@ -102,16 +102,6 @@ def test_a_short_average_is_one_lerp_as_before(half_life: float) -> None:
     assert torch.equal(weight_of(average), wanted)
 
 
-class Told(Silent):
-    """Remembers warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, object]) -> Run:
     """Return a finished run with a long average and checkpoints at steps 2 and 4."""
@@ -120,7 +110,7 @@ def long(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, object]) -> R
     return ganzoo.run("dcgan_digits", {**tiny, **own}, out=out, device="cpu", quiet=True)
 
 
-def gone_on(long: Run, folder: Path, told: Told) -> dict[str, torch.Tensor]:
+def gone_on(long: Run, folder: Path, told: Heard) -> dict[str, torch.Tensor]:
     """Resume a copy of the run in ``folder`` and return its last checkpoint."""
     registry = load_plugins()
     parts = session.build(long.recipe, registry, Place("cpu"), told, is_tried=False)
@@ -134,7 +124,7 @@ def test_a_run_with_a_long_average_resumes_bitwise(long: Run, tmp_path: Path) ->
     whole, _ = checkpoint.read_checkpoint(last)
     last.unlink()
 
-    again = gone_on(long, copy, told := Told())
+    again = gone_on(long, copy, told := Heard())
 
     assert any(value.any() for name, value in whole.items() if name.startswith("average_rest/"))
     assert again.keys() == whole.keys()
@@ -150,7 +140,7 @@ def test_a_checkpoint_of_before_has_no_rest_and_goes_on(long: Run, tmp_path: Pat
     old = {name: each for name, each in tensors.items() if not name.startswith("average_rest/")}
     checkpoint.write(before, old, state)
 
-    again = gone_on(long, copy, told := Told())
+    again = gone_on(long, copy, told := Heard())
 
     assert any("averages did not move" in text for text in told.warnings)
     assert any(value.any() for name, value in again.items() if name.startswith("average_rest/"))

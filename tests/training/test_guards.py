@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from children import assembled, write_recipe
+from heard import Heard
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,16 +33,6 @@ from ganzoo.training.trial import try_out
 
 SHAPE = ImageShape(1, 2, 2)
 N, Z = 4, 3
-
-
-class Heard(Silent):
-    """Keeps warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 class Bce(LossSpec):

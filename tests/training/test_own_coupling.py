@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import pytest
 from families import FAMILIES, built
+from heard import Heard
 
 from ganzoo.training.parts import Parts
-from ganzoo.training.state import Silent
 from ganzoo.training.trial import try_out
 
 NORMS = ["generator.norm='batch'", "discriminator.norm='batch'"]
 NONE = ["generator.norm='instance'", "discriminator.norm='instance'"]
 
 
-class Told(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def told(family: str, *overrides: str) -> list[str]:
     name, small = FAMILIES[family]
     parts: Parts = built(name, [*small, *overrides])
-    reporter = Told()
+    reporter = Heard()
     try_out(parts, reporter)
     return reporter.warnings
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from heard import Heard
 from seed_parts import assembled, double_batch, listen, registry
 from torch import Tensor, nn
 
@@ -24,16 +25,6 @@ CUT_OFF = (
     "the generator's term 'adversarial' reaches no generator parameter, so it trains nothing; "
     "step.generator_noise = 'detached' cuts it off: set it to 'shared'"
 )
-
-
-class Ear(Silent):
-    """Keeps what it was warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def vector(network: nn.Module) -> Tensor:
@@ -73,7 +64,7 @@ def test_the_literal_flux_seed_leaves_the_running_statistics_where_they_start() 
 
 
 def test_the_guard_names_the_term_of_the_literal_flux_seed_and_lets_it_run() -> None:
-    ear = Ear()
+    ear = Heard()
 
     try_out(assembled("seed_flux_mnist_literal", *NARROW), ear)
 
@@ -84,7 +75,7 @@ def test_without_its_leave_the_guard_stops_the_literal_flux_seed() -> None:
     parts = assembled("seed_flux_mnist_literal", *NARROW, "step.guards=error")
 
     with pytest.raises(GanzooError) as caught:
-        try_out(parts, Ear())
+        try_out(parts, Heard())
 
     assert str(caught.value).startswith(CUT_OFF)
     assert "nothing was trained" in str(caught.value)
@@ -105,7 +96,7 @@ def test_without_its_leave_the_guard_stops_the_literal_flux_seed() -> None:
     ],
 )
 def test_the_guards_have_nothing_to_say_of_the_other_seeds(name: str) -> None:
-    ear = Ear()
+    ear = Heard()
 
     try_out(assembled(name, *NARROW), ear)
 
