@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.common.data_root import DataRoot, data_root
-from ganzoo.measure.watch import watch
 from ganzoo.plugin import registry
 from ganzoo.recipe import source
 from ganzoo.recipe.check import load_recipe
@@ -33,7 +32,17 @@ SCORES = ("frechet", "precision", "recall", "class_accuracy")
 COMMON = (
     "latent.size=64", 'train.last_batch="drop"', "train.log_every=50", "measure.samples=2500",
     "measure.every=0", "samples={every=0,rows=10,columns=10}", "checkpoint.every=0",
+    "ema={half_life=100}",
 )  # fmt: skip
+
+
+def contestants() -> dict[str, dict[str, Any]]:
+    """Return what is changed in which recipe, by name; one that is 'of' another adds to it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in tomllib.loads(CONTESTANTS.read_text(encoding="utf-8")).items():
+        base = found[own["of"]] if "of" in own else {"recipe": own["recipe"], "set": []}
+        found[name] = {"recipe": base["recipe"], "set": [*base["set"], *own["set"]]}
+    return found
 
 
 def overrides(contestant: dict[str, Any], steps: int, seed: int) -> tuple[str, ...]:
@@ -58,9 +67,7 @@ def cost(contestant: dict[str, Any], rehearsed: int) -> dict[str, Any]:
     parts = assemble(recipe, found, root, machine, warn=print, allow_fallback=False)
     with tempfile.TemporaryDirectory() as folder:
         run = train.new_run(parts, Path(folder), "timed")
-        training = train.at_the_start(
-            parts, found, run, Silent(), lambda: watch(parts, found, print)
-        )
+        training = train.at_the_start(parts, found, run, Silent())
         for _ in range(4):
             training.advance()
         started = time.process_time()
@@ -76,10 +83,8 @@ def cost(contestant: dict[str, Any], rehearsed: int) -> dict[str, Any]:
 
 def finished(folder: Path) -> dict[str, Any] | None:
     """Return the result of the run below a folder, if it is done."""
-    for file in sorted(folder.glob("*/*/result.json")):
-        result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return result
-    return None
+    file = min(folder.glob("*/*/result.json"), default=None)
+    return None if file is None else json.loads(file.read_text(encoding="utf-8"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,22 +94,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/equal_time"))
     parser.add_argument("--only", nargs="*", help="names of contestants")
-    parser.add_argument(
-        "--rehearsed",
-        type=int,
-        default=32,
-        help="steps that are timed",
-    )
+    parser.add_argument("--rehearsed", type=int, default=32, help="steps that are timed")
     asked = parser.parse_args(arguments)
-    contestants = tomllib.loads(CONTESTANTS.read_text(encoding="utf-8"))
-    if unknown := {*(asked.only or ())} - {*contestants}:
-        parser.error(f"no contestant {', '.join(unknown)}; there are {', '.join(contestants)}")
-    if asked.only:
-        contestants = {name: contestants[name] for name in asked.only}
+    known = contestants()
+    if unknown := {*(asked.only or ())} - {*known}:
+        parser.error(f"no contestant {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = {name: known[name] for name in asked.only or known}
     asked.out.mkdir(parents=True, exist_ok=True)
     kept = asked.out / "steps.json"
     costs: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for name, contestant in contestants.items():
+    for name, contestant in chosen.items():
         if name not in costs:
             costs[name] = cost(contestant, asked.rehearsed)
             costs[name]["steps"] = max(1, round(60 * asked.minutes / costs[name]["seconds"]))
@@ -115,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{asked.out} has runs of {other.pop():g} minutes; give another --out")
     failed = 0
     for seed in range(asked.seeds):
-        for name, contestant in contestants.items():
+        for name, contestant in chosen.items():
             folder = asked.out / name / str(seed)
             if finished(folder) is not None:
                 continue
@@ -126,10 +125,16 @@ def main(arguments: list[str] | None = None) -> int:
             ended = subprocess.run(command, check=False).returncode
             failed += ended != 0
             print(f"{name}, seed {seed}: exit code {ended}", flush=True)
+    table(costs, asked.out, asked.seeds)
+    return 1 if failed else 0
+
+
+def table(costs: dict[str, Any], out: Path, seeds: int) -> None:
+    """Print a row for each contestant that was timed."""
     print("| contestant | parameters (G, D) | steps | images/s |", " | ".join(SCORES), "|")
     print("| --- | --- | --- | --- |", " | ".join("---" for _ in SCORES), "|")
     for name, known in costs.items():
-        results = [finished(asked.out / name / str(seed)) for seed in range(asked.seeds)]
+        results = [finished(out / name / str(seed)) for seed in range(seeds)]
         row = [name, ", ".join(f"{each:,}" for each in known["parameters"]), f"{known['steps']:,}"]
         row.append(f"{known['batch'] / known['seconds']:.0f}")
         for score in SCORES:
@@ -140,7 +145,6 @@ def main(arguments: list[str] | None = None) -> int:
             ]
             row.append(shown(values))
         print("|", " | ".join(row), "|")
-    return 1 if failed else 0
 
 
 def shown(values: list[float]) -> str:
