@@ -70,14 +70,13 @@ def list_things(*, what: str, plugin_files: PluginFiles, out: Path, as_json: boo
     from ganzoo.plugin.kinds import KINDS
     from ganzoo.runs.choosing import Wish
 
-    choices = ["all", "recipes", "ablations", "runs", "models", *KINDS]
-    others = {
-        "recipe": "recipes",
-        "ablation": "ablations",
-        "run": "runs",
-        "model": "models",
-        "zoo": "models",
-    } | {word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)}
+    own = ("recipes", "ablations", "runs", "models")
+    choices = ["all", *own, *KINDS]
+    others = (
+        {name.removesuffix("s"): name for name in own}
+        | {"zoo": "models"}
+        | {word: name for name, kind in KINDS.items() for word in (kind.plural, *kind.also)}
+    )
     chosen = others.get(what, what)
     if chosen not in choices:
         near = suggest(what, [*choices, *others], then=f"there are {', '.join(choices)}")

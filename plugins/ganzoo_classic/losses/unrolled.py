@@ -75,10 +75,11 @@ clipping (Kingma & Ba 2015, arXiv:1412.6980)."""
         from ganzoo_classic.losses.asked import Asked
 
         fake = ctx.fake if self.through_steps else ctx.fake.detach()
-        ahead = Ahead(Asked(ctx), ctx.discriminator_optimizer)
-        rule: Rule = Descent(self.rate or 0.1)
-        if self.steps_by == "adam":
-            rule = self._adam(ctx.discriminator_optimizer, ahead.weights)
+        own = ctx.discriminator_optimizer
+        ahead = Ahead(Asked(ctx), own)
+        rule: Rule = (
+            self._adam(own, ahead.weights) if self.steps_by == "adam" else Descent(self.rate or 0.1)
+        )
 
         def shown(fake: Tensor) -> Any:
             return inside.Shown(
